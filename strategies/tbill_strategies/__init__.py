@@ -1,0 +1,1 @@
+"""Strategies shipped with tbill_defi: plugins like anyone's."""

@@ -1,0 +1,1 @@
+"""Derivatives and programmable portfolios on tokenized US Treasuries."""

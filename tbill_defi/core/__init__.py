@@ -1,0 +1,1 @@
+"""Money, identifiers, clock, hashing and errors: what every other floor stands on."""

@@ -1,0 +1,81 @@
+"""Keccak-256 and RFC 8785 canonical JSON: what every hash of the framework is made of."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from Crypto.Hash import keccak
+
+from tbill_defi.core.errors import ConventionError
+
+LARGEST_SAFE_INTEGER = 2**53 - 1
+"""RFC 8785 numbers are IEEE doubles; larger integers must travel as strings."""
+
+
+def keccak256(data: bytes) -> bytes:
+    """Keccak-256 (the EVM's hash, not NIST SHA-3), 32 bytes."""
+    return keccak.new(digest_bits=256, data=data).digest()
+
+
+def _number(value: float) -> str:
+    """ECMAScript Number::toString, which RFC 8785 section 3.2.2.3 prescribes."""
+    if not math.isfinite(value):
+        raise ConventionError(f"{value!r} has no canonical JSON form; use a finite number")
+    if value == 0:
+        return "0"
+    mantissa, _, exponent_text = f"{value!r}".partition("e")
+    sign = "-" if mantissa.startswith("-") else ""
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    fraction = "" if fraction == "0" else fraction
+    point = len(whole) + int(exponent_text or 0)
+    digits = (whole + fraction).lstrip("0")
+    point -= len(whole + fraction) - len(digits)
+    digits = digits.rstrip("0")
+    count = len(digits)
+    if count <= point <= 21:
+        return sign + digits + "0" * (point - count)
+    if 0 < point <= 21:
+        return sign + digits[:point] + "." + digits[point:]
+    if -6 < point <= 0:
+        return sign + "0." + "0" * -point + digits
+    power = point - 1
+    head = digits[0] + ("." + digits[1:] if count > 1 else "")
+    return f"{sign}{head}e{'+' if power > 0 else '-'}{abs(power)}"
+
+
+def _write(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, int):
+        if abs(value) > LARGEST_SAFE_INTEGER:
+            raise ConventionError(f"integer {value} is beyond 2^53 - 1; canonical JSON carries it as a string")
+        return str(value)
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, Mapping):
+        keys = sorted(value, key=lambda k: str(k).encode("utf-16-be"))
+        return "{" + ",".join(f"{json.dumps(str(k), ensure_ascii=False)}:{_write(value[k])}" for k in keys) + "}"
+    if isinstance(value, Sequence):
+        return "[" + ",".join(_write(item) for item in value) + "]"
+    raise ConventionError(f"{type(value).__name__} has no canonical JSON form")
+
+
+def canonical_json(value: Any) -> bytes:
+    """RFC 8785 bytes of a JSON value: sorted keys, no white space, ECMAScript numbers.
+
+    Raises
+    ------
+    ConventionError
+        If a number is not finite, an integer is beyond 2^53 - 1, or a type is not JSON.
+    """
+    return _write(value).encode()
+
+
+def json_hash(value: Any) -> bytes:
+    """Keccak-256 of the canonical JSON of `value`."""
+    return keccak256(canonical_json(value))

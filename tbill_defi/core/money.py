@@ -1,0 +1,87 @@
+"""Integer base units, and the one crossing from prices to them.
+
+Cash is counted in 10^-6 of the currency, securities in 10^-6 dollar of (original) face.
+Nothing here is a float: prices cross as `Decimal`, and each crossing names its rounding.
+"""
+
+from __future__ import annotations
+
+import decimal
+from decimal import Decimal
+from enum import Enum
+
+from tbill_defi.core.errors import ConventionError
+
+UNITS_PER_DOLLAR = 1_000_000
+LARGEST_UNITS = 10**24
+"""Stated limit of one amount: a quintillion dollars, far inside a uint128."""
+
+_CONTEXT = decimal.Context(prec=60)
+
+
+class Rounding(Enum):
+    """How an amount that falls between two base units is rounded."""
+
+    HALF_EVEN = decimal.ROUND_HALF_EVEN
+    HALF_UP = decimal.ROUND_HALF_UP
+    DOWN = decimal.ROUND_DOWN
+    UP = decimal.ROUND_UP
+
+
+def units(dollars: Decimal | str | int, *, field: str = "amount") -> int:
+    """Exact base units of a dollar amount.
+
+    Parameters
+    ----------
+    dollars
+        An exact decimal; a string may carry thousands separators ("1,250,000.50").
+    field
+        Name used in the error.
+
+    Raises
+    ------
+    ConventionError
+        If the amount is not a number, is finer than 10^-6 dollar, or is beyond `LARGEST_UNITS`.
+    """
+    text = str(dollars).replace(",", "").strip()
+    try:
+        value = Decimal(text)
+    except decimal.InvalidOperation:
+        raise ConventionError(f"{field}: {dollars!r} is not an amount of dollars such as 1000000.00") from None
+    if not value.is_finite() or abs(value) * UNITS_PER_DOLLAR > LARGEST_UNITS:
+        raise ConventionError(f"{field}: {dollars!r} is out of range")
+    scaled = _CONTEXT.multiply(value, Decimal(UNITS_PER_DOLLAR))
+    if scaled != scaled.to_integral_value():
+        raise ConventionError(f"{field}: {dollars!r} is finer than one millionth of a dollar")
+    return int(scaled)
+
+
+def round_decimal(value: Decimal, places: int, rounding: Rounding = Rounding.HALF_UP) -> Decimal:
+    """`value` rounded to `places` decimals."""
+    return value.quantize(Decimal(1).scaleb(-places), rounding=rounding.value, context=_CONTEXT)
+
+
+def decimal_price(price: float, places: int = 6) -> Decimal:
+    """A model's float price per 100 face as the decimal that is traded: half up at `places` decimals.
+
+    The float's shortest repr is rounded, so the result is the same on every machine.
+    """
+    return round_decimal(Decimal(repr(float(price))), places, Rounding.HALF_UP)
+
+
+def cash_from_price(face_units: int, dirty_price: Decimal, rounding: Rounding = Rounding.HALF_UP) -> int:
+    """Cash base units for `face_units` at a dirty price per 100 face.
+
+    cash = face x dirty / 100, rounded once, by default half up.
+    """
+    exact = _CONTEXT.divide(_CONTEXT.multiply(Decimal(face_units), dirty_price), Decimal(100))
+    return int(exact.to_integral_value(rounding=rounding.value))
+
+
+def format_units(amount: int, places: int = 2) -> str:
+    """Dollars with thousands separators; more places are shown when the amount needs them."""
+    sign = "-" if amount < 0 else ""
+    whole, fraction = divmod(abs(amount), UNITS_PER_DOLLAR)
+    digits = f"{fraction:06d}"
+    kept = digits[:places] + digits[places:].rstrip("0")
+    return f"{sign}{whole:,}" + (f".{kept}" if kept else "")
