@@ -60,7 +60,7 @@ def _write(value: Any) -> str:
     if isinstance(value, Mapping):
         keys = sorted(value, key=lambda k: str(k).encode("utf-16-be"))
         return "{" + ",".join(f"{json.dumps(str(k), ensure_ascii=False)}:{_write(value[k])}" for k in keys) + "}"
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return "[" + ",".join(_write(item) for item in value) + "]"
     raise ConventionError(f"{type(value).__name__} has no canonical JSON form")
 

@@ -1,0 +1,41 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tbill_defi.core.errors import ConventionError
+from tbill_defi.core.money import Rounding, cash_from_price, decimal_price, format_units, units
+
+
+@settings(derandomize=True)
+@given(st.integers(-(10**20), 10**20))
+def test_format_then_parse_is_the_identity(amount):
+    assert units(format_units(amount)) == amount
+
+
+@pytest.mark.parametrize("text", ["1.0000001", "abc", "NaN", "Infinity", "", "1e30"])
+def test_what_is_not_an_exact_amount_is_refused(text):
+    with pytest.raises(ConventionError, match="face"):
+        units(text, field="face")
+
+
+@pytest.mark.parametrize(
+    ("face", "price", "rounding", "cash"),
+    [
+        (1_000_000_000, "99.5", Rounding.HALF_UP, 995_000_000),
+        (1, "50", Rounding.HALF_UP, 1),
+        (1, "50", Rounding.HALF_EVEN, 0),
+        (3, "50", Rounding.HALF_EVEN, 2),
+        (1, "99.999999", Rounding.DOWN, 0),
+        (1, "0.000001", Rounding.UP, 1),
+        (10**24, "123.456789", Rounding.HALF_UP, 1234567890000000000000000),
+    ],
+)
+def test_cash_from_price_rounds_once(face, price, rounding, cash):
+    assert cash_from_price(face, Decimal(price), rounding) == cash
+
+
+def test_a_float_price_crosses_by_its_shortest_repr():
+    assert decimal_price(99.0578925) == Decimal("99.057893")
+    assert decimal_price(100.0) == Decimal("100.000000")
