@@ -1,0 +1,225 @@
+"""Treasury auction results with TreasuryDirect's field names: bills, notes, bonds, TIPS, FRNs, CMBs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tbill_defi.core.errors import DataError
+from tbill_defi.market.table import (
+    COUPON_PERCENT,
+    PERCENT,
+    PRICE,
+    Bounds,
+    Row,
+    header_of,
+    read_text,
+    refuse_duplicates,
+    rows_of,
+    show,
+)
+
+TYPES = ("Bill", "CMB", "Note", "Bond", "TIPS", "FRN")
+_AMOUNT = Bounds(Decimal(0), Decimal(1_000_000), "3.94")
+_PRICE = frozenset({"highPrice", "pricePer100", "unadjustedPrice", "adjustedPrice"})
+_TEXT = frozenset({"cusip", "type", "securityType", "securityTerm"})
+_DATES = frozenset(
+    {
+        "announcementDate",
+        "auctionDate",
+        "issueDate",
+        "datedDate",
+        "originalIssueDate",
+        "maturityDate",
+        "firstInterestPaymentDate",
+        "callDate",
+    }
+)
+_FLAGS = frozenset({"reopening", "tips", "floatingRate", "cashManagementBillCMB"})
+_PERCENT = frozenset({"highYield", "highDiscountRate", "highInvestmentRate", "spread", "highDiscountMargin"})
+_WHOLE = frozenset({"offeringAmount", "totalAccepted"})
+COLUMNS = (
+    "cusip",
+    "type",
+    "securityType",
+    "securityTerm",
+    "reopening",
+    "announcementDate",
+    "auctionDate",
+    "issueDate",
+    "datedDate",
+    "originalIssueDate",
+    "maturityDate",
+    "callDate",
+    "firstInterestPaymentDate",
+    "interestRate",
+    "highYield",
+    "highDiscountRate",
+    "highInvestmentRate",
+    "highPrice",
+    "pricePer100",
+    "accruedInterestPer1000",
+    "tips",
+    "floatingRate",
+    "refCpiOnIssueDate",
+    "refCpiOnDatedDate",
+    "indexRatioOnIssueDate",
+    "unadjustedPrice",
+    "adjustedPrice",
+    "spread",
+    "highDiscountMargin",
+    "bidToCoverRatio",
+    "offeringAmount",
+    "totalAccepted",
+    "cashManagementBillCMB",
+)
+REQUIRED = (
+    "cusip",
+    "type",
+    "reopening",
+    "auctionDate",
+    "issueDate",
+    "datedDate",
+    "originalIssueDate",
+    "maturityDate",
+    "firstInterestPaymentDate",
+    "interestRate",
+    "tips",
+    "floatingRate",
+)
+"""Columns without which terms cannot be told; of the others a file may have any."""
+
+
+def _dtype(column: str) -> pl.DataType:
+    if column in _TEXT:
+        return pl.String()
+    if column in _DATES:
+        return pl.Date()
+    if column in _FLAGS:
+        return pl.Boolean()
+    return pl.Int64() if column in _WHOLE else pl.Float64()
+
+
+SCHEMA: dict[str, pl.DataType] = {column: _dtype(column) for column in COLUMNS}
+
+
+def read_auctions(path: str | Path) -> pl.DataFrame:
+    """Every auction of a file, TIPS, FRNs and cash management bills included.
+
+    Parameters
+    ----------
+    path
+        CSV with TreasuryDirect's field names in any order; further columns are passed over. Dates are YYYY-MM-DD,
+        with or without T00:00:00, or MM/DD/YYYY.
+
+    Returns
+    -------
+    polars.DataFrame
+        All of `COLUMNS` under TreasuryDirect's names, null where the file has none; sorted by auction date, issue
+        date, CUSIP. Dates are Date, Yes/No Boolean, dollars Int64. Rates (`interestRate`, `highYield`,
+        `highDiscountRate`, `highInvestmentRate`, `spread`, `highDiscountMargin`) are decimal, percent in the file;
+        prices per 100 face, `accruedInterestPer1000` per 1,000.
+
+    Raises
+    ------
+    DataError
+        Names file, line, column, value and what was expected. The file is read whole or not at all. Two rows of one
+        CUSIP that disagree on type, maturity or coupon are refused by both lines.
+
+    Notes
+    -----
+    https://www.treasurydirect.gov/auctions/announcements-data-results/
+    """
+    return parse_auctions(read_text(path), Path(path).name)
+
+
+def parse_auctions(text: str, file: str) -> pl.DataFrame:
+    """`read_auctions` on a text; `file` names it in errors."""
+    header = header_of(text, file)
+    missing = [column for column in REQUIRED if column not in header]
+    if missing:
+        raise DataError(f"{file} line 1: header lacks column {', '.join(show(column) for column in missing)}")
+    rows = list(rows_of(text, file, header, first_line=2))
+    present = [column for column in COLUMNS if column in header]
+    records = [_record(row, present) for row in rows]
+    refuse_duplicates(rows, [(r["cusip"], r["auctionDate"]) for r in records], "cusip", "CUSIP and auction date")
+    _refuse_conflicts(rows, records)
+    frame = pl.DataFrame(records, schema=SCHEMA)
+    return frame.sort("auctionDate", "issueDate", "cusip")
+
+
+def _cell(row: Row, column: str) -> object:
+    readers: dict[pl.DataType, Callable[[str], object]] = {
+        pl.Date(): row.optional_date,
+        pl.Boolean(): row.yes_no,
+        pl.Int64(): row.integer,
+        pl.String(): lambda name: row.text(name) or None,
+    }
+    reader = readers.get(SCHEMA[column])
+    if reader is not None:
+        return reader(column)
+    if column == "interestRate":
+        return row.optional_number(column, COUPON_PERCENT)
+    if column in _PERCENT:
+        return row.optional_number(column, PERCENT)
+    return row.optional_number(column, PRICE if column in _PRICE else _AMOUNT)
+
+
+def _record(row: Row, present: list[str]) -> dict[str, Any]:
+    row.cusip("cusip")
+    kind = row.required("type", "one of " + ", ".join(TYPES))
+    if kind not in TYPES:
+        raise row.error("type", kind, f"is not a type of security (expected one of {', '.join(TYPES)})")
+    for column in ("auctionDate", "issueDate", "maturityDate"):
+        row.date(column)
+    for column in ("reopening", "tips", "floatingRate"):
+        row.required(column, "Yes or No")
+    record: dict[str, Any] = dict.fromkeys(COLUMNS)
+    record.update({column: _cell(row, column) for column in present})
+    _check_order(row, record)
+    if kind in ("Note", "Bond"):
+        row.date("datedDate")
+        row.required("interestRate", "percent such as 4.125")
+    return record
+
+
+_ORDER = (
+    ("announcementDate", "auctionDate", False),
+    ("auctionDate", "issueDate", False),
+    ("originalIssueDate", "issueDate", False),
+    ("issueDate", "maturityDate", True),
+    ("datedDate", "maturityDate", True),
+    ("datedDate", "firstInterestPaymentDate", True),
+    ("firstInterestPaymentDate", "maturityDate", False),
+)
+
+
+def _check_order(row: Row, record: dict[str, Any]) -> None:
+    for earlier, later, strictly in _ORDER:
+        first: date | None = record[earlier]
+        second: date | None = record[later]
+        if first is None or second is None:
+            continue
+        if second < first or (strictly and second == first):
+            problem = "is not after" if strictly else "is before"
+            raise row.error(later, row.text(later), f"{problem} {earlier} {first}")
+
+
+def _refuse_conflicts(rows: list[Row], records: list[dict[str, Any]]) -> None:
+    """A reopening is the same security: type, maturity and coupon must be those of the other rows."""
+    seen: dict[str, tuple[Row, dict[str, Any]]] = {}
+    for row, record in zip(rows, records, strict=True):
+        first_row, first = seen.setdefault(record["cusip"], (row, record))
+        for column in ("type", "maturityDate", "interestRate"):
+            if record[column] != first[column]:
+                raise row.error(
+                    column,
+                    row.text(column),
+                    f"contradicts line {first_row.line} of the same CUSIP {record['cusip']}, "
+                    f"which has {show(first_row.text(column))}",
+                )
