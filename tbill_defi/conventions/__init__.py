@@ -1,0 +1,28 @@
+"""Calendars, schedules, quotes and yield conventions of the US Treasury market."""
+
+from tbill_defi.conventions.calendars import (
+    SETTLEMENT,
+    TRADING,
+    MarketCalendar,
+    is_settlement_day,
+    is_trading_day,
+    settlement_date,
+)
+from tbill_defi.conventions.quotes import format_32nds, parse_32nds, ticks_from_price
+from tbill_defi.conventions.schedules import add_months, coupon_dates, is_month_end, quasi_coupon_dates
+
+__all__ = [
+    "SETTLEMENT",
+    "TRADING",
+    "MarketCalendar",
+    "add_months",
+    "coupon_dates",
+    "format_32nds",
+    "is_month_end",
+    "is_settlement_day",
+    "is_trading_day",
+    "parse_32nds",
+    "quasi_coupon_dates",
+    "settlement_date",
+    "ticks_from_price",
+]

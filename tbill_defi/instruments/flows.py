@@ -1,0 +1,134 @@
+"""Resolved terms: dated, unadjusted cash flows, immutable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tbill_defi.conventions.schedules import quasi_coupon_dates
+
+HALF = Fraction(1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class CashFlows:
+    """What a security pays, per 100 face, and the periods its interest accrues in.
+
+    Attributes
+    ----------
+    dates
+        [n_flows] datetime64[D], ascending, unadjusted: payment is made on the next good settlement day.
+    amounts
+        [n_flows] float64, interest and principal; the last holds the principal of 100.
+    coupons
+        [n_flows] float64, the interest in `amounts`, each the correctly rounded value of
+        100 x coupon x year fraction.
+    fractions
+        [n_flows] exact ActAct(ICMA) year fractions of the coupons: 1/2 in a regular period.
+    accrual_start
+        First day of interest: the dated date.
+    first_settlement
+        Earliest settlement: the issue date.
+    quasi_dates
+        [n_periods + 1] dates that bound the quasi-coupon periods, from the last cycle date at or before
+        `accrual_start` to maturity.
+    first_flow
+        Index in `quasi_dates` of `dates[0]`: 1, or more in a long first period.
+    coupon
+        Decimal annual rate.
+    """
+
+    dates: NDArray[np.datetime64]
+    amounts: NDArray[np.float64]
+    coupons: NDArray[np.float64]
+    fractions: tuple[Fraction, ...]
+    accrual_start: date
+    first_settlement: date
+    quasi_dates: tuple[date, ...]
+    first_flow: int
+    coupon: float
+
+    @property
+    def maturity(self) -> date:
+        """Date of the last flow."""
+        return self.quasi_dates[-1]
+
+    @property
+    def payment_dates(self) -> tuple[date, ...]:
+        """`dates` as `datetime.date`."""
+        return self.quasi_dates[self.first_flow :]
+
+
+def accrued_fraction(quasi_dates: tuple[date, ...], start: date, end: date) -> Fraction:
+    """ActAct(ICMA) year fraction from `start` to `end`, exact.
+
+    Each quasi-coupon period counts half a year; a part of one counts its actual days over the period's days
+    (31 CFR 356 Appendix B, I.B; long first periods are the sum of their parts).
+    """
+    total = Fraction(0)
+    for left, right in zip(quasi_dates, quasi_dates[1:], strict=False):
+        days = (min(end, right) - max(start, left)).days
+        if days > 0:
+            total += Fraction(days, 2 * (right - left).days)
+    return total
+
+
+def _frozen(values: list[float]) -> NDArray[np.float64]:
+    array = np.array(values, dtype=np.float64)
+    array.flags.writeable = False
+    return array
+
+
+def _frozen_dates(days: tuple[date, ...]) -> NDArray[np.datetime64]:
+    array = np.array(days, dtype="datetime64[D]")
+    array.flags.writeable = False
+    return array
+
+
+@lru_cache(maxsize=4096)
+def coupon_flows(
+    coupon: float, dated_date: date, maturity: date, first_coupon_date: date | None, issue_date: date
+) -> CashFlows:
+    """Flows of a fixed semiannual coupon; a function of the terms alone."""
+    quasi = quasi_coupon_dates(dated_date, maturity)
+    first = 1 if first_coupon_date is None else quasi.index(first_coupon_date)
+    paid = quasi[first:]
+    initial = accrued_fraction(quasi[: first + 1], dated_date, paid[0])
+    fractions = (initial, *([HALF] * (len(paid) - 1)))
+    rate = Fraction(Decimal(repr(float(coupon)))) * 100
+    regular = float(rate * HALF)
+    coupons = [float(rate * initial), *([regular] * (len(paid) - 1))]
+    last = float(rate * fractions[-1] + 100)
+    return CashFlows(
+        dates=_frozen_dates(paid),
+        amounts=_frozen([*coupons[:-1], last]),
+        coupons=_frozen(coupons),
+        fractions=fractions,
+        accrual_start=dated_date,
+        first_settlement=issue_date,
+        quasi_dates=quasi,
+        first_flow=first,
+        coupon=float(coupon),
+    )
+
+
+@lru_cache(maxsize=4096)
+def discount_flow(issue_date: date, maturity: date) -> CashFlows:
+    """The one flow of a bill: 100 at maturity; it accrues nothing."""
+    return CashFlows(
+        dates=_frozen_dates((maturity,)),
+        amounts=_frozen([100.0]),
+        coupons=_frozen([0.0]),
+        fractions=(Fraction(0),),
+        accrual_start=issue_date,
+        first_settlement=issue_date,
+        quasi_dates=(issue_date, maturity),
+        first_flow=1,
+        coupon=0.0,
+    )

@@ -1,0 +1,158 @@
+"""Bills, notes and bonds: what the contract says, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from tbill_defi.conventions.schedules import add_months, quasi_coupon_dates
+from tbill_defi.core.errors import ConventionError
+from tbill_defi.core.hashing import json_hash
+from tbill_defi.instruments.flows import CashFlows, coupon_flows, discount_flow
+from tbill_defi.instruments.terms import AnnualRate, Cusip, Terms, one_line, require_order
+
+LONGEST_YEARS = 50
+"""Stated limit of a maturity; the Treasury issues up to 30 years."""
+
+
+class Bill(Terms):
+    """A Treasury bill: sold at a discount, 100 at maturity, at most a year.
+
+    Attributes
+    ----------
+    cusip
+        Nine characters.
+    issue_date
+        First settlement.
+    maturity_date
+        At most one year after the issue date (31 U.S.C. 3104).
+    """
+
+    kind: Literal["bill"] = "bill"
+    cusip: Cusip
+    issue_date: date
+    maturity_date: date
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        require_order("issue_date", self.issue_date, "maturity_date", self.maturity_date)
+        latest = add_months(self.issue_date, 12)
+        if self.maturity_date > latest:
+            raise ConventionError(
+                f"maturity_date: {self.maturity_date} is more than a year after issue_date {self.issue_date}; "
+                "a bill runs at most a year (longer ones are notes or bonds)"
+            )
+        return self
+
+    def resolve(self) -> CashFlows:
+        """The single flow of 100 at maturity."""
+        return discount_flow(self.issue_date, self.maturity_date)
+
+
+class _Coupon(Terms):
+    """A fixed semiannual coupon with principal at maturity."""
+
+    cusip: Cusip
+    coupon: AnnualRate
+    dated_date: date
+    maturity_date: date
+    first_coupon_date: date | None = None
+    issue_date: date | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        require_order("dated_date", self.dated_date, "maturity_date", self.maturity_date)
+        if self.maturity_date > add_months(self.dated_date, 12 * LONGEST_YEARS):
+            raise ConventionError(
+                f"maturity_date: {self.maturity_date} is more than {LONGEST_YEARS} years after {self.dated_date}"
+            )
+        if self.issue_date is not None:
+            require_order("dated_date", self.dated_date, "issue_date", self.issue_date, equal=True)
+            require_order("issue_date", self.issue_date, "maturity_date", self.maturity_date)
+        if self.first_coupon_date is not None:
+            cycle = quasi_coupon_dates(self.dated_date, self.maturity_date)
+            allowed = cycle[1:4]
+            if self.first_coupon_date not in allowed:
+                raise ConventionError(
+                    f"first_coupon_date: {self.first_coupon_date} is not one of {', '.join(map(str, allowed))}: "
+                    f"the first cycle dates of maturity {self.maturity_date} after dated_date {self.dated_date}"
+                )
+        return self
+
+    def resolve(self) -> CashFlows:
+        """Dated, unadjusted cash flows; odd first periods as in 31 CFR 356 Appendix B, I.B."""
+        return coupon_flows(
+            self.coupon,
+            self.dated_date,
+            self.maturity_date,
+            self.first_coupon_date,
+            self.issue_date or self.dated_date,
+        )
+
+
+class Note(_Coupon):
+    """A Treasury note: fixed semiannual coupons, 2 to 10 years at issue.
+
+    Attributes
+    ----------
+    cusip
+        Nine characters.
+    coupon
+        Decimal annual rate in [0, 0.20].
+    dated_date
+        Interest accrues from this date.
+    maturity_date
+        Last coupon and principal; if it ends a month, every coupon date does.
+    first_coupon_date
+        On the coupon cycle; None: the first cycle date after the dated date.
+    issue_date
+        First settlement; None: the dated date.
+    """
+
+    kind: Literal["note"] = "note"
+
+
+class Bond(_Coupon):
+    """A Treasury bond: fixed semiannual coupons, more than 10 years at issue. Attributes as of `Note`."""
+
+    kind: Literal["bond"] = "bond"
+
+
+Security = Annotated[Bill | Note | Bond, Field(discriminator="kind")]
+"""Any of the terms models, told apart by `kind`."""
+
+SECURITY: TypeAdapter[Bill | Note | Bond] = TypeAdapter(Security)
+"""Reads and writes a `Security`; its `json_schema()` is the file format."""
+
+KINDS: dict[str, type[Bill | Note | Bond]] = {"bill": Bill, "note": Note, "bond": Bond}
+
+
+def read_security(data: str | bytes | dict[str, Any]) -> Bill | Note | Bond:
+    """A security from its JSON text or mapping.
+
+    Raises
+    ------
+    ConventionError
+        One line that names field, value and what would be right.
+    """
+    try:
+        return SECURITY.validate_python(data) if isinstance(data, dict) else SECURITY.validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"].startswith("union_tag"):
+            given = data.get("kind") if isinstance(data, dict) else first.get("input", {})
+            given = given.get("kind") if isinstance(given, dict) else given
+            raise ConventionError(f"kind: {given!r} is not one of {', '.join(KINDS)}") from None
+        kind = str(first["loc"][0]) if first["loc"] else "security"
+        fields = list(KINDS[kind].model_fields) if kind in KINDS else []
+        raise ConventionError(one_line(kind, fields, error)) from None
+
+
+def terms_hash(security: Bill | Note | Bond) -> bytes:
+    """Keccak-256 of the RFC 8785 canonical JSON of the terms, absent fields left out; 32 bytes.
+
+    It goes into the security token, so a token can be tied to the very terms that were priced.
+    """
+    return json_hash(security.model_dump(mode="json", exclude_none=True))

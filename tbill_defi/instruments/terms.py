@@ -1,0 +1,99 @@
+"""What every terms model shares: frozen, closed, and one clear error."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.functional_validators import AfterValidator, BeforeValidator
+
+from tbill_defi.core.errors import ConventionError
+from tbill_defi.core.identifiers import cusip as checked_cusip
+
+LARGEST_COUPON = 0.20
+"""No Treasury has ever paid more than 16.25%."""
+
+_CURES = {
+    "missing": "is missing",
+    "date": "a date such as 2026-08-15",
+    "float": "a decimal number such as 0.04125",
+    "string": "text",
+}
+
+
+def checked_coupon(value: float) -> float:
+    """`value` if it is a decimal annual rate in [0, 0.20].
+
+    Raises
+    ------
+    ConventionError
+        If it is not: a percent, a negative rate, or not finite.
+    """
+    if 0.0 <= value <= LARGEST_COUPON:
+        return value
+    if value > LARGEST_COUPON:
+        cure = f"looks like percent; give a decimal such as {value / 100:g}"
+        raise ConventionError(f"coupon: {value:g} {cure}" if value <= 100 else f"coupon: {value:g} is above 0.20")
+    raise ConventionError(f"coupon: {value:g} is not a rate; give a decimal in [0, 0.20] such as 0.04125")
+
+
+def _coupon_type(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ConventionError(f"coupon: {value!r} is not a decimal number such as 0.04125")
+    return value
+
+
+Cusip = Annotated[str, AfterValidator(checked_cusip), Field(json_schema_extra={"pattern": "^[0-9A-Z*@#]{9}$"})]
+"""Nine characters; the check digit is not enforced."""
+
+AnnualRate = Annotated[
+    float,
+    BeforeValidator(_coupon_type),
+    AfterValidator(checked_coupon),
+    Field(json_schema_extra={"minimum": 0.0, "maximum": LARGEST_COUPON}),
+]
+"""Decimal annual rate in [0, 0.20]."""
+
+
+def one_line(model: str, fields: list[str], error: ValidationError) -> str:
+    """The first error of pydantic as one line that names field, value and what would be right."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    name = location[-1] if location else model
+    kind, value = first["type"], first.get("input")
+    if kind == "missing":
+        return f"{model}: {name} is missing; the fields are {', '.join(fields)}"
+    if kind == "extra_forbidden":
+        return f"{model}: {name} is not a field; the fields are {', '.join(fields)}"
+    for prefix, cure in _CURES.items():
+        if kind.startswith(prefix):
+            return f"{name}: {value!r} is not {cure}"
+    return f"{name}: {value!r}: {first['msg']}"
+
+
+class Terms(BaseModel):
+    """Base of the terms models: frozen, no unknown fields, errors are `ConventionError`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **data: Any) -> None:
+            try:
+                super().__init__(**data)
+            except ValidationError as error:
+                raise ConventionError(one_line(type(self).__name__, list(type(self).model_fields), error)) from None
+
+
+def require_order(earlier: str, first: date, later: str, second: date, *, equal: bool = False) -> None:
+    """Demand that two dates are in order.
+
+    Raises
+    ------
+    ConventionError
+        If `first` is not before `second` (or equal to it, where that is allowed).
+    """
+    if first > second or (first == second and not equal):
+        relation = "on or before" if equal else "before"
+        raise ConventionError(f"{earlier}: {first} must be {relation} {later} {second}")
