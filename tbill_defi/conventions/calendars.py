@@ -41,16 +41,16 @@ NOT_SETTLING: Mapping[date, str] = MappingProxyType(
 
 @lru_cache(maxsize=1)
 def _government_bond() -> Any:
-    import QuantLib as ql
+    from QuantLib import UnitedStates
 
-    return ql.UnitedStates(ql.UnitedStates.GovernmentBond)
+    return UnitedStates(UnitedStates.GovernmentBond)
 
 
 @lru_cache(maxsize=65_536)
 def _is_business_day(day: date) -> bool:
-    import QuantLib as ql
+    from QuantLib import Date
 
-    return bool(_government_bond().isBusinessDay(ql.Date(day.day, day.month, day.year)))
+    return bool(_government_bond().isBusinessDay(Date(day.day, day.month, day.year)))
 
 
 class MarketCalendar:

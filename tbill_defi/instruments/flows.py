@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +42,8 @@ class CashFlows:
         `accrual_start` to maturity.
     first_flow
         Index in `quasi_dates` of `dates[0]`: 1, or more in a long first period.
-    coupon
-        Decimal annual rate.
+    rate
+        Exact annual interest per 100 face.
     """
 
     dates: NDArray[np.datetime64]
@@ -52,7 +54,7 @@ class CashFlows:
     first_settlement: date
     quasi_dates: tuple[date, ...]
     first_flow: int
-    coupon: float
+    rate: Fraction
 
     @property
     def maturity(self) -> date:
@@ -64,6 +66,14 @@ class CashFlows:
         """`dates` as `datetime.date`."""
         return self.quasi_dates[self.first_flow :]
 
+    def accrued(self, day: date) -> Fraction:
+        """Exact interest per 100 face at `day` since the last coupon date, or since `accrual_start`; 0 on one."""
+        if not self.rate:
+            return self.rate
+        end = bisect_right(self.quasi_dates, day)
+        start = self.quasi_dates[end - 1] if end > self.first_flow else self.accrual_start
+        return self.rate * accrued_fraction(self.quasi_dates[: end + 1], start, day)
+
 
 def accrued_fraction(quasi_dates: tuple[date, ...], start: date, end: date) -> Fraction:
     """ActAct(ICMA) year fraction from `start` to `end`, exact.
@@ -72,7 +82,8 @@ def accrued_fraction(quasi_dates: tuple[date, ...], start: date, end: date) -> F
     (31 CFR 356 Appendix B, I.B; long first periods are the sum of their parts).
     """
     total = Fraction(0)
-    for left, right in zip(quasi_dates, quasi_dates[1:], strict=False):
+    first = max(bisect_right(quasi_dates, start) - 1, 0)
+    for left, right in pairwise(quasi_dates[first:]):
         days = (min(end, right) - max(start, left)).days
         if days > 0:
             total += Fraction(days, 2 * (right - left).days)
@@ -114,7 +125,7 @@ def coupon_flows(
         first_settlement=issue_date,
         quasi_dates=quasi,
         first_flow=first,
-        coupon=float(coupon),
+        rate=rate,
     )
 
 
@@ -130,5 +141,5 @@ def discount_flow(issue_date: date, maturity: date) -> CashFlows:
         first_settlement=issue_date,
         quasi_dates=(issue_date, maturity),
         first_flow=1,
-        coupon=0.0,
+        rate=Fraction(0),
     )

@@ -1,0 +1,246 @@
+"""Yield conventions: enum members that know their arithmetic.
+
+A convention turns a yield into a discount factor for each flow. Everything else (price, duration, convexity, the
+yield of a price) follows from the factors and their derivatives, and is written once, in `pricing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tbill_defi.core.errors import ConventionError
+
+Floats = NDArray[np.float64]
+
+
+class Factors(NamedTuple):
+    """Discount factors of the flows and their first and second derivatives in the yield, each [n_flows]."""
+
+    value: Floats
+    slope: Floats
+    curvature: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class CouponTimes:
+    """Where the remaining flows of a coupon security lie, in quasi-coupon periods of half a year.
+
+    Attributes
+    ----------
+    fraction
+        Part of the current quasi-coupon period that is left: r/s of 31 CFR 356 Appendix B, in (0, 1].
+    periods
+        [n_flows] whole periods from the end of the current one to each flow.
+    delays
+        [n_flows] periods from each coupon date to its payment on a good day.
+    days
+        Actual days from settlement to the last flow.
+    """
+
+    fraction: float
+    periods: Floats
+    delays: Floats
+    days: int
+
+    @property
+    def is_final_period(self) -> bool:
+        """Whether only the final coupon remains, within the current period."""
+        return len(self.periods) == 1 and self.periods[0] == 0.0
+
+
+@dataclass(frozen=True)
+class BillTimes:
+    """Where the one flow of a bill lies.
+
+    Attributes
+    ----------
+    days
+        Actual days from settlement to maturity.
+    year_days
+        365, or 366 if a 29 February falls within the year that starts on the settlement date.
+    delay_days
+        Days from maturity to payment on a good day.
+    """
+
+    days: int
+    year_days: int
+    delay_days: int
+
+
+class YieldArithmetic(Protocol):
+    """What a member of `YieldConvention` carries."""
+
+    def coupon_factors(self, times: CouponTimes, yield_: float) -> Factors:
+        """Discount factors of a coupon security's flows."""
+        ...
+
+    def bill_factors(self, times: BillTimes, yield_: float) -> Factors:
+        """Discount factor of a bill's flow."""
+        ...
+
+    def coupon_years(self, times: CouponTimes) -> Floats:
+        """[n_flows] times in years that a Macaulay duration weighs."""
+        ...
+
+    def bill_years(self, times: BillTimes) -> Floats:
+        """[1] time in years."""
+        ...
+
+    def lowest_yield(self, times: CouponTimes | BillTimes) -> float:
+        """Yields must be above this, where the discount factors are infinite."""
+        ...
+
+
+def simple_factors(years: float, yield_: float) -> Factors:
+    """Factor 1 / (1 + years x yield) of simple interest, and its derivatives."""
+    value = 1.0 / (1.0 + years * yield_)
+    return Factors(
+        np.array([value]), np.array([-years * value * value]), np.array([2.0 * years * years * value * value * value])
+    )
+
+
+def product(left: Factors, right: Factors) -> Factors:
+    """Factors of discounting by both."""
+    return Factors(
+        left.value * right.value,
+        left.slope * right.value + left.value * right.slope,
+        left.curvature * right.value + 2.0 * left.slope * right.slope + left.value * right.curvature,
+    )
+
+
+def _compound(times: Floats, yield_: float) -> Factors:
+    """Factors (1 + yield/2)^-times."""
+    base = 1.0 + yield_ / 2.0
+    value = base**-times
+    slope = -0.5 * times * value / base
+    return Factors(value, slope, -0.5 * (times + 1.0) * slope / base)
+
+
+def _bond_equivalent(days: int, year_days: int, yield_: float) -> Factors:
+    """31 CFR 356 Appendix B, VI.D: simple up to half a year, then one half-year's interest is compounded."""
+    years = days / year_days
+    if years <= 0.5:
+        return simple_factors(years, yield_)
+    return product(simple_factors(years - 0.5, yield_), simple_factors(0.5, yield_))
+
+
+def _bond_equivalent_lowest(days: int, year_days: int) -> float:
+    years = days / year_days
+    return -1.0 / years if years <= 0.5 else -2.0
+
+
+@dataclass(frozen=True)
+class _SimpleFirstPeriod:
+    """31 CFR 356 Appendix B, II: simple interest in the fractional period, compound after it."""
+
+    def coupon_factors(self, times: CouponTimes, yield_: float) -> Factors:
+        return product(_compound(times.periods, yield_), simple_factors(times.fraction / 2.0, yield_))
+
+    def bill_factors(self, times: BillTimes, yield_: float) -> Factors:
+        return _bond_equivalent(times.days, times.year_days, yield_)
+
+    def coupon_years(self, times: CouponTimes) -> Floats:
+        return (times.periods + times.fraction) / 2.0
+
+    def bill_years(self, times: BillTimes) -> Floats:
+        return np.array([times.days / times.year_days])
+
+    def lowest_yield(self, times: CouponTimes | BillTimes) -> float:
+        if isinstance(times, BillTimes):
+            return _bond_equivalent_lowest(times.days, times.year_days)
+        return -2.0 / times.fraction if times.is_final_period else -2.0
+
+
+@dataclass(frozen=True)
+class _Compound:
+    """Compound interest to every flow; simple once only the final coupon remains."""
+
+    on_payment_dates: bool
+
+    def _half_years(self, times: CouponTimes) -> Floats:
+        nominal = times.periods + times.fraction
+        return nominal + times.delays if self.on_payment_dates else nominal
+
+    def _days(self, times: BillTimes) -> int:
+        return times.days + (times.delay_days if self.on_payment_dates else 0)
+
+    def coupon_factors(self, times: CouponTimes, yield_: float) -> Factors:
+        half_years = self._half_years(times)
+        if times.is_final_period:
+            return simple_factors(float(half_years[0]) / 2.0, yield_)
+        return _compound(half_years, yield_)
+
+    def bill_factors(self, times: BillTimes, yield_: float) -> Factors:
+        return _bond_equivalent(self._days(times), times.year_days, yield_)
+
+    def coupon_years(self, times: CouponTimes) -> Floats:
+        return self._half_years(times) / 2.0
+
+    def bill_years(self, times: BillTimes) -> Floats:
+        return np.array([self._days(times) / times.year_days])
+
+    def lowest_yield(self, times: CouponTimes | BillTimes) -> float:
+        if isinstance(times, BillTimes):
+            return _bond_equivalent_lowest(self._days(times), times.year_days)
+        return -2.0 / float(self._half_years(times)[0]) if times.is_final_period else -2.0
+
+
+@dataclass(frozen=True)
+class _MoneyMarket:
+    """Simple interest, Act/360, on a single remaining flow."""
+
+    def coupon_factors(self, times: CouponTimes, yield_: float) -> Factors:
+        return simple_factors(self._years(times), yield_)
+
+    def bill_factors(self, times: BillTimes, yield_: float) -> Factors:
+        return simple_factors(self._years(times), yield_)
+
+    def coupon_years(self, times: CouponTimes) -> Floats:
+        return np.array([self._years(times)])
+
+    def bill_years(self, times: BillTimes) -> Floats:
+        return np.array([self._years(times)])
+
+    def lowest_yield(self, times: CouponTimes | BillTimes) -> float:
+        return -1.0 / self._years(times)
+
+    def _years(self, times: CouponTimes | BillTimes) -> float:
+        if isinstance(times, CouponTimes) and not times.is_final_period:
+            raise ConventionError(
+                "convention: MONEY_MARKET is defined when only the final payment remains; "
+                f"{len(times.periods)} remain, use STREET or TREASURY"
+            )
+        return times.days / 360.0
+
+
+class YieldConvention(Enum):
+    """How a yield discounts; always passed, never assumed. Yields are decimal.
+
+    TREASURY
+        31 CFR 356 Appendix B: simple interest in the fractional first period, compound semiannually after it. The
+        convention of auctions. Bills: investment rate (coupon-equivalent yield).
+    STREET
+        Compound semiannually, ActAct(Bond), also in the fractional first period; simple once only the final coupon
+        remains. The convention of secondary trading. Bills: bond-equivalent yield, which is the investment rate:
+        simple on 365 (366) days up to half a year, then compounded once.
+    TRUE_YIELD
+        STREET with each flow on the good settlement day it is paid on.
+    MONEY_MARKET
+        Simple, Act/360; only when one payment remains.
+    """
+
+    TREASURY = _SimpleFirstPeriod()
+    STREET = _Compound(on_payment_dates=False)
+    TRUE_YIELD = _Compound(on_payment_dates=True)
+    MONEY_MARKET = _MoneyMarket()
+
+    @property
+    def arithmetic(self) -> YieldArithmetic:
+        """The member's arithmetic."""
+        arithmetic: YieldArithmetic = self.value
+        return arithmetic

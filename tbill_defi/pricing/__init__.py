@@ -1,0 +1,1 @@
+"""Prices, yields, risk and curves."""

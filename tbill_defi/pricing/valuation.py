@@ -1,0 +1,215 @@
+"""The one place where terms, a settlement date and a convention meet: factors, price, derivatives, the solver."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+
+from tbill_defi.conventions.calendars import SETTLEMENT
+from tbill_defi.conventions.schedules import MONTHS_PER_PERIOD, add_months, days_in_year_from, is_month_end
+from tbill_defi.conventions.yields import BillTimes, CouponTimes, Factors, Floats, YieldConvention
+from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
+from tbill_defi.instruments.flows import CashFlows
+from tbill_defi.instruments.securities import Bill, Bond, Note
+
+AnySecurity = Bill | Note | Bond
+
+LARGEST_YIELD = 1.0
+"""A yield beyond 100% is taken for a percent."""
+
+_STEPS = 200
+_EPSILON = float(np.finfo(np.float64).eps)
+
+
+def checked_settlement(security: AnySecurity, flows: CashFlows, settlement: date) -> date:
+    """`settlement` if it is a date in [issue date, maturity).
+
+    Raises
+    ------
+    SettlementOutOfRange
+        If it is before the issue (or dated) date, or on or after maturity.
+    ConventionError
+        If it is not a `datetime.date`.
+    """
+    if isinstance(settlement, datetime) or not isinstance(settlement, date):
+        raise ConventionError(f"settlement: {settlement!r} is not a datetime.date such as date(2026, 8, 24)")
+    if settlement < flows.first_settlement:
+        raise SettlementOutOfRange(
+            f"settlement: {settlement} is before {security.cusip}'s issue on {flows.first_settlement}; "
+            f"give a date from then to before maturity {flows.maturity}"
+        )
+    if settlement >= flows.maturity:
+        raise SettlementOutOfRange(
+            f"settlement: {settlement} is not before {security.cusip}'s maturity {flows.maturity}; give an earlier date"
+        )
+    return settlement
+
+
+def checked_rate(name: str, value: float) -> float:
+    """`value` if it can be a decimal yield or rate.
+
+    Raises
+    ------
+    ConventionError
+        If it is not finite, or beyond 100%: a percent given for a decimal.
+    """
+    if not math.isfinite(value):
+        raise ConventionError(f"{name}: {value} is not a finite number")
+    if abs(value) > LARGEST_YIELD:
+        raise ConventionError(f"{name}: {value:g} looks like percent; give a decimal such as {value / 100:g}")
+    return float(value)
+
+
+def checked_price(name: str, value: float) -> float:
+    """`value` if it is finite.
+
+    Raises
+    ------
+    ConventionError
+        If it is not.
+    """
+    if not math.isfinite(value):
+        raise ConventionError(f"{name}: {value} is not a finite price per 100 face")
+    return float(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Valuation:
+    """A security at a settlement date under a convention: price and derivatives as functions of the yield.
+
+    Attributes
+    ----------
+    amounts
+        [n_flows] float64, remaining flows per 100 face.
+    times
+        Their places in time.
+    convention
+        Turns a yield into discount factors.
+    accrued
+        Accrued interest per 100 face at settlement, unrounded.
+    """
+
+    amounts: Floats
+    times: CouponTimes | BillTimes
+    convention: YieldConvention
+    accrued: float
+
+    def factors(self, yield_: float) -> Factors:
+        """[n_flows] discount factors and their derivatives.
+
+        Raises
+        ------
+        ConventionError
+            If the yield is at or below the convention's pole (-200% compounded semiannually).
+        """
+        arithmetic = self.convention.arithmetic
+        lowest = arithmetic.lowest_yield(self.times)
+        if yield_ <= lowest:
+            raise ConventionError(f"yield_: {yield_:g} is not above {lowest:g}, where the price is infinite")
+        if isinstance(self.times, BillTimes):
+            return arithmetic.bill_factors(self.times, yield_)
+        return arithmetic.coupon_factors(self.times, yield_)
+
+    def dirty_price(self, yield_: float) -> float:
+        """Per 100 face."""
+        return float(self.amounts @ self.factors(yield_).value)
+
+    def derivatives(self, yield_: float) -> tuple[float, float, float]:
+        """Dirty price and its first and second derivative in the yield, per 100 face."""
+        factors = self.factors(yield_)
+        return (
+            float(self.amounts @ factors.value),
+            float(self.amounts @ factors.slope),
+            float(self.amounts @ factors.curvature),
+        )
+
+    def mean_time(self, yield_: float) -> float:
+        """Present-value-weighted time of the flows, years."""
+        arithmetic = self.convention.arithmetic
+        bill = isinstance(self.times, BillTimes)
+        years = arithmetic.bill_years(self.times) if bill else arithmetic.coupon_years(self.times)  # type: ignore[arg-type]
+        values = self.amounts * self.factors(yield_).value
+        return float(values @ years / values.sum())
+
+    def yield_at(self, dirty_price: float) -> float:
+        """The yield of a dirty price per 100 face.
+
+        Newton's method on the logarithm of the price, which is convex and falls in the yield, so that it converges
+        from any start; a bracket guards the first steps and the last digits.
+
+        Raises
+        ------
+        ConventionError
+            If the dirty price is not positive.
+        """
+        if dirty_price <= 0.0:
+            raise ConventionError(f"dirty price: {dirty_price:g} must be positive; no yield discounts flows to it")
+        low, high = self.convention.arithmetic.lowest_yield(self.times), math.inf
+        guess = 0.04
+        for _ in range(_STEPS):
+            price, slope, _curvature = self.derivatives(guess)
+            error = math.log(price / dirty_price)
+            if error == 0.0:
+                return guess
+            low, high = (guess, high) if error > 0.0 else (low, guess)
+            relative_slope = slope / price
+            step = -error / relative_slope
+            target = guess + step
+            if not low < target < high:
+                target = 0.5 * (low + high) if math.isfinite(high) else guess + step
+            if abs(target - guess) <= 4.0 * _EPSILON * (1.0 + abs(guess) + 1.0 / abs(relative_slope)):
+                return target
+            guess = target
+        raise ConventionError(f"dirty price: {dirty_price:g} has no yield within {_STEPS} steps")
+
+
+def _payment_delays(flows: CashFlows, first: int) -> Floats:
+    """[n] periods from each coupon date to the good day it is paid on."""
+    end_of_month = is_month_end(flows.maturity)
+    delays = []
+    for day in flows.quasi_dates[first:]:
+        late = (SETTLEMENT.following(day) - day).days
+        period = (add_months(day, MONTHS_PER_PERIOD, end_of_month=end_of_month) - day).days if late else 1
+        delays.append(late / period)
+    return np.array(delays)
+
+
+def valuation(security: AnySecurity, settlement: date, convention: YieldConvention) -> Valuation:
+    """What a yield of `convention` discounts, for settlement on `settlement`.
+
+    On a coupon date accrued interest is 0 and that coupon is not among the flows: it belongs to the position at the
+    start of the day.
+
+    Raises
+    ------
+    SettlementOutOfRange
+        If `settlement` is not in [issue date, maturity).
+    ConventionError
+        If `convention` is not a `YieldConvention`.
+    """
+    if not isinstance(convention, YieldConvention):
+        names = ", ".join(f"YieldConvention.{member.name}" for member in YieldConvention)
+        raise ConventionError(f"convention: {convention!r} is not one of {names}")
+    flows = security.resolve()
+    checked_settlement(security, flows, settlement)
+    on_payment_dates = convention is YieldConvention.TRUE_YIELD
+    days = (flows.maturity - settlement).days
+    if isinstance(security, Bill):
+        delay = (SETTLEMENT.following(flows.maturity) - flows.maturity).days if on_payment_dates else 0
+        return Valuation(flows.amounts, BillTimes(days, days_in_year_from(settlement), delay), convention, 0.0)
+    quasi = flows.quasi_dates
+    end = bisect_right(quasi, settlement)
+    paid = max(end, flows.first_flow)
+    periods = np.arange(paid - end, len(quasi) - end, dtype=np.float64)
+    fraction = (quasi[end] - settlement).days / (quasi[end] - quasi[end - 1]).days
+    delays = _payment_delays(flows, paid) if on_payment_dates else np.zeros_like(periods)
+    return Valuation(
+        amounts=flows.amounts[paid - flows.first_flow :],
+        times=CouponTimes(fraction, periods, delays, days),
+        convention=convention,
+        accrued=float(flows.accrued(settlement)),
+    )
