@@ -155,7 +155,7 @@ def parse_auctions(text: str, file: str) -> pl.DataFrame:
 
 def _cell(row: Row, column: str) -> object:
     readers: dict[pl.DataType, Callable[[str], object]] = {
-        pl.Date(): row.optional_date,
+        pl.Date(): row.optional_day,
         pl.Boolean(): row.yes_no,
         pl.Int64(): row.integer,
         pl.String(): lambda name: row.text(name) or None,
@@ -176,14 +176,14 @@ def _record(row: Row, present: list[str]) -> dict[str, Any]:
     if kind not in TYPES:
         raise row.error("type", kind, f"is not a type of security (expected one of {', '.join(TYPES)})")
     for column in ("auctionDate", "issueDate", "maturityDate"):
-        row.date(column)
+        row.day(column)
     for column in ("reopening", "tips", "floatingRate"):
         row.required(column, "Yes or No")
     record: dict[str, Any] = dict.fromkeys(COLUMNS)
     record.update({column: _cell(row, column) for column in present})
     _check_order(row, record)
     if kind in ("Note", "Bond"):
-        row.date("datedDate")
+        row.day("datedDate")
         row.required("interestRate", "percent such as 4.125")
     return record
 

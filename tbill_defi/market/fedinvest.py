@@ -69,7 +69,7 @@ def _record(row: Row, price_date: date) -> dict[str, object]:
     rate = row.required("rate", "percent such as 4.125%")
     if not rate.endswith("%"):
         raise row.error("rate", rate, "has no % sign (expected percent such as 4.125%)")
-    maturity = row.date("maturity date")
+    maturity = row.day("maturity date")
     if maturity < price_date:
         raise row.error("maturity date", row.text("maturity date"), f"is before the sheet's own date {price_date}")
     bid, offer = row.number("sell", PRICE), _price(row, "buy")
@@ -81,7 +81,7 @@ def _record(row: Row, price_date: date) -> dict[str, object]:
         "type": kind,
         "rate": row.number("rate", COUPON_PERCENT, rate[:-1].strip()),
         "maturity_date": maturity,
-        "call_date": row.optional_date("call date"),
+        "call_date": row.optional_day("call date"),
         "buy": offer,
         "sell": bid,
         "end_of_day": _price(row, "end of day"),

@@ -84,7 +84,7 @@ def parse_par_yields(text: str, file: str) -> pl.DataFrame:
     if not columns:
         raise DataError(f"{file} line 1: has no tenor column (expected some of {', '.join(TENORS)})")
     rows = list(rows_of(text, file, header, first_line=2))
-    dates = [row.date(header[0]) for row in rows]
+    dates = [row.day(header[0]) for row in rows]
     refuse_duplicates(rows, dates, header[0], "date")
     values = {tenor: _column(rows, columns.get(tenor)) for tenor in TENORS}
     return pl.DataFrame({"date": dates, **values}, schema=SCHEMA).sort("date")

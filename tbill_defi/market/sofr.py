@@ -64,7 +64,7 @@ def parse_sofr(text: str, file: str) -> pl.DataFrame:
     date_column = _the_column(header, DATE_COLUMNS, file)
     rate_column = _the_column(header, RATE_COLUMNS, file)
     rows = list(rows_of(text, file, header, first_line=2))
-    dates = [row.date(date_column) for row in rows]
+    dates = [row.day(date_column) for row in rows]
     refuse_duplicates(rows, dates, date_column, "date")
     rates = [_rate(row, rate_column) for row in rows]
     return pl.DataFrame({"date": dates, "rate": rates}, schema=SCHEMA).sort("date")

@@ -146,7 +146,7 @@ class Row:
             raise self.error(column, value, f"is empty (expected {expected})")
         return value
 
-    def date(self, column: str) -> date:
+    def day(self, column: str) -> date:
         """The cell's date."""
         value = self.required(column, "a date such as 2026-03-24")
         day = parse_date(value)
@@ -154,9 +154,9 @@ class Row:
             raise self.error(column, value, _DATE_EXPECTED)
         return day
 
-    def optional_date(self, column: str) -> date | None:
+    def optional_day(self, column: str) -> date | None:
         """The cell's date, or None if it is empty."""
-        return self.date(column) if self.text(column) else None
+        return self.day(column) if self.text(column) else None
 
     def number(self, column: str, bounds: Bounds, value: str | None = None) -> float:
         """The cell's number, percent as decimal: the float nearest to the exact decimal of the text."""
