@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
+import {Bytes32Text} from "./token/Bytes32Text.sol";
+import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
+
+/// @title CashToken
+/// @notice A currency on the ledger, in units of 10^-6. Cash has no compliance rule of its own.
+contract CashToken is ERC20Permit, AccessManaged, ISettlementAsset {
+    /// @notice The one contract that may call `settlementTransfer`.
+    address public immutable settlement;
+
+    /// @inheritdoc ISettlementAsset
+    bytes32 public immutable assetId;
+
+    /// @param currency ISO 4217 code, ASCII, padded right with zeros.
+    /// @param name_ At most 31 bytes; also the Permit domain.
+    constructor(
+        address authority_,
+        address settlement_,
+        bytes32 currency,
+        string memory name_
+    ) ERC20(name_, Bytes32Text.toText(currency)) ERC20Permit(name_) AccessManaged(authority_) {
+        settlement = settlement_;
+        assetId = currency;
+    }
+
+    /// @notice 6: one unit is 10^-6 of the currency.
+    function decimals() public pure override returns (uint8) {
+        return 6;
+    }
+
+    /// @notice Creates cash.
+    function issue(address to, uint256 amount) external restricted {
+        _mint(to, amount);
+    }
+
+    /// @notice Destroys cash of `from`.
+    function redeem(address from, uint256 amount) external restricted {
+        _burn(from, amount);
+    }
+
+    /// @inheritdoc ISettlementAsset
+    function settlementTransfer(address from, address to, uint256 amount) external {
+        if (msg.sender != settlement) revert NotSettlement(msg.sender);
+        _transfer(from, to, amount);
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title RestrictionCodes
+/// @notice ERC-1404 codes shared by Compliance and SecurityToken: why a transfer is refused, or which rule binds.
+library RestrictionCodes {
+    uint8 internal constant SUCCESS = 0;
+    uint8 internal constant SENDER_UNKNOWN = 1;
+    uint8 internal constant RECIPIENT_UNKNOWN = 2;
+    uint8 internal constant SENDER_CLAIM = 3;
+    uint8 internal constant RECIPIENT_CLAIM = 4;
+    uint8 internal constant FROZEN = 5;
+    uint8 internal constant BALANCE = 6;
+    uint8 internal constant TRADE_LIMIT = 7;
+    uint8 internal constant HELD = 8;
+    /// @notice Reserved: matured or paused.
+    uint8 internal constant CLOSED = 9;
+
+    /// @notice One sentence for a person; the empty string for a code that does not exist.
+    function message(uint8 code) internal pure returns (string memory) {
+        if (code == SUCCESS) return "no restriction";
+        if (code == SENDER_UNKNOWN) return "sender's wallet has no identity";
+        if (code == RECIPIENT_UNKNOWN) return "recipient's wallet has no identity";
+        if (code == SENDER_CLAIM) return "sender's claim has expired or was revoked";
+        if (code == RECIPIENT_CLAIM) return "recipient's claim has expired or was revoked";
+        if (code == FROZEN) return "amount exceeds the sender's unfrozen units";
+        if (code == BALANCE) return "amount exceeds the sender's balance";
+        if (code == TRADE_LIMIT) return "amount exceeds the single-trade limit";
+        if (code == HELD) return "amount exceeds the sender's units that are not on hold";
+        if (code == CLOSED) return "security has matured or is paused";
+        return "";
+    }
+}

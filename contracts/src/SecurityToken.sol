@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
+import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {CheckpointedERC20} from "./token/CheckpointedERC20.sol";
+import {CloneArguments} from "./token/CloneArguments.sol";
+import {Holds} from "./token/Holds.sol";
+import {Bytes32Text} from "./token/Bytes32Text.sol";
+import {ICompliance} from "./interfaces/ICompliance.sol";
+import {IERC1404} from "./interfaces/IERC1404.sol";
+import {IERC7943Fungible} from "./interfaces/IERC7943.sol";
+import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
+import {RestrictionCodes} from "./RestrictionCodes.sol";
+
+/// @title SecurityToken
+/// @notice One Treasury security: units of 10^-6 dollar of original face, held by verified wallets only.
+/// @dev Used through clones whose immutable arguments are abi.encode(authority, compliance, cusip, termsHash,
+/// maturity). One function, `_verdict`, answers every question about a transfer and guards every transfer, so that the
+/// answers and the deeds cannot differ (I3). Identity and trade-limit refusals hold for zero amounts too.
+contract SecurityToken is
+    Holds,
+    ERC20Permit,
+    AccessManaged,
+    CloneArguments,
+    ERC165,
+    IERC7943Fungible,
+    IERC1404,
+    ISettlementAsset
+{
+    /// @dev Permit domain of every clone; signers read `eip712Domain()`, not `name()`.
+    string private constant PERMIT_DOMAIN = "tbill_defi SecurityToken";
+
+    /// @notice The authority is fixed in the clone's code.
+    error AuthorityIsFixed();
+
+    /// @notice A forced transfer takes held units only if it names their holds.
+    error ForcedTransferExceedsUnheld(address account, uint256 amount, uint256 unheld);
+
+    /// @notice Arrays of a batch differ in length.
+    error BatchLengthMismatch(uint256 recipients, uint256 amounts);
+
+    /// @notice The one contract that may call `settlementTransfer`.
+    address public immutable settlement;
+
+    mapping(address account => uint256) private _frozen;
+
+    constructor(
+        address settlement_
+    ) ERC20("", "") ERC20Permit(PERMIT_DOMAIN) AccessManaged(address(0)) {
+        settlement = settlement_;
+    }
+
+    // --- the security -------------------------------------------------------------------------------------------
+
+    /// @notice "Treasury <CUSIP>".
+    function name() public view override returns (string memory) {
+        return string.concat("Treasury ", cusip());
+    }
+
+    /// @notice The CUSIP.
+    function symbol() public view override returns (string memory) {
+        return cusip();
+    }
+
+    /// @notice 6: one unit is 10^-6 dollar of face.
+    function decimals() public pure override returns (uint8) {
+        return 6;
+    }
+
+    /// @notice The CUSIP.
+    function cusip() public view returns (string memory) {
+        return Bytes32Text.toText(assetId());
+    }
+
+    /// @inheritdoc ISettlementAsset
+    function assetId() public view returns (bytes32) {
+        return _argument(2);
+    }
+
+    /// @notice Keccak-256 of the canonical JSON (RFC 8785) of the security's terms.
+    function termsHash() external view returns (bytes32) {
+        return _argument(3);
+    }
+
+    /// @notice Maturity, Unix time of its New York midnight.
+    function maturity() external view returns (uint64) {
+        return uint64(uint256(_argument(4)));
+    }
+
+    /// @notice The rules this security obeys.
+    function compliance() public view returns (ICompliance) {
+        return ICompliance(address(uint160(uint256(_argument(1)))));
+    }
+
+    /// @notice The AccessManager of this security, fixed in the clone's code.
+    function authority() public view override returns (address) {
+        return address(uint160(uint256(_argument(0))));
+    }
+
+    /// @notice Reverts always.
+    function setAuthority(address) public pure override {
+        revert AuthorityIsFixed();
+    }
+
+    /// @inheritdoc ERC165
+    function supportsInterface(bytes4 interfaceId) public view override returns (bool) {
+        return
+            interfaceId == type(IERC7943Fungible).interfaceId ||
+            interfaceId == type(IERC1404).interfaceId ||
+            interfaceId == type(IERC20).interfaceId ||
+            super.supportsInterface(interfaceId);
+    }
+
+    // --- questions ----------------------------------------------------------------------------------------------
+
+    /// @notice Units of `account` that are neither frozen nor held: max(0, balance - frozen - held) (I2).
+    function availableOf(address account) public view returns (uint256) {
+        return Math.saturatingSub(Math.saturatingSub(balanceOf(account), heldOf(account)), _frozen[account]);
+    }
+
+    /// @notice Largest amount that `from` can send to `to` now, and the code of the rule that binds (0: none does).
+    /// @dev Compliance and the sender's own frozen, held and total units together; the least wins.
+    function largestTransfer(address from, address to) external view returns (uint256 largest, uint8 code) {
+        (largest, code) = compliance().largestAmount(address(this), from, to);
+        uint256 available = availableOf(from);
+        if (available < largest) {
+            largest = available;
+            code = _frozen[from] != 0
+                ? RestrictionCodes.FROZEN
+                : (heldOf(from) != 0 ? RestrictionCodes.HELD : RestrictionCodes.BALANCE);
+        }
+    }
+
+    /// @inheritdoc IERC1404
+    function detectTransferRestriction(address from, address to, uint256 amount) external view returns (uint8 code) {
+        (code, ) = _verdict(from, to, amount);
+    }
+
+    /// @inheritdoc IERC1404
+    function messageForTransferRestriction(uint8 code) external pure returns (string memory) {
+        return RestrictionCodes.message(code);
+    }
+
+    /// @inheritdoc IERC7943Fungible
+    function canTransfer(address from, address to, uint256 amount) external view returns (bool) {
+        (uint8 code, ) = _verdict(from, to, amount);
+        return code == RestrictionCodes.SUCCESS;
+    }
+
+    /// @notice Whether `account` may hold and deal: it has an identity with a valid claim.
+    function canTransact(address account) public view returns (bool) {
+        return compliance().isVerified(account);
+    }
+
+    /// @inheritdoc IERC7943Fungible
+    function canSend(address account) external view returns (bool) {
+        return canTransact(account);
+    }
+
+    /// @inheritdoc IERC7943Fungible
+    function canReceive(address account) external view returns (bool) {
+        return canTransact(account);
+    }
+
+    /// @inheritdoc IERC7943Fungible
+    function getFrozenTokens(address account) external view returns (uint256) {
+        return _frozen[account];
+    }
+
+    // --- deeds --------------------------------------------------------------------------------------------------
+
+    /// @notice Transfers to several recipients in order; the same as that many single transfers (I5).
+    function batchTransfer(address[] calldata to, uint256[] calldata amounts) external {
+        if (to.length != amounts.length) revert BatchLengthMismatch(to.length, amounts.length);
+        for (uint256 i = 0; i < to.length; ++i) _transfer(msg.sender, to[i], amounts[i]);
+    }
+
+    /// @inheritdoc ISettlementAsset
+    function settlementTransfer(address from, address to, uint256 amount) external {
+        if (msg.sender != settlement) revert NotSettlement(msg.sender);
+        _transfer(from, to, amount);
+    }
+
+    /// @notice Creates units for a verified wallet.
+    function issue(address to, uint256 amount) external restricted {
+        _mint(to, amount);
+    }
+
+    /// @notice Destroys available units of `from`, whose claim may have lapsed. Frozen and held units stay.
+    function redeem(address from, uint256 amount) external restricted {
+        _burn(from, amount);
+    }
+
+    /// @inheritdoc IERC7943Fungible
+    function setFrozenTokens(address account, uint256 amount) external restricted returns (bool) {
+        _setFrozen(account, amount);
+        return true;
+    }
+
+    /// @inheritdoc IERC7943Fungible
+    /// @dev Takes free units first, then frozen ones; never held ones.
+    function forcedTransfer(address from, address to, uint256 amount) external restricted returns (bool) {
+        _forceTransfer(from, to, amount);
+        return true;
+    }
+
+    /// @notice Ends the named holds of `from` and then moves units as `forcedTransfer` does.
+    function forcedTransferEndingHolds(
+        address from,
+        address to,
+        uint256 amount,
+        bytes32[] calldata holdIds
+    ) external restricted returns (bool) {
+        _releaseHoldsOf(from, holdIds);
+        _forceTransfer(from, to, amount);
+        return true;
+    }
+
+    /// @inheritdoc ERC20Permit
+    function nonces(address owner) public view override returns (uint256) {
+        return super.nonces(owner);
+    }
+
+    /// @inheritdoc CheckpointedERC20
+    function balanceOf(address account) public view override(ERC20, CheckpointedERC20) returns (uint256) {
+        return super.balanceOf(account);
+    }
+
+    /// @inheritdoc CheckpointedERC20
+    function totalSupply() public view override(ERC20, CheckpointedERC20) returns (uint256) {
+        return super.totalSupply();
+    }
+
+    // --- inside -------------------------------------------------------------------------------------------------
+
+    /// @dev Guards issuance, redemption and every consensual transfer. Forced transfers go past it.
+    function _update(address from, address to, uint256 value) internal override(ERC20, CheckpointedERC20) {
+        if (from == address(0)) {
+            if (!canTransact(to)) revert ERC7943CannotReceive(to);
+        } else if (to == address(0)) {
+            _requireAvailable(from, value);
+        } else {
+            _requireAllowed(from, to, value);
+        }
+        super._update(from, to, value);
+    }
+
+    /// @dev Code of the rule that refuses, or SUCCESS, and the sender's available units.
+    function _verdict(address from, address to, uint256 amount) private view returns (uint8 code, uint256 available) {
+        uint256 largest;
+        (largest, code) = compliance().largestAmount(address(this), from, to);
+        available = availableOf(from);
+        if (largest == 0 && code != RestrictionCodes.SUCCESS) return (code, available);
+        if (amount <= Math.min(largest, available)) return (RestrictionCodes.SUCCESS, available);
+        if (available < largest) code = _shortageCode(from, amount);
+    }
+
+    /// @dev Why `amount` is more than the available units of `account`.
+    function _shortageCode(address account, uint256 amount) private view returns (uint8) {
+        uint256 balance = balanceOf(account);
+        if (amount > balance) return RestrictionCodes.BALANCE;
+        return amount > balance - heldOf(account) ? RestrictionCodes.HELD : RestrictionCodes.FROZEN;
+    }
+
+    function _requireAllowed(address from, address to, uint256 amount) private view {
+        (uint8 code, uint256 available) = _verdict(from, to, amount);
+        if (code == RestrictionCodes.SUCCESS) return;
+        if (code == RestrictionCodes.SENDER_UNKNOWN || code == RestrictionCodes.SENDER_CLAIM) {
+            revert ERC7943CannotSend(from);
+        }
+        if (code == RestrictionCodes.RECIPIENT_UNKNOWN || code == RestrictionCodes.RECIPIENT_CLAIM) {
+            revert ERC7943CannotReceive(to);
+        }
+        if (code == RestrictionCodes.BALANCE) revert ERC20InsufficientBalance(from, balanceOf(from), amount);
+        if (code == RestrictionCodes.FROZEN || code == RestrictionCodes.HELD) {
+            revert ERC7943InsufficientUnfrozenBalance(from, amount, available);
+        }
+        revert ERC7943CannotTransfer(from, to, amount);
+    }
+
+    function _requireAvailable(address account, uint256 amount) internal view override {
+        uint256 available = availableOf(account);
+        if (amount <= available) return;
+        uint256 balance = balanceOf(account);
+        if (amount > balance) revert ERC20InsufficientBalance(account, balance, amount);
+        revert ERC7943InsufficientUnfrozenBalance(account, amount, available);
+    }
+
+    /// @dev Frozen falls by what was taken of it, before the transfer's event (ERC-7943); a self-transfer takes
+    /// nothing (I4).
+    function _forceTransfer(address from, address to, uint256 amount) private {
+        if (from == address(0)) revert ERC20InvalidSender(from);
+        if (!canTransact(to)) revert ERC7943CannotReceive(to);
+        uint256 balance = balanceOf(from);
+        if (amount > balance) revert ERC20InsufficientBalance(from, balance, amount);
+        uint256 unheld = balance - heldOf(from);
+        if (amount > unheld) revert ForcedTransferExceedsUnheld(from, amount, unheld);
+        uint256 free = availableOf(from);
+        if (amount > free && from != to) _setFrozen(from, _frozen[from] - (amount - free));
+        super._update(from, to, amount);
+        emit ForcedTransfer(from, to, amount);
+    }
+
+    function _setFrozen(address account, uint256 amount) private {
+        _frozen[account] = amount;
+        emit Frozen(account, amount);
+    }
+}

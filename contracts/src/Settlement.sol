@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IAssetRegistry} from "./interfaces/IAssetRegistry.sol";
+import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
+import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
+import {GuardCalls} from "./settlement/GuardCalls.sol";
+import {Instruction, InstructionHash, Leg} from "./settlement/Instruction.sol";
+import {SortedAddresses} from "./settlement/SortedAddresses.sol";
+
+/// @title Settlement
+/// @notice Delivery versus payment, payment versus payment, or free of payment: all legs of an instruction, or none.
+/// @dev Each giver signs the whole instruction (EIP-712), so no leg can be cut out of it. It has no owner, no roles
+/// and holds nothing.
+contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
+    using BitMaps for BitMaps.BitMap;
+    using SortedAddresses for uint256[];
+
+    event Settled(bytes32 indexed instructionHash, bytes32 indexed planHash, bytes32 contextHash, Leg[] legs);
+    event NonceUsed(address indexed giver, uint256 nonce);
+    event InstructionFailed(bytes32 indexed instructionHash, bytes reason);
+
+    error NothingToSettle();
+    error TooManyLegs(uint256 legs, uint256 most);
+    error TooEarly(uint64 notBefore);
+    error InstructionExpired(uint64 deadline);
+    error ZeroAmount(uint256 leg);
+    error SelfLeg(uint256 leg);
+    error UnregisteredToken(address token);
+    error SignatureCountMismatch(uint256 givers, uint256 signatures);
+    error InstructionCountMismatch(uint256 instructions, uint256 signatureLists);
+    error NonceAlreadyUsed(address giver, uint256 nonce);
+    error LegsNotSorted(uint256 leg);
+    error PlanMismatch(bytes32 expected, bytes32 given);
+    error PlanAlreadySettled(address giver, bytes32 planHash);
+    error OnlySettlement(address caller);
+    error InnerCallOutOfGas(uint256 instruction);
+
+    /// @notice Most legs an instruction can have.
+    uint256 public constant MAX_LEGS = 64;
+
+    /// @notice Which tokens may be moved.
+    IAssetRegistry public immutable assetRegistry;
+
+    /// @notice Whose wallets are whose, for plan hashes.
+    IIdentityRegistry public immutable identityRegistry;
+
+    mapping(address giver => BitMaps.BitMap) private _nonces;
+    mapping(address giver => mapping(bytes32 planHash => bool)) private _settledPlans;
+
+    constructor(
+        IAssetRegistry assetRegistry_,
+        IIdentityRegistry identityRegistry_
+    ) EIP712("tbill_defi Settlement", "1") {
+        assetRegistry = assetRegistry_;
+        identityRegistry = identityRegistry_;
+    }
+
+    /// @notice Settles all legs of an instruction, or reverts. Anyone may submit it.
+    /// @param signatures One of each distinct giver, in ascending order of the givers' addresses.
+    function settle(Instruction calldata instruction, bytes[] calldata signatures) external nonReentrant {
+        _settle(instruction, signatures);
+    }
+
+    /// @notice Settles each instruction by itself: one that fails leaves no trace but `InstructionFailed`.
+    /// @dev Reverts whole if an instruction ran out of gas, for its failure would say nothing about it.
+    function settleMany(
+        Instruction[] calldata instructions,
+        bytes[][] calldata signatures
+    ) external nonReentrant {
+        if (instructions.length != signatures.length) {
+            revert InstructionCountMismatch(instructions.length, signatures.length);
+        }
+        if (instructions.length == 0) revert NothingToSettle();
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            try this.settleOne(instructions[i], signatures[i]) {} catch (bytes memory reason) {
+                if (reason.length == 0) revert InnerCallOutOfGas(i);
+                emit InstructionFailed(hashInstruction(instructions[i]), reason);
+            }
+        }
+    }
+
+    /// @notice The body of `settleMany`; only this contract may call it.
+    function settleOne(Instruction calldata instruction, bytes[] calldata signatures) external {
+        if (msg.sender != address(this)) revert OnlySettlement(msg.sender);
+        _settle(instruction, signatures);
+    }
+
+    /// @notice Uses up a nonce of the caller, so that no instruction with it can settle any more.
+    function cancel(uint256 nonce) external {
+        _useNonce(msg.sender, nonce);
+    }
+
+    /// @notice Whether a giver's nonce was settled or cancelled.
+    function isNonceUsed(address giver, uint256 nonce) external view returns (bool) {
+        return _nonces[giver].get(nonce);
+    }
+
+    /// @notice Whether a plan was settled for a giver.
+    function isPlanSettled(address giver, bytes32 planHash) external view returns (bool) {
+        return _settledPlans[giver][planHash];
+    }
+
+    /// @notice The EIP-712 digest that givers sign and events name.
+    function hashInstruction(Instruction calldata instruction) public view returns (bytes32) {
+        return _hashTypedDataV4(InstructionHash.structHash(instruction));
+    }
+
+    function _settle(Instruction calldata instruction, bytes[] calldata signatures) private {
+        if (block.timestamp < instruction.notBefore) revert TooEarly(instruction.notBefore);
+        if (block.timestamp > instruction.deadline) revert InstructionExpired(instruction.deadline);
+        Leg[] calldata legs = instruction.legs;
+        if (legs.length == 0) revert NothingToSettle();
+        if (legs.length > MAX_LEGS) revert TooManyLegs(legs.length, MAX_LEGS);
+
+        (uint256[] memory givers, uint256[] memory parties, bytes32[] memory assetIds) = _inspect(legs);
+        _checkPlan(instruction, assetIds);
+        bytes32 instructionHash = hashInstruction(instruction);
+        _authorise(instruction, instructionHash, givers, signatures);
+
+        for (uint256 i = 0; i < legs.length; ++i) {
+            Leg calldata leg = legs[i];
+            ISettlementAsset(leg.token).settlementTransfer(leg.from, leg.to, leg.amount);
+        }
+        for (uint256 i = 0; i < parties.length; ++i) _requireMandate(parties.get(i), instruction.planHash);
+        emit Settled(instructionHash, instruction.planHash, instruction.contextHash, legs);
+    }
+
+    /// @dev Refuses malformed legs; lists the givers, all parties, and each leg's asset id.
+    function _inspect(
+        Leg[] calldata legs
+    ) private view returns (uint256[] memory givers, uint256[] memory parties, bytes32[] memory assetIds) {
+        givers = SortedAddresses.create(legs.length);
+        parties = SortedAddresses.create(2 * legs.length);
+        assetIds = new bytes32[](legs.length);
+        for (uint256 i = 0; i < legs.length; ++i) {
+            Leg calldata leg = legs[i];
+            if (leg.amount == 0) revert ZeroAmount(i);
+            if (leg.from == leg.to) revert SelfLeg(i);
+            assetIds[i] = assetRegistry.assetIdOf(leg.token);
+            if (assetIds[i] == 0) revert UnregisteredToken(leg.token);
+            givers.insert(leg.from);
+            parties.insert(leg.from);
+            parties.insert(leg.to);
+        }
+    }
+
+    /// @dev Recomputes the plan's hash from what would move: asset ids, party ids, amounts; nothing of this chain.
+    function _checkPlan(Instruction calldata instruction, bytes32[] memory assetIds) private view {
+        if (instruction.planHash == 0) {
+            if (instruction.contextHash != 0) revert PlanMismatch(instruction.contextHash, 0);
+            return;
+        }
+        bytes32 expected = keccak256(abi.encode(instruction.contextHash, _legsHash(instruction.legs, assetIds)));
+        if (expected != instruction.planHash) revert PlanMismatch(expected, instruction.planHash);
+    }
+
+    /// @dev Keccak-256 of (asset id, from id, to id, amount) of each leg, 128 bytes a leg, strictly ascending.
+    function _legsHash(Leg[] calldata legs, bytes32[] memory assetIds) private view returns (bytes32) {
+        bytes32[] memory words = new bytes32[](4 * legs.length);
+        for (uint256 i = 0; i < legs.length; ++i) {
+            Leg calldata leg = legs[i];
+            uint256 w = 4 * i;
+            words[w] = assetIds[i];
+            words[w + 1] = identityRegistry.identityOf(leg.from);
+            words[w + 2] = identityRegistry.identityOf(leg.to);
+            words[w + 3] = bytes32(leg.amount);
+            if (i != 0 && !_ascends(words, w)) revert LegsNotSorted(i);
+        }
+        return keccak256(abi.encodePacked(words));
+    }
+
+    /// @dev Whether the three ids at `w` come after those of the leg before.
+    function _ascends(bytes32[] memory words, uint256 w) private pure returns (bool) {
+        for (uint256 k = w; k < w + 3; ++k) {
+            if (words[k] != words[k - 4]) return words[k] > words[k - 4];
+        }
+        return false;
+    }
+
+    /// @dev Each giver signed exactly this; his nonce and his plan are used up.
+    function _authorise(
+        Instruction calldata instruction,
+        bytes32 instructionHash,
+        uint256[] memory givers,
+        bytes[] calldata signatures
+    ) private {
+        if (givers.length != signatures.length) revert SignatureCountMismatch(givers.length, signatures.length);
+        for (uint256 i = 0; i < givers.length; ++i) {
+            address giver = givers.get(i);
+            _useNonce(giver, instruction.nonce);
+            if (instruction.planHash != 0) _usePlan(giver, instruction.planHash);
+            _requireSignature(giver, instructionHash, signatures[i]);
+        }
+    }
+
+    function _useNonce(address giver, uint256 nonce) private {
+        if (_nonces[giver].get(nonce)) revert NonceAlreadyUsed(giver, nonce);
+        _nonces[giver].set(nonce);
+        emit NonceUsed(giver, nonce);
+    }
+
+    function _usePlan(address giver, bytes32 planHash) private {
+        if (_settledPlans[giver][planHash]) revert PlanAlreadySettled(giver, planHash);
+        _settledPlans[giver][planHash] = true;
+    }
+}

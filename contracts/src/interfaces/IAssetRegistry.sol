@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title IAssetRegistry
+/// @notice Which tokens the ledger knows.
+interface IAssetRegistry {
+    /// @notice Adds a token under its own asset id, for ever.
+    function register(address token) external;
+
+    /// @notice Whether `token` is an asset of this ledger.
+    function isRegistered(address token) external view returns (bool);
+
+    /// @notice The one token of an asset id; the zero address if there is none.
+    function tokenOf(bytes32 assetId) external view returns (address);
+
+    /// @notice The asset id a token was registered under; zero if it is not registered.
+    function assetIdOf(address token) external view returns (bytes32);
+}

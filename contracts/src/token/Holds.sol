@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {CheckpointedERC20} from "./CheckpointedERC20.sol";
+
+/// @title Holds
+/// @notice Units a holder sets aside for a named recipient until a notary decides. Held units stay in the balance.
+/// @dev A hold is pending until it is executed, released or expired: exactly one of these, once. A hold that is past
+/// its expiry still holds its units until anyone calls `expireHold`.
+abstract contract Holds is CheckpointedERC20 {
+    enum HoldStatus {
+        None,
+        Pending,
+        Executed,
+        Released,
+        Expired
+    }
+
+    struct Hold {
+        address holder;
+        HoldStatus status;
+        uint88 amount;
+        address notary;
+        uint64 expiry;
+        address to;
+    }
+
+    event HoldCreated(
+        bytes32 indexed id,
+        address indexed holder,
+        address indexed notary,
+        address to,
+        uint256 amount,
+        uint64 expiry
+    );
+    event HoldExecuted(bytes32 indexed id, address indexed holder, address indexed to, uint256 amount);
+    event HoldReleased(bytes32 indexed id, address indexed holder, address indexed by, uint256 amount);
+    event HoldExpired(bytes32 indexed id, address indexed holder, uint256 amount);
+
+    error HoldAlreadyExists(bytes32 id);
+    error HoldNotPending(bytes32 id, HoldStatus status);
+    error HoldWithoutAmount(bytes32 id);
+    error HoldWithoutParty(bytes32 id, address notary, address to);
+    error HoldAmountExceeded(bytes32 id, uint256 held, uint256 amount);
+    error HoldExpiryPassed(bytes32 id, uint64 expiry);
+    error HoldNotExpired(bytes32 id, uint64 expiry);
+    error NotHoldNotary(bytes32 id, address caller);
+    error HoldOfAnotherHolder(bytes32 id, address holder, address expected);
+
+    mapping(bytes32 id => Hold) private _holds;
+
+    /// @notice Sets `amount` of the caller's available units aside for `to`.
+    /// @param id Any number that no hold of this token has had.
+    /// @param notary Who alone may execute, and may release.
+    /// @param expiry Last second (Unix time) at which the hold can be executed.
+    function createHold(bytes32 id, address notary, address to, uint256 amount, uint64 expiry) external {
+        if (_holds[id].status != HoldStatus.None) revert HoldAlreadyExists(id);
+        if (amount == 0) revert HoldWithoutAmount(id);
+        if (notary == address(0) || to == address(0)) revert HoldWithoutParty(id, notary, to);
+        if (block.timestamp > expiry) revert HoldExpiryPassed(id, expiry);
+        _requireAvailable(msg.sender, amount);
+        _holds[id] = Hold(msg.sender, HoldStatus.Pending, uint88(amount), notary, expiry, to);
+        _setHeld(msg.sender, heldOf(msg.sender) + amount);
+        emit HoldCreated(id, msg.sender, notary, to, amount, expiry);
+    }
+
+    /// @notice Delivers `amount` of a hold to its recipient and frees the rest; the hold is over.
+    /// @dev Every rule of a transfer applies, the frozen amount included. Only the notary, and not after expiry.
+    function executeHold(bytes32 id, uint256 amount) external {
+        Hold memory ended = _pendingHold(id);
+        if (msg.sender != ended.notary) revert NotHoldNotary(id, msg.sender);
+        if (block.timestamp > ended.expiry) revert HoldExpiryPassed(id, ended.expiry);
+        if (amount == 0) revert HoldWithoutAmount(id);
+        if (amount > ended.amount) revert HoldAmountExceeded(id, ended.amount, amount);
+        _endHold(id, ended, HoldStatus.Executed);
+        _transfer(ended.holder, ended.to, amount);
+        emit HoldExecuted(id, ended.holder, ended.to, amount);
+    }
+
+    /// @notice Frees a hold's units. The notary or the recipient may, the holder may not.
+    function releaseHold(bytes32 id) external {
+        Hold memory ended = _pendingHold(id);
+        if (msg.sender != ended.notary && msg.sender != ended.to) revert NotHoldNotary(id, msg.sender);
+        _release(id, ended);
+    }
+
+    /// @notice Frees the units of a hold whose expiry has passed. Anyone may.
+    function expireHold(bytes32 id) external {
+        Hold memory ended = _pendingHold(id);
+        if (block.timestamp <= ended.expiry) revert HoldNotExpired(id, ended.expiry);
+        _endHold(id, ended, HoldStatus.Expired);
+        emit HoldExpired(id, ended.holder, ended.amount);
+    }
+
+    /// @notice A hold as it was made, and its status now.
+    function hold(bytes32 id) external view returns (Hold memory) {
+        return _holds[id];
+    }
+
+    /// @dev Reverts with the reason if `account` cannot spare `amount`.
+    function _requireAvailable(address account, uint256 amount) internal view virtual;
+
+    /// @dev Ends pending holds of `holder` by name: the enforcer's way to held units.
+    function _releaseHoldsOf(address holder, bytes32[] calldata ids) internal {
+        for (uint256 i = 0; i < ids.length; ++i) {
+            Hold memory ended = _pendingHold(ids[i]);
+            if (ended.holder != holder) revert HoldOfAnotherHolder(ids[i], ended.holder, holder);
+            _release(ids[i], ended);
+        }
+    }
+
+    function _release(bytes32 id, Hold memory ended) private {
+        _endHold(id, ended, HoldStatus.Released);
+        emit HoldReleased(id, ended.holder, msg.sender, ended.amount);
+    }
+
+    function _endHold(bytes32 id, Hold memory ended, HoldStatus status) private {
+        _holds[id].status = status;
+        _setHeld(ended.holder, heldOf(ended.holder) - ended.amount);
+    }
+
+    function _pendingHold(bytes32 id) private view returns (Hold memory pending) {
+        pending = _holds[id];
+        if (pending.status != HoldStatus.Pending) revert HoldNotPending(id, pending.status);
+    }
+}
