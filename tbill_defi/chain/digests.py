@@ -1,0 +1,73 @@
+"""Digests of the journal: SHA-256 over type-tagged, length-prefixed values.
+
+A row's header keeps one digest per field, a block one digest per column of its transaction and event rows. So the
+digest that differs names the column. SHA-256 and not Keccak: it needs no library to recompute and costs a tenth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tbill_defi.chain.executor import Outcome
+
+Value = int | str | bytes
+"""What a column holds; None and float never are."""
+
+DIGEST_BYTES = 32
+
+
+def encode_value(value: Value) -> bytes:
+    """Type tag and content: b"i" + decimal, b"s" + UTF-8, b"b" + bytes."""
+    if isinstance(value, bytes):
+        return b"b" + value
+    if isinstance(value, str):
+        return b"s" + value.encode("utf-8", "surrogatepass")
+    return b"i%d" % value
+
+
+def digest_value(value: Value) -> bytes:
+    """SHA-256 of an encoded value."""
+    return sha256(encode_value(value)).digest()
+
+
+def digest_column(values: Iterable[Value]) -> bytes:
+    """SHA-256 of the values of one column in row order, each prefixed by its length (8 bytes, big-endian)."""
+    state = sha256()
+    for value in values:
+        encoded = encode_value(value)
+        state.update(len(encoded).to_bytes(8, "big") + encoded)
+    return state.digest()
+
+
+def digest_fields(values: Iterable[Value]) -> bytes:
+    """One digest per value, concatenated."""
+    return b"".join(map(digest_value, values))
+
+
+def digest_columns(rows: Sequence[Sequence[Value]], width: int) -> bytes:
+    """One digest per column of rows of `width` values, concatenated; of no rows too."""
+    columns: Iterable[Sequence[Value]] = zip(*rows, strict=True) if rows else [()] * width
+    return b"".join(map(digest_column, columns))
+
+
+def split_digests(digests: bytes) -> list[bytes]:
+    """The digests that were concatenated."""
+    return [digests[start : start + DIGEST_BYTES] for start in range(0, len(digests), DIGEST_BYTES)]
+
+
+def hash_digests(domain: str, digests: bytes) -> bytes:
+    """Hash of a row: SHA-256 of its kind and its field digests."""
+    return sha256(domain.encode() + b"\n" + digests).digest()
+
+
+def receipts_hash(outcomes: Iterable[Outcome]) -> bytes:
+    """Hash of what a block's transactions did: status, logs and output of each; never gas."""
+    parts: list[bytes] = []
+    for outcome in outcomes:
+        parts += (b"\x01" if outcome.status else b"\x00", outcome.output, len(outcome.logs).to_bytes(8, "big"))
+        for log in outcome.logs:
+            parts += (log.address, b"".join(log.topics), log.data)
+    return digest_column(parts)

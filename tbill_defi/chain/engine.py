@@ -1,0 +1,141 @@
+"""How the journal's database is opened: the only module that knows which database it is.
+
+SQLite in WAL mode with synchronous=FULL: `COMMIT` returns after the log is on the disk. Every setting is read back on
+every connection, since SQLite ignores a PRAGMA it does not like.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from tbill_defi.chain.lock import WriterLock
+from tbill_defi.core.errors import LedgerError, UsageError
+
+BUSY_MILLISECONDS = 2_000
+
+_SETTINGS: dict[str, Any] = {
+    "busy_timeout": BUSY_MILLISECONDS,
+    "synchronous": 2,
+    "fullfsync": 1,
+    "checkpoint_fullfsync": 1,
+    "cell_size_check": 1,
+    "trusted_schema": 0,
+}
+"""`fullfsync` matters on macOS, where fsync alone does not reach the disk; 2 is FULL."""
+
+
+class Mode(Enum):
+    """What a connection may do: make the ledger, write to it, or only read."""
+
+    CREATE = "create"
+    WRITE = "write"
+    READ = "read"
+
+
+def database_path(url: str) -> Path | None:
+    """File of a SQLite URL; None if it is in memory.
+
+    Raises
+    ------
+    UsageError
+        If the URL is not one of SQLite.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise UsageError(f"ledger: {url!r} is not a URL such as sqlite:///desk.db") from None
+    if parsed.get_backend_name() != "sqlite":
+        raise UsageError(f"ledger: {parsed.get_backend_name()} is not served; give a URL such as sqlite:///desk.db")
+    if parsed.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parsed.database))
+
+
+def lock_writer(url: str) -> WriterLock | None:
+    """Become the ledger's one writer. A ledger in memory is its process's own and has no lock.
+
+    Raises
+    ------
+    LedgerBusy
+        If there is one already.
+    """
+    path = database_path(url)
+    if path is None:
+        return None
+    if not path.parent.is_dir():
+        raise UsageError(f"ledger: the folder {path.parent} does not exist")
+    return WriterLock(path.with_name(path.name + ".lock"))
+
+
+def open_engine(url: str, mode: Mode) -> Engine:
+    """An engine whose connections have the settings above.
+
+    Raises
+    ------
+    LedgerError
+        If the file is missing (code "NotFound").
+    """
+    path = database_path(url)
+    if path is None:
+        engine = create_engine(
+            "sqlite://", creator=lambda: sqlite3.connect(":memory:", check_same_thread=False), poolclass=StaticPool
+        )
+    else:
+        if mode is not Mode.CREATE and not path.is_file():
+            raise LedgerError(f"ledger: {path} does not exist; `tbill init` makes one", code="NotFound")
+        engine = create_engine("sqlite://", creator=lambda: _connect(path, mode), poolclass=QueuePool)
+    immediate = mode is not Mode.READ
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        _apply(connection, durable=path is not None, writable=immediate)
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def sync_directory(url: str) -> None:
+    """Make the database's directory entry durable: SQLite does this for its logs, not for a new database file."""
+    path = database_path(url)
+    if path is None or os.name != "posix":
+        return
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
+    options = {Mode.CREATE: "mode=rwc", Mode.WRITE: "mode=rw", Mode.READ: "mode=ro"}[mode]
+    log = path.with_name(path.name + "-wal")
+    if mode is Mode.READ and not log.exists() and not os.access(path.parent, os.W_OK):
+        options += "&immutable=1"  # a read-only medium: SQLite could not make its shared memory file beside it
+    return sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True, check_same_thread=False)
+
+
+def _apply(connection: sqlite3.Connection, *, durable: bool, writable: bool) -> None:
+    settings = dict(_SETTINGS)
+    if durable and writable:
+        settings["journal_mode"] = "wal"
+    if not writable:
+        settings["query_only"] = 1
+    for name, value in settings.items():
+        connection.execute(f"PRAGMA {name}={value}").close()
+        found = connection.execute(f"PRAGMA {name}").fetchone()
+        if found is None or found[0] != value:
+            raise LedgerError(f"ledger: SQLite did not take PRAGMA {name}={value}", code="NotDurable")

@@ -1,0 +1,289 @@
+"""The journal: blocks of signed transactions, their events and the signed head, each block in one durable commit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, inspect, select, update
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+
+from tbill_defi.chain import schema
+from tbill_defi.chain.blocks import Block
+from tbill_defi.chain.engine import Mode, lock_writer, open_engine, sync_directory
+from tbill_defi.chain.heads import Genesis, SignedHead
+from tbill_defi.chain.lock import WriterLock
+from tbill_defi.chain.types import EventRecord, Log
+from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError
+
+_PAGE = 2_000
+"""Rows, or blocks, read at a time; no read stays open longer, so none keeps the log from being checkpointed."""
+
+_GROUP = 256
+"""Blocks whose transactions are read in one query, unless they hold more transactions than this."""
+
+
+class Appending:
+    """An open write transaction whose parent head was checked; `append` may be called once."""
+
+    def __init__(self, connection: Connection, parent: SignedHead) -> None:
+        self._connection = connection
+        self._parent = parent
+
+    def append(self, block: Block, head: SignedHead) -> None:
+        """Insert a block's rows and move the head from the parent to it."""
+        connection = self._connection
+        connection.execute(insert(schema.blocks), block.header)
+        connection.execute(insert(schema.transactions), _rows(schema.TRANSACTION_COLUMNS, block.transactions))
+        if block.events:
+            connection.execute(insert(schema.events), _rows(schema.EVENT_COLUMNS, block.events))
+        table = schema.head
+        at_parent = (table.c.height == self._parent.height) & (table.c.hash == self._parent.block_hash)
+        moved = connection.execute(
+            update(table).where(at_parent).values(height=head.height, hash=head.block_hash, signature=head.signature)
+        )
+        if moved.rowcount != 1:
+            raise LedgerBusy("another writer moved the head first; nothing was executed", code="Busy")
+
+
+class Journal:
+    """An open journal: of the one writer, or of any number of readers beside it."""
+
+    def __init__(self, url: str, engine: Engine, lock: WriterLock | None) -> None:
+        self.url = url
+        self._engine = engine
+        self._lock = lock
+
+    @classmethod
+    def create(cls, url: str, genesis: Genesis, head: SignedHead) -> Journal:
+        """Make the tables with a genesis and its signed head (height 0), and stay the writer.
+
+        Raises
+        ------
+        LedgerError
+            If there is a ledger already (code "Exists").
+        LedgerBusy
+            If another writer is at it.
+        """
+        lock = lock_writer(url)
+        engine = open_engine(url, Mode.CREATE)
+        journal = cls(url, engine, lock)
+        try:
+            with journal._write() as connection:
+                if inspect(connection).get_table_names():
+                    raise LedgerError(f"ledger: {url} exists; a ledger is never overwritten", code="Exists")
+                schema.metadata.create_all(connection)
+                connection.execute(insert(schema.genesis), genesis.row())
+                row = {"id": 1, "height": 0, "hash": head.block_hash, "signature": head.signature}
+                connection.execute(insert(schema.head), row)
+            sync_directory(url)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    @classmethod
+    def open(cls, url: str, *, writer: bool) -> Journal:
+        """Open as the one writer or as a reader.
+
+        Raises
+        ------
+        LedgerError
+            If there is none (code "NotFound").
+        LedgerBusy
+            If `writer` and there is one already.
+        """
+        lock = None
+        engine = open_engine(url, Mode.WRITE if writer else Mode.READ)
+        if writer:
+            lock = lock_writer(url)
+        return cls(url, engine, lock)
+
+    def close(self) -> None:
+        """Close the connections, then let the next writer in."""
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+    def genesis(self) -> Genesis:
+        """Block 0, its hash checked.
+
+        Raises
+        ------
+        LedgerError
+            If the database holds no ledger (code "NotALedger").
+        AuditFailure
+            If the stored hash is not that of the stored fields.
+        """
+        with self._read() as connection:
+            row = connection.execute(select(schema.genesis)).mappings().one_or_none()
+        try:
+            genesis = Genesis.from_row({} if row is None else dict(row))
+            if row is not None and dict(row) == genesis.row():
+                return genesis
+        except (ValueError, KeyError, TypeError):
+            pass
+        raise AuditFailure(f"{self.url}: block 0: the genesis row does not have its own hash; run `tbill audit verify`")
+
+    def head(self, genesis: Genesis) -> SignedHead:
+        """The head as stored; its signature is not checked here."""
+        with self._read() as connection:
+            return _head(connection, genesis)
+
+    def latest(self, genesis: Genesis) -> tuple[SignedHead, Mapping[str, Any] | None, int]:
+        """In one view: the head, the header it speaks of (None if there is no such row), and the largest height."""
+        table = schema.blocks
+        with self._read() as connection:
+            head = _head(connection, genesis)
+            query = select(table).where(table.c.height == head.height)
+            header = connection.execute(query).mappings().one_or_none()
+            largest = connection.execute(select(table.c.height).order_by(table.c.height.desc()).limit(1)).scalar()
+        return head, None if header is None else dict(header), largest or 0
+
+    def read_blocks(self, first: int, last: int) -> Iterator[tuple[Mapping[str, Any], list[bytes]]]:
+        """Headers from height `first` to `last` with their raw transactions, as many as there are rows for."""
+        blocks = schema.blocks
+        while first <= last:
+            upto = min(last, first + _PAGE - 1)
+            query = select(blocks).where(blocks.c.height.between(first, upto)).order_by(blocks.c.height)
+            with self._read() as connection:
+                headers = [dict(row) for row in connection.execute(query).mappings()]
+            group: list[Mapping[str, Any]] = []
+            for header in headers:
+                group.append(header)
+                if sum(one["transaction_count"] for one in group[-_GROUP:]) >= _GROUP or len(group) == _GROUP:
+                    yield from self._with_transactions(group)
+                    group = []
+            yield from self._with_transactions(group)
+            first = upto + 1
+
+    def _with_transactions(
+        self, headers: Sequence[Mapping[str, Any]]
+    ) -> Iterator[tuple[Mapping[str, Any], list[bytes]]]:
+        if not headers:
+            return
+        sequence, raw = schema.transactions.c.sequence, schema.transactions.c.raw
+        last = headers[-1]
+        end = last["first_transaction"] + last["transaction_count"]
+        inside = (sequence >= headers[0]["first_transaction"]) & (sequence < end)
+        with self._read() as connection:
+            raws = dict(connection.execute(select(sequence, raw).where(inside)).tuples().all())
+        for header in headers:
+            start = header["first_transaction"]
+            yield header, [raws[n] for n in range(start, start + header["transaction_count"]) if n in raws]
+
+    def events(
+        self,
+        *,
+        names: Sequence[str] | None = None,
+        addresses: Sequence[bytes] | None = None,
+        from_block: int = 1,
+        to_block: int | None = None,
+    ) -> Iterator[EventRecord]:
+        """Event rows in order, filtered; read in pages, each a view of its own of rows that never change."""
+        events, blocks, transactions = schema.events, schema.blocks, schema.transactions
+        sent = (transactions.c.height == events.c.height) & (transactions.c.position == events.c.position)
+        at_block = blocks.c.first_transaction + events.c.position == transactions.c.sequence
+        query = (
+            select(events, blocks.c.timestamp, transactions.c.hash)
+            .join(blocks, blocks.c.height == events.c.height)
+            .join(transactions, at_block & sent)
+            .order_by(events.c.sequence)
+            .limit(_PAGE)
+        )
+        if names is not None:
+            query = query.where(events.c.name.in_(list(names)))
+        if addresses is not None:
+            query = query.where(events.c.address.in_(list(addresses)))
+        if to_block is not None:
+            query = query.where(events.c.height <= to_block)
+        after = self._first_event(from_block) - 1
+        while True:
+            with self._read() as connection:
+                rows = connection.execute(query.where(events.c.sequence > after)).all()
+            for row in rows:
+                yield _event(row)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1].sequence
+
+    @contextmanager
+    def appending(self, genesis: Genesis, parent: SignedHead) -> Iterator[Appending]:
+        """A write transaction on top of `parent`: committed, and on the disk, when the block is left.
+
+        Raises
+        ------
+        LedgerBusy
+            If the database is locked, or its head is not `parent`. Raised before the body is entered.
+        """
+        with self._write() as connection:
+            if _head(connection, genesis) != parent:
+                raise LedgerBusy("another writer moved the head; nothing was executed. Open again", code="Busy")
+            yield Appending(connection, parent)
+
+    def _first_event(self, height: int) -> int:
+        table = schema.blocks
+        with self._read() as connection:
+            found = connection.execute(
+                select(table.c.first_event).where(table.c.height >= height).order_by(table.c.height).limit(1)
+            ).scalar()
+        return found if found is not None else 2**62
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DatabaseError as error:
+            raise _translated(self.url, error) from None
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect().execution_options(writing=True) as connection, connection.begin():
+                yield connection
+        except IntegrityError:
+            raise LedgerBusy("another writer wrote this height first; nothing was executed", code="Busy") from None
+        except DatabaseError as error:
+            raise _translated(self.url, error) from None
+
+
+def _rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _head(connection: Connection, genesis: Genesis) -> SignedHead:
+    row = connection.execute(select(schema.head)).one_or_none()
+    if row is None:
+        raise AuditFailure("head: the row is missing; run `tbill audit verify`")
+    if not (type(row.height) is int and type(row.hash) is type(row.signature) is bytes):
+        raise AuditFailure("head: a column has another type; run `tbill audit verify`")
+    return SignedHead(genesis.chain_id, genesis.hash, row.height, row.hash, genesis.operator, row.signature)
+
+
+def _event(row: Any) -> EventRecord:
+    topics = tuple(row.topics[start : start + 32] for start in range(0, len(row.topics), 32))
+    return EventRecord(
+        row.sequence,
+        row.height,
+        row.timestamp,
+        row.hash,
+        row.position,
+        row.log_index,
+        Log(row.address, topics, row.data),
+        row.name,
+        json.loads(row.arguments),
+    )
+
+
+def _translated(url: str, error: DatabaseError) -> LedgerError | AuditFailure:
+    text = str(error.orig)
+    if isinstance(error, OperationalError) and "locked" in text:
+        return LedgerBusy(f"ledger: {url} is locked by another writer; nothing was executed", code="Busy")
+    if "no such table" in text:
+        return LedgerError(f"ledger: {url} holds no ledger", code="NotALedger")
+    if "malformed" in text or "not a database" in text:
+        return AuditFailure(f"ledger: {url} is damaged ({text}); run `tbill audit verify`")
+    return LedgerError(f"ledger: {url}: {text}", code="Database")
