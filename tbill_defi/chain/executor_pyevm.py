@@ -32,11 +32,12 @@ class PyEvmExecutor:
     def __init__(self, chain_id: int, code: Mapping[bytes, bytes]) -> None:
         self._chain_id = chain_id
         self._database = AtomicDB()
-        self._builder = PragueTransactionBuilder()
-        self._state = PragueState(self._database, _block(chain_id, 0, 0), BLANK_ROOT_HASH)
+        self._builder: Any = PragueTransactionBuilder()
+        state: Any = PragueState(self._database, _block(chain_id, 0, 0), BLANK_ROOT_HASH)
+        self._state = state
         for address, runtime in code.items():
-            self._state.set_code(address, runtime)
-            self._state.set_nonce(address, 1)
+            state.set_code(address, runtime)
+            state.set_nonce(address, 1)
 
     def set_block(self, number: int, timestamp: int) -> None:
         """Block of the messages that follow."""
@@ -83,7 +84,8 @@ class PyEvmExecutor:
 
 
 def _block(chain_id: int, number: int, timestamp: int) -> ExecutionContext:
-    return ExecutionContext(
+    context: Any = ExecutionContext
+    made: ExecutionContext = context(
         coinbase=_ZERO,
         timestamp=timestamp,
         block_number=number,
@@ -95,6 +97,7 @@ def _block(chain_id: int, number: int, timestamp: int) -> ExecutionContext:
         base_fee_per_gas=0,
         excess_blob_gas=0,
     )
+    return made
 
 
 def _hashes_before(number: int) -> Iterator[bytes]:
