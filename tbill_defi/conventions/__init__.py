@@ -10,11 +10,13 @@ from tbill_defi.conventions.calendars import (
 )
 from tbill_defi.conventions.quotes import format_32nds, parse_32nds, ticks_from_price
 from tbill_defi.conventions.schedules import add_months, coupon_dates, is_month_end, quasi_coupon_dates
+from tbill_defi.conventions.yields import YieldConvention
 
 __all__ = [
     "SETTLEMENT",
     "TRADING",
     "MarketCalendar",
+    "YieldConvention",
     "add_months",
     "coupon_dates",
     "format_32nds",

@@ -1,1 +1,57 @@
-"""Prices, yields, risk and curves."""
+"""Prices, yields, risk, carry and curves: the same verbs on every security."""
+
+from tbill_defi.pricing.bills import (
+    discount_rate_from_price,
+    investment_rate_from_price,
+    price_from_discount_rate,
+    price_from_investment_rate,
+)
+from tbill_defi.pricing.bootstrap import Interpolation
+from tbill_defi.pricing.carry import carried_back_price, coupons_between, forward_price_from_repo
+from tbill_defi.pricing.curve import Curve
+from tbill_defi.pricing.interop import quantlib_bond
+from tbill_defi.pricing.prices import (
+    accrued_interest,
+    auction_price,
+    clean_price_from_yield,
+    dirty_price_from_yield,
+    official_accrued,
+    yield_from_clean_price,
+    yield_from_dirty_price,
+)
+from tbill_defi.pricing.risk import (
+    Measures,
+    convexity,
+    dv01,
+    macaulay_duration,
+    measures_from_clean_price,
+    measures_from_yield,
+    modified_duration,
+)
+
+__all__ = [
+    "Curve",
+    "Interpolation",
+    "Measures",
+    "accrued_interest",
+    "auction_price",
+    "carried_back_price",
+    "clean_price_from_yield",
+    "convexity",
+    "coupons_between",
+    "dirty_price_from_yield",
+    "discount_rate_from_price",
+    "dv01",
+    "forward_price_from_repo",
+    "investment_rate_from_price",
+    "macaulay_duration",
+    "measures_from_clean_price",
+    "measures_from_yield",
+    "modified_duration",
+    "official_accrued",
+    "price_from_discount_rate",
+    "price_from_investment_rate",
+    "quantlib_bond",
+    "yield_from_clean_price",
+    "yield_from_dirty_price",
+]
