@@ -218,25 +218,32 @@ class MarketStore:
 
     def _replace(self, path: Path, frame: pl.DataFrame) -> None:
         """Write beside, fsync, rename: a crash leaves the old file or the new one, whole."""
+        temporary: str | None = None
         try:
             handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=self.folder)
-        except OSError as error:
-            raise DataError(f"{self.folder}: cannot be written ({error.strerror})") from None
-        try:
             with os.fdopen(handle, "wb") as file:
                 frame.write_parquet(file)
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        if os.name == "posix":
-            folder = os.open(self.folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            temporary = None
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
+        finally:
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
+        _sync_folder(self.folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, where folders can be synced."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def merge(kind: Kind, stored: pl.DataFrame, frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, ImportReport]:

@@ -49,6 +49,8 @@ def read_text(path: str | Path) -> str:
     try:
         if path.is_dir():
             raise DataError(f"{path}: is a directory; give one file")
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is not a regular file; save it as one")
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise DataError(f"{path}: {size:,} bytes is over the limit of {MAX_BYTES:,} bytes for one file")

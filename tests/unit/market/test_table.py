@@ -107,7 +107,7 @@ def test_broken_shape(tmp_path, text, problem):
 
 
 def test_open_quote():
-    with pytest.raises(DataError, match='^a.csv line 7: ""a,b" is not a CSV line'):
+    with pytest.raises(DataError, match=r'^a.csv line 7: ""a,b" is not a CSV line'):
         split_line("a.csv", 7, '"a,b')
 
 
