@@ -1,1 +1,151 @@
-"""Derivatives and programmable portfolios on tokenized US Treasuries."""
+"""Derivatives and programmable portfolios on tokenized US Treasuries.
+
+The engine that prices is the engine that settles. Names load what they need when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tbill_defi.conventions import YieldConvention as YieldConvention
+    from tbill_defi.conventions import settlement_date as settlement_date
+    from tbill_defi.core.decision import Decision as Decision
+    from tbill_defi.core.errors import AuditFailure as AuditFailure
+    from tbill_defi.core.errors import ComplianceRejection as ComplianceRejection
+    from tbill_defi.core.errors import ConventionError as ConventionError
+    from tbill_defi.core.errors import DataError as DataError
+    from tbill_defi.core.errors import Infeasible as Infeasible
+    from tbill_defi.core.errors import LedgerBusy as LedgerBusy
+    from tbill_defi.core.errors import LedgerError as LedgerError
+    from tbill_defi.core.errors import NoCurve as NoCurve
+    from tbill_defi.core.errors import PlanError as PlanError
+    from tbill_defi.core.errors import SettlementOutOfRange as SettlementOutOfRange
+    from tbill_defi.core.errors import TbillError as TbillError
+    from tbill_defi.core.errors import UnknownSecurity as UnknownSecurity
+    from tbill_defi.core.errors import UsageError as UsageError
+    from tbill_defi.instruments import Bill as Bill
+    from tbill_defi.instruments import Bond as Bond
+    from tbill_defi.instruments import Note as Note
+    from tbill_defi.instruments import Security as Security
+    from tbill_defi.instruments import read_security as read_security
+    from tbill_defi.instruments import terms_hash as terms_hash
+    from tbill_defi.ledger.keyring import Keys as Keys
+    from tbill_defi.ledger.ledger import Ledger as Ledger
+    from tbill_defi.ledger.open import create_ledger as create_ledger
+    from tbill_defi.ledger.open import open_ledger as open_ledger
+    from tbill_defi.market import read_auctions as read_auctions
+    from tbill_defi.market import read_fedinvest as read_fedinvest
+    from tbill_defi.market import read_par_yields as read_par_yields
+    from tbill_defi.market import read_sofr as read_sofr
+    from tbill_defi.market.store import MarketStore as MarketStore
+    from tbill_defi.portfolio.holdings import Holdings as Holdings
+    from tbill_defi.portfolio.market_view import view as view
+    from tbill_defi.portfolio.plan import RebalancePlan as RebalancePlan
+    from tbill_defi.portfolio.target import Constraint as Constraint
+    from tbill_defi.portfolio.target import Duration as Duration
+    from tbill_defi.portfolio.target import Lots as Lots
+    from tbill_defi.portfolio.target import MaturityBucket as MaturityBucket
+    from tbill_defi.portfolio.target import MaxWeight as MaxWeight
+    from tbill_defi.portfolio.target import Optimize as Optimize
+    from tbill_defi.portfolio.target import TransactionCost as TransactionCost
+    from tbill_defi.portfolio.target import Turnover as Turnover
+    from tbill_defi.portfolio.target import Weights as Weights
+    from tbill_defi.portfolio.target import Yield as Yield
+    from tbill_defi.portfolio.target import maximize as maximize
+    from tbill_defi.portfolio.view import View as View
+    from tbill_defi.pricing.bills import discount_rate_from_price as discount_rate_from_price
+    from tbill_defi.pricing.bills import investment_rate_from_price as investment_rate_from_price
+    from tbill_defi.pricing.bills import price_from_discount_rate as price_from_discount_rate
+    from tbill_defi.pricing.bills import price_from_investment_rate as price_from_investment_rate
+    from tbill_defi.pricing.curve import Curve as Curve
+    from tbill_defi.pricing.prices import accrued_interest as accrued_interest
+    from tbill_defi.pricing.prices import clean_price_from_yield as clean_price_from_yield
+    from tbill_defi.pricing.prices import dirty_price_from_yield as dirty_price_from_yield
+    from tbill_defi.pricing.prices import yield_from_clean_price as yield_from_clean_price
+    from tbill_defi.pricing.prices import yield_from_dirty_price as yield_from_dirty_price
+    from tbill_defi.pricing.risk import convexity as convexity
+    from tbill_defi.pricing.risk import dv01 as dv01
+    from tbill_defi.pricing.risk import modified_duration as modified_duration
+    from tbill_defi.strategy.base import Strategy as Strategy
+    from tbill_defi.strategy.base import StrategyConfig as StrategyConfig
+    from tbill_defi.strategy.discovery import find as find
+    from tbill_defi.strategy.planning import plan as plan
+
+_HOME = {
+    "tbill_defi.conventions": ("YieldConvention", "settlement_date"),
+    "tbill_defi.core.errors": (
+        "AuditFailure",
+        "ComplianceRejection",
+        "ConventionError",
+        "DataError",
+        "Infeasible",
+        "LedgerBusy",
+        "LedgerError",
+        "NoCurve",
+        "PlanError",
+        "SettlementOutOfRange",
+        "TbillError",
+        "UnknownSecurity",
+        "UsageError",
+    ),
+    "tbill_defi.core.decision": ("Decision",),
+    "tbill_defi.instruments": ("Bill", "Bond", "Note", "Security", "read_security", "terms_hash"),
+    "tbill_defi.market": ("read_auctions", "read_fedinvest", "read_par_yields", "read_sofr"),
+    "tbill_defi.market.store": ("MarketStore",),
+    "tbill_defi.pricing.bills": (
+        "discount_rate_from_price",
+        "investment_rate_from_price",
+        "price_from_discount_rate",
+        "price_from_investment_rate",
+    ),
+    "tbill_defi.pricing.curve": ("Curve",),
+    "tbill_defi.pricing.prices": (
+        "accrued_interest",
+        "clean_price_from_yield",
+        "dirty_price_from_yield",
+        "yield_from_clean_price",
+        "yield_from_dirty_price",
+    ),
+    "tbill_defi.pricing.risk": ("convexity", "dv01", "modified_duration"),
+    "tbill_defi.portfolio.holdings": ("Holdings",),
+    "tbill_defi.portfolio.market_view": ("view",),
+    "tbill_defi.portfolio.plan": ("RebalancePlan",),
+    "tbill_defi.portfolio.target": (
+        "Constraint",
+        "Duration",
+        "Lots",
+        "MaturityBucket",
+        "MaxWeight",
+        "Optimize",
+        "TransactionCost",
+        "Turnover",
+        "Weights",
+        "Yield",
+        "maximize",
+    ),
+    "tbill_defi.portfolio.view": ("View",),
+    "tbill_defi.strategy.base": ("Strategy", "StrategyConfig"),
+    "tbill_defi.strategy.discovery": ("find",),
+    "tbill_defi.strategy.planning": ("plan",),
+    "tbill_defi.ledger.keyring": ("Keys",),
+    "tbill_defi.ledger.ledger": ("Ledger",),
+    "tbill_defi.ledger.open": ("create_ledger", "open_ledger"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'tbill_defi' has no attribute {name!r}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

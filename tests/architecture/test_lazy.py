@@ -1,8 +1,12 @@
 """`tbill --help` loads nothing heavy; the package's names load when first used."""
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+import tbill_defi
 
 HEAVY = [
     "web3",
@@ -45,8 +49,13 @@ def test_a_name_loads_what_it_needs():
     assert "web3" not in loaded("import tbill_defi as td; td.open_ledger")
 
 
-def test_every_public_name_exists():
-    import tbill_defi as td
+def test_type_checkers_see_what_users_get():
+    tree = ast.parse((Path(tbill_defi.__file__)).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.asname: node.module for node in block.body for alias in node.names}
+    assert seen == tbill_defi._MODULE_OF
 
-    for name in td.__all__:
-        assert getattr(td, name) is not None
+
+def test_every_public_name_exists():
+    for name in tbill_defi.__all__:
+        assert getattr(tbill_defi, name) is not None

@@ -1,0 +1,1 @@
+"""Typed faces of the contracts: parties, deposits, decisions, settlement, books."""

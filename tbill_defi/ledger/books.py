@@ -1,0 +1,178 @@
+"""Who holds what, and what was traded: read from the decoded events alone, without an EVM."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tbill_defi.chain.types import EventRecord
+from tbill_defi.core.identifiers import text32
+from tbill_defi.ledger.deployment import Contracts
+
+ZERO = "0x" + "00" * 20
+EVENTS = (
+    "AssetRegistered",
+    "WalletRegistered",
+    "WalletRemoved",
+    "Transfer",
+    "Frozen",
+    "HoldCreated",
+    "HoldExecuted",
+    "HoldReleased",
+    "HoldExpired",
+    "Settled",
+)
+"""What the books are made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class TapeLeg:
+    """One leg of a settled instruction, by names; `amount` in base units of the asset."""
+
+    asset: str
+    giver: str
+    receiver: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class TapeEntry:
+    """One settled instruction: block, Unix time, hashes as 0x-text ("" for a trade without a plan), legs."""
+
+    height: int
+    timestamp: int
+    instruction_hash: str
+    plan_hash: str
+    context_hash: str
+    legs: tuple[TapeLeg, ...]
+
+
+@dataclass
+class Wallet:
+    """Balances of one party in base units: cash and securities by asset, and what of them cannot move."""
+
+    party: str
+    addresses: tuple[str, ...]
+    cash: int = 0
+    positions: dict[str, int] = field(default_factory=dict)
+    frozen: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+
+    def unavailable(self) -> dict[str, int]:
+        """Face that is frozen or held, by CUSIP, at most the position."""
+        names = {*self.frozen, *self.held}
+        total = {name: self.frozen.get(name, 0) + self.held.get(name, 0) for name in names}
+        return {name: min(amount, self.positions[name]) for name, amount in sorted(total.items()) if amount}
+
+
+class Books:
+    """Balances folded from events in order; `apply` may be called again with the events that follow.
+
+    Anyone may deploy a contract that emits an event of the same name: registrations and settlements are believed
+    only from the ledger's own contracts, balances only of registered tokens.
+    """
+
+    def __init__(self, contracts: Contracts, currency: str) -> None:
+        self._currency = currency
+        self._sources = {
+            "AssetRegistered": contracts.asset_registry,
+            "WalletRegistered": contracts.identity_registry,
+            "WalletRemoved": contracts.identity_registry,
+            "Settled": contracts.settlement,
+        }
+        self._assets: dict[str, str] = {}
+        self._parties: dict[str, str] = {}
+        self._balances: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._frozen: dict[tuple[str, str], int] = {}
+        self._holds: dict[tuple[str, str], int] = {}
+        self._held: dict[tuple[str, str], int] = defaultdict(int)
+        self.tape: list[TapeEntry] = []
+
+    def apply(self, events: Iterable[EventRecord]) -> Books:
+        """Fold more events in; returns itself."""
+        for event in events:
+            if self._sources.get(event.name, event.log.address) == event.log.address:
+                self._apply(event)
+        return self
+
+    def _apply(self, event: EventRecord) -> None:
+        arguments, token = event.arguments, "0x" + event.log.address.hex()
+        match event.name:
+            case "AssetRegistered":
+                self._assets[arguments["token"]] = _text(arguments["assetId"])
+            case "WalletRegistered":
+                self._parties[arguments["wallet"]] = _text(arguments["identity"])
+            case "WalletRemoved":
+                self._parties.pop(arguments["wallet"], None)
+            case "Transfer":
+                amount = int(arguments["value"])
+                self._balances[arguments["from"]][token] -= amount
+                self._balances[arguments["to"]][token] += amount
+            case "Frozen":
+                self._frozen[arguments["account"], token] = int(arguments["amount"])
+            case "HoldCreated":
+                self._holds[arguments["id"], token] = int(arguments["amount"])
+                self._held[arguments["holder"], token] += int(arguments["amount"])
+            case "HoldExecuted" | "HoldReleased" | "HoldExpired":
+                self._held[arguments["holder"], token] -= self._holds.pop((arguments["id"], token))
+            case "Settled":
+                self.tape.append(self._entry(event))
+
+    def _entry(self, event: EventRecord) -> TapeEntry:
+        arguments = event.arguments
+        legs = tuple(
+            TapeLeg(
+                self._assets.get(leg["token"], leg["token"]),
+                self._parties.get(leg["from"], leg["from"]),
+                self._parties.get(leg["to"], leg["to"]),
+                int(leg["amount"]),
+            )
+            for leg in arguments["legs"]
+        )
+        plan = arguments["planHash"]
+        return TapeEntry(
+            event.height,
+            event.timestamp,
+            arguments["instructionHash"],
+            "" if int(plan, 16) == 0 else plan,
+            arguments["contextHash"],
+            legs,
+        )
+
+    def parties(self) -> list[str]:
+        """Names of the parties with a wallet, sorted."""
+        return sorted(set(self._parties.values()))
+
+    def addresses(self, party: str) -> tuple[str, ...]:
+        """Wallets of a party as 0x-text, first registered first."""
+        return tuple(address for address, name in self._parties.items() if name == party)
+
+    def wallet(self, party: str) -> Wallet:
+        """What a party holds over all its wallets; unknown parties hold nothing."""
+        wallet = Wallet(party, self.addresses(party))
+        for address in wallet.addresses:
+            for token, amount in self._balances.get(address, {}).items():
+                asset = self._assets.get(token)
+                if asset == self._currency:
+                    wallet.cash += amount
+                elif asset is not None and amount:
+                    wallet.positions[asset] = wallet.positions.get(asset, 0) + amount
+                    _add(wallet.frozen, asset, self._frozen.get((address, token), 0))
+                    _add(wallet.held, asset, self._held.get((address, token), 0))
+        wallet.positions = dict(sorted(wallet.positions.items()))
+        return wallet
+
+    def supply(self) -> Iterator[tuple[str, int]]:
+        """(asset, units in circulation) of every registered asset, by asset."""
+        for token, asset in sorted(self._assets.items(), key=lambda item: item[1]):
+            yield asset, -self._balances.get(ZERO, {}).get(token, 0)
+
+
+def _add(amounts: dict[str, int], asset: str, amount: int) -> None:
+    if amount:
+        amounts[asset] = amounts.get(asset, 0) + amount
+
+
+def _text(word: str) -> str:
+    return text32(bytes.fromhex(word[2:]))

@@ -1,0 +1,87 @@
+"""Decisions: the contracts' own answer about each leg, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tbill_defi.chain.types import Call
+from tbill_defi.core.decision import Decision
+from tbill_defi.core.money import format_units
+from tbill_defi.ledger.abi import decode_result, encode_call
+from tbill_defi.ledger.deployment import CURRENCY, Step
+from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.ledger.settlement import Instruction, PlanLeg
+
+RULES = {
+    0: "none",
+    1: "identity",
+    2: "identity",
+    3: "claim",
+    4: "claim",
+    5: "frozen",
+    6: "balance",
+    7: "trade-limit",
+    8: "hold",
+    9: "closed",
+}
+"""ERC-1404 code -> rule; codes as in contracts/src/RestrictionCodes.sol."""
+MESSAGES = {
+    1: "the sender's wallet has no identity",
+    2: "the recipient's wallet has no identity",
+    3: "the sender's claim has expired or was revoked",
+    4: "the recipient's claim has expired or was revoked",
+    5: "the rest is frozen",
+    6: "the balance is smaller",
+    7: "the single-trade limit is lower",
+    8: "the rest is on hold",
+    9: "the security has matured or is paused",
+}
+SENDER_CODES = (1, 3, 5, 6, 8)
+BALANCE_CODE = 6
+
+
+def decide(
+    ledger: Ledger, legs: Sequence[PlanLeg], instruction: Instruction, *, after: Sequence[Step] = ()
+) -> tuple[Decision, ...]:
+    """One decision per leg: whether its amount passes, by which rule, and the largest amount that does.
+
+    Parameters
+    ----------
+    legs, instruction
+        The same legs by names and by addresses, in the same order.
+    after
+        Steps that come before the settlement (deposits): the answer is of the state after them.
+    """
+    nobody = bytes(20)
+    questions = [
+        Call(nobody, leg.token, encode_call("CashToken", "balanceOf", leg.giver))
+        if named.asset == CURRENCY
+        else Call(nobody, leg.token, encode_call("SecurityToken", "largestTransfer", leg.giver, leg.receiver))
+        for named, leg in zip(legs, instruction.legs, strict=True)
+    ]
+    receipts = ledger.simulate(after, then=questions)
+    ledger.require_success(receipts)
+    answers = receipts[len(after) :]
+    return tuple(_decision(leg, answer.return_data) for leg, answer in zip(legs, answers, strict=True))
+
+
+def _decision(leg: PlanLeg, answer: bytes) -> Decision:
+    if leg.asset == CURRENCY:
+        (largest,) = decode_result("CashToken", "balanceOf", answer)
+        code = BALANCE_CODE
+    else:
+        largest, code = decode_result("SecurityToken", "largestTransfer", answer)
+    ok = leg.amount <= largest
+    message = f"{format_units(leg.amount)} of {leg.asset} from {leg.from_party} to {leg.to_party}"
+    if not ok:
+        message += f" is {format_units(leg.amount - largest)} over: {MESSAGES[code]}"
+    return Decision(
+        ok=ok,
+        code=0 if ok else code,
+        rule="none" if ok else RULES[code],
+        message=message,
+        amount=leg.amount,
+        largest_amount=largest,
+        asset=leg.asset,
+        party=leg.from_party if code in SENDER_CODES else leg.to_party,
+    )

@@ -1,0 +1,167 @@
+"""The contracts of a ledger: where they are, how they get there, and who may do what.
+
+Addresses follow from CREATE2, so they are known before anything is deployed and are the same on every chain for
+the same administrator and the same artifacts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+
+from tbill_defi.chain.executor import DEPLOYMENT_PROXY, create2_address
+from tbill_defi.core.errors import LedgerError
+from tbill_defi.core.hashing import keccak256
+from tbill_defi.core.identifiers import bytes32
+from tbill_defi.ledger.abi import encode_call, encode_creation
+from tbill_defi.ledger.artifacts import artifact
+
+SALT = bytes(32)
+CURRENCY = "USD"
+
+
+class Role(IntEnum):
+    """Roles of the AccessManager (contracts/src/Roles.sol); the value is the role id."""
+
+    ADMIN = 0
+    REGISTRAR = 1
+    ISSUER = 2
+    FREEZER = 3
+    ENFORCER = 4
+    CASH_ISSUER = 5
+    LIMITS = 6
+    FACTORY = 7
+
+
+ROLE_KEYS: Mapping[str, tuple[Role, ...]] = {
+    "registrar": (Role.REGISTRAR,),
+    "issuer": (Role.ISSUER,),
+    "compliance": (Role.FREEZER, Role.LIMITS),
+    "enforcer": (Role.ENFORCER,),
+    "bank": (Role.CASH_ISSUER,),
+}
+"""Key name -> the roles it holds. The administrator holds ADMIN and nothing else."""
+
+RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
+    "AssetRegistry": {Role.FACTORY: ("register",)},
+    "IdentityRegistry": {Role.REGISTRAR: ("registerIdentity", "setClaim", "registerWallet", "removeWallet")},
+    "Compliance": {Role.LIMITS: ("setTradeLimit",)},
+    "AssetFactory": {Role.ISSUER: ("create",)},
+    "CashToken": {Role.CASH_ISSUER: ("issue", "redeem")},
+    "SecurityToken": {
+        Role.ISSUER: ("issue", "redeem"),
+        Role.FREEZER: ("setFrozenTokens",),
+        Role.ENFORCER: ("forcedTransfer", "forcedTransferEndingHolds"),
+    },
+}
+"""Contract -> role -> its restricted functions. What is not here is the administrator's alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """Addresses, 20 bytes each."""
+
+    access_manager: bytes
+    asset_registry: bytes
+    identity_registry: bytes
+    compliance: bytes
+    settlement: bytes
+    security_token: bytes
+    """The implementation that every security's clone runs."""
+    asset_factory: bytes
+    usd: bytes
+
+    def to_extras(self) -> dict[str, str]:
+        """As the ledger's genesis records them."""
+        return {f"contract.{f.name}": "0x" + getattr(self, f.name).hex() for f in fields(self)}
+
+    @classmethod
+    def from_extras(cls, extras: Mapping[str, str]) -> Contracts:
+        """From a ledger's genesis."""
+        try:
+            return cls(**{f.name: bytes.fromhex(extras[f"contract.{f.name}"][2:]) for f in fields(cls)})
+        except KeyError as missing:
+            raise LedgerError(
+                f"ledger: its genesis names no {missing}; it was not made by tbill init", "NotOurs"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One transaction to send: the key that signs it, where it goes, its calldata."""
+
+    key: str
+    to: bytes
+    data: bytes
+
+
+def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
+    """Addresses of all contracts for an administrator, and their creation codes in order."""
+    codes: list[bytes] = []
+
+    def place(contract: str, *arguments: object) -> bytes:
+        code = encode_creation(contract, *arguments)
+        codes.append(code)
+        return create2_address(SALT, keccak256(code))
+
+    manager = place("AccessManager", admin)
+    assets = place("AssetRegistry", manager)
+    identities = place("IdentityRegistry", manager)
+    compliance = place("Compliance", manager, identities)
+    settlement = place("Settlement", assets, identities)
+    implementation = place("SecurityToken", settlement)
+    factory = place("AssetFactory", manager, assets, compliance, implementation)
+    usd = place("CashToken", manager, settlement, bytes32(CURRENCY), "US dollar")
+    return Contracts(manager, assets, identities, compliance, settlement, implementation, factory, usd), codes
+
+
+def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contracts, list[Step]]:
+    """Every transaction that makes a working ledger: contracts, roles, and dollars registered.
+
+    Parameters
+    ----------
+    admin
+        Address of the key "admin".
+    holders
+        Key name of `ROLE_KEYS` -> address.
+    """
+    contracts, codes = plan_deployment(admin)
+    steps = [Step("admin", DEPLOYMENT_PROXY, SALT + code) for code in codes]
+    targets = {
+        "AssetRegistry": contracts.asset_registry,
+        "IdentityRegistry": contracts.identity_registry,
+        "Compliance": contracts.compliance,
+        "AssetFactory": contracts.asset_factory,
+        "CashToken": contracts.usd,
+    }
+    calls = [call for name, target in targets.items() for call in wire(name, target)]
+    for name, roles in ROLE_KEYS.items():
+        calls += [encode_call("AccessManager", "grantRole", role, holders[name], 0) for role in roles]
+    calls += [encode_call("AccessManager", "labelRole", role, role.name) for role in Role if role is not Role.ADMIN]
+    calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, contracts.asset_factory, 0))
+    calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, admin, 0))
+    steps.append(Step("admin", contracts.access_manager, multicall(calls)))
+    steps.append(Step("admin", contracts.asset_registry, encode_call("AssetRegistry", "register", contracts.usd)))
+    renounce = encode_call("AccessManager", "renounceRole", Role.FACTORY, admin)
+    steps.append(Step("admin", contracts.access_manager, renounce))
+    return contracts, steps
+
+
+def wire(contract: str, target: bytes) -> list[bytes]:
+    """AccessManager calls that give a contract's restricted functions to their roles."""
+    return [
+        encode_call(
+            "AccessManager",
+            "setTargetFunctionRole",
+            target,
+            [artifact(contract).function(name).selector for name in names],
+            role,
+        )
+        for role, names in RESTRICTED[contract].items()
+    ]
+
+
+def multicall(calls: Sequence[bytes]) -> bytes:
+    """One AccessManager transaction for several of its calls."""
+    return encode_call("AccessManager", "multicall", list(calls))

@@ -1,0 +1,75 @@
+"""Named keys: opened when first used, from a directory of keystores or from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tbill_defi.chain.keys import SigningKey, create_keystore, list_keystores, open_keystore
+from tbill_defi.core.errors import KeyStoreError
+from tbill_defi.core.identifiers import party_name
+
+
+class Keys:
+    """Signing keys by name. Who holds a party's keystore and passphrase is that party."""
+
+    def __init__(self, directory: Path, passphrase: str, *, light: bool = False) -> None:
+        """Keys of a directory, all under one passphrase.
+
+        Parameters
+        ----------
+        light
+            New keystores get the cheap scrypt of demos and tests, and say so.
+        """
+        self._directory: Path | None = directory
+        self._passphrase = passphrase
+        self._light = light
+        self._open: dict[str, SigningKey] = {}
+
+    @classmethod
+    def in_memory(cls, keys: Mapping[str, SigningKey]) -> Keys:
+        """Keys that live in this process only."""
+        ring = cls(Path(), "")
+        ring._directory = None
+        ring._open = dict(keys)
+        return ring
+
+    def __repr__(self) -> str:
+        return f"Keys({', '.join(self.names())})"
+
+    def names(self) -> list[str]:
+        """Names of the keys, sorted."""
+        stored = [entry.name for entry in list_keystores(self._directory)] if self._directory else []
+        return sorted({*stored, *self._open})
+
+    def key(self, name: str) -> SigningKey:
+        """The key of that name.
+
+        Raises
+        ------
+        KeyStoreError
+            If there is none, or its passphrase is another.
+        """
+        if name not in self._open:
+            party_name(name)
+            path = self._directory / f"{name}.json" if self._directory else None
+            if path is None or not path.exists():
+                raise KeyStoreError(f"key {name!r} is not there; the keys are {', '.join(self.names()) or 'none'}")
+            self._open[name] = open_keystore(path, self._passphrase)
+        return self._open[name]
+
+    def create(self, name: str) -> SigningKey:
+        """A new key under that name, stored if the ring has a directory.
+
+        Raises
+        ------
+        KeyStoreError
+            If the name is taken.
+        """
+        if self._directory is None:
+            if name in self._open:
+                raise KeyStoreError(f"key {name!r} is there already")
+            self._open[name] = SigningKey.generate()
+        else:
+            self._open[name] = create_keystore(self._directory, name, self._passphrase, light=self._light)
+        return self._open[name]

@@ -1,0 +1,314 @@
+"""A ledger: the contracts on a chain, its parties, deposits, decisions and settlement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from types import TracebackType
+from typing import Any, Self
+
+from tbill_defi.chain.embedded import EmbeddedChain, Progress
+from tbill_defi.chain.transactions import sign_transaction
+from tbill_defi.chain.types import Call, CallReverted, Receipt
+from tbill_defi.core.clock import Clock, SystemClock, market_date, new_york_midnight
+from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.identifiers import bytes32, party_name
+from tbill_defi.instruments import Security, terms_hash
+from tbill_defi.ledger.abi import decode_log, decode_result, decode_revert, encode_call
+from tbill_defi.ledger.books import EVENTS, Books, TapeEntry, Wallet
+from tbill_defi.ledger.deployment import (
+    CURRENCY,
+    ROLE_KEYS,
+    Contracts,
+    Step,
+    deployment_steps,
+    multicall,
+    wire,
+)
+from tbill_defi.ledger.keyring import Keys
+
+OPERATOR = "operator"
+ADMIN = "admin"
+UNITED_STATES = 840
+"""ISO 3166-1 numeric."""
+ROLE_NAMES = (OPERATOR, ADMIN, *ROLE_KEYS)
+
+
+class Ledger:
+    """The framework's contracts on an embedded chain.
+
+    Reading wallets and the tape needs no key and opens no EVM. Writing needs the operator's key, which signs the
+    head, and the key of whoever acts.
+    """
+
+    def __init__(self, chain: EmbeddedChain, keys: Keys | None) -> None:
+        self.chain = chain
+        self.keys = keys
+        self.contracts = Contracts.from_extras(chain.genesis.extras)
+        self._books = Books(self.contracts, CURRENCY)
+        self._books_height = 0
+        self._tokens: dict[str, bytes] = {}
+
+    # --- opening ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        url: str,
+        *,
+        keys: Keys,
+        at: int | None = None,
+        clock: Clock | None = None,
+        chain_id: int | None = None,
+    ) -> Ledger:
+        """Make a ledger: genesis, contracts, roles, dollars.
+
+        Parameters
+        ----------
+        url
+            "sqlite:///desk.db"; "sqlite://" for one in memory.
+        keys
+            Must hold, or can create, the keys of `ROLE_NAMES`.
+        at
+            Unix seconds at which a simulated clock starts; None: the system clock.
+        """
+        present = keys.names()
+        for name in ROLE_NAMES:
+            if name not in present:
+                keys.create(name)
+        admin = keys.key(ADMIN).address
+        contracts, steps = deployment_steps(admin, {name: keys.key(name).address for name in ROLE_KEYS})
+        chain = EmbeddedChain.create(
+            url,
+            operator=keys.key(OPERATOR),
+            clock=clock or SystemClock(),
+            chain_id=chain_id,
+            simulated_start=at,
+            extras={"admin": "0x" + admin.hex(), **contracts.to_extras()},
+            decoder=decode_log,
+        )
+        ledger = cls(chain, keys)
+        ledger.send(steps)
+        return ledger
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        keys: Keys | None = None,
+        clock: Clock | None = None,
+        progress: Progress | None = None,
+        write: bool = True,
+    ) -> Ledger:
+        """Open a ledger that exists: for writing if `keys` are given and `write` is set, else for reading.
+
+        Raises
+        ------
+        LedgerError
+            If there is none, or it is not one of ours; LedgerBusy if another writer holds it.
+        AuditFailure
+            If its evidence does not hold.
+        """
+        operator = keys.key(OPERATOR) if keys is not None and write else None
+        chain = EmbeddedChain.open(
+            url, clock=clock or SystemClock(), operator=operator, decoder=decode_log, progress=progress
+        )
+        try:
+            return cls(chain, keys)
+        except BaseException:
+            chain.close()
+            raise
+
+    def close(self) -> None:
+        """Let the next writer in."""
+        self.chain.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def market_date(self) -> date:
+        """New York date of the ledger's time."""
+        return market_date(self.chain.now())
+
+    def books(self) -> Books:
+        """Balances and tape up to the head."""
+        height = self.chain.height
+        if height > self._books_height:
+            self._books.apply(self.chain.events(names=EVENTS, from_block=self._books_height + 1, to_block=height))
+            self._books_height = height
+        return self._books
+
+    def wallet(self, party: str) -> Wallet:
+        """What a party holds.
+
+        Raises
+        ------
+        LedgerError
+            If no wallet is registered under that name.
+        """
+        books = self.books()
+        if party not in books.parties():
+            known = ", ".join(books.parties()) or "none"
+            raise LedgerError(f"party {party!r} has no wallet on this ledger; parties: {known}", "UnknownParty")
+        return books.wallet(party)
+
+    def tape(self) -> Sequence[TapeEntry]:
+        """Settled instructions in order."""
+        return tuple(self.books().tape)
+
+    def address_of(self, party: str) -> bytes:
+        """The party's first registered wallet."""
+        return bytes.fromhex(self.wallet(party).addresses[0][2:])
+
+    def call(self, contract: str, to: bytes, function: str, *arguments: Any) -> Any:
+        """Result of a view function: one value, or a tuple of several.
+
+        Raises
+        ------
+        LedgerError
+            With the contract's error name as `code`.
+        """
+        try:
+            data = self.chain.call(to, encode_call(contract, function, *arguments))
+        except CallReverted as reverted:
+            raise _refusal(reverted.data) from None
+        values = decode_result(contract, function, data)
+        return values[0] if len(values) == 1 else values
+
+    def token_of(self, asset: str) -> bytes | None:
+        """Address of the token of a CUSIP or currency, or None if the ledger has none."""
+        if asset not in self._tokens:
+            address = self.call("AssetRegistry", self.contracts.asset_registry, "tokenOf", bytes32(asset))
+            if not any(address):
+                return None
+            self._tokens[asset] = address
+        return self._tokens[asset]
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def sign(self, steps: Iterable[Step]) -> list[bytes]:
+        """Raw transactions of the steps, each signed by its key with its sender's next nonce."""
+        if self.keys is None:
+            raise LedgerError("ledger: opened without keys, so it is read only", "ReadOnly")
+        nonces: dict[bytes, int] = {}
+        signed = []
+        for step in steps:
+            key = self.keys.key(step.key)
+            nonce = nonces[key.address] + 1 if key.address in nonces else self.chain.nonce(key.address)
+            nonces[key.address] = nonce
+            signed.append(sign_transaction(key, chain_id=self.chain.chain_id, nonce=nonce, to=step.to, data=step.data))
+        return signed
+
+    def send(self, steps: Sequence[Step]) -> Sequence[Receipt]:
+        """Carry out the steps in one block, after a simulation in which all of them succeed.
+
+        Raises
+        ------
+        LedgerError
+            With the contract's error name as `code`, if one would revert; nothing is sent.
+        """
+        if not steps:
+            return ()
+        self.require_success(self.simulate(steps))
+        receipts = self.chain.submit(self.sign(steps))
+        self.require_success(receipts)
+        return receipts
+
+    def simulate(self, steps: Sequence[Step], *, then: Sequence[Call] = ()) -> Sequence[Receipt]:
+        """Receipts of the steps, then of the calls, on the latest state; leaves no trace and needs no signature."""
+        if self.keys is None:
+            raise LedgerError("ledger: opened without keys, so it is read only", "ReadOnly")
+        calls = [Call(self.keys.key(step.key).address, step.to, step.data) for step in steps]
+        return self.chain.simulate([*calls, *then])
+
+    @staticmethod
+    def require_success(receipts: Iterable[Receipt]) -> None:
+        """Raise the first revert as a `LedgerError`."""
+        for receipt in receipts:
+            if not receipt.status:
+                raise _refusal(receipt.revert)
+
+    def add_party(self, name: str, address: bytes, *, claim_expiry: int, country: int = UNITED_STATES) -> None:
+        """Register a party's identity, its claim until `claim_expiry` (Unix seconds) and a wallet.
+
+        Raises
+        ------
+        LedgerError
+            If the wallet is taken (code "WalletAlreadyRegistered").
+        """
+        identity, registry = bytes32(party_name(name)), self.contracts.identity_registry
+        steps = []
+        if name not in self.books().parties():
+            data = encode_call("IdentityRegistry", "registerIdentity", identity, country, claim_expiry)
+            steps.append(Step("registrar", registry, data))
+        data = encode_call("IdentityRegistry", "registerWallet", address, identity)
+        self.send([*steps, Step("registrar", registry, data)])
+
+    def set_claim(self, party: str, expiry: int) -> None:
+        """Set when a party's claim expires (Unix seconds); 0 revokes it."""
+        data = encode_call("IdentityRegistry", "setClaim", bytes32(party), expiry)
+        self.send([Step("registrar", self.contracts.identity_registry, data)])
+
+    def set_trade_limit(self, units: int) -> None:
+        """Set the largest face of a single transfer, base units."""
+        self.send([Step("compliance", self.contracts.compliance, encode_call("Compliance", "setTradeLimit", units))])
+
+    def freeze(self, party: str, asset: str, units: int) -> None:
+        """Set the frozen face of a party's wallet in one security, base units."""
+        token = self.token_of(asset)
+        if token is None:
+            raise LedgerError(f"{asset} has no token on this ledger", "UnknownAsset")
+        data = encode_call("SecurityToken", "setFrozenTokens", self.address_of(party), units)
+        self.send([Step("compliance", token, data)])
+
+    def deposit(self, party: str, face: Mapping[Security, int], cash_units: int = 0) -> Sequence[Receipt]:
+        """Register deposited securities and cash as tokens in a party's wallet, base units.
+
+        Securities that the ledger does not have yet are created with the hash of their terms.
+        """
+        return self.send(self.deposit_steps(self.address_of(party), face, cash_units))
+
+    def deposit_steps(self, wallet: bytes, face: Mapping[Security, int], cash_units: int = 0) -> list[Step]:
+        """The transactions of `deposit`."""
+        creations, wiring, issues = [], [], []
+        for security, units in face.items():
+            if units <= 0:
+                raise UsageError(f"deposit: {units} base units of {security.cusip} is not positive")
+            token = self.token_of(security.cusip)
+            if token is None:
+                arguments = self._creation(security)
+                factory = self.contracts.asset_factory
+                token = self.call("AssetFactory", factory, "predict", *arguments)
+                creations.append(Step("issuer", factory, encode_call("AssetFactory", "create", *arguments)))
+                wiring.append(Step(ADMIN, self.contracts.access_manager, multicall(wire("SecurityToken", token))))
+            issues.append(Step("issuer", token, encode_call("SecurityToken", "issue", wallet, units)))
+        if cash_units:
+            issues.append(Step("bank", self.contracts.usd, encode_call("CashToken", "issue", wallet, cash_units)))
+        return [*creations, *wiring, *issues]
+
+    def predicted_token(self, security: Security) -> bytes:
+        """Where the token of a security is, or will be."""
+        found = self.token_of(security.cusip)
+        if found is not None:
+            return found
+        place: bytes = self.call("AssetFactory", self.contracts.asset_factory, "predict", *self._creation(security))
+        return place
+
+    @staticmethod
+    def _creation(security: Security) -> tuple[bytes, bytes, int]:
+        return bytes32(security.cusip), terms_hash(security), new_york_midnight(security.maturity_date)
+
+
+def _refusal(data: bytes) -> LedgerError:
+    name, arguments = decode_revert(data)
+    shown = ", ".join(f"{k} {'0x' + v.hex() if isinstance(v, bytes) else v}" for k, v in arguments.items())
+    return LedgerError(f"the contract refuses: {name}{f' ({shown})' if shown else ''}", name)

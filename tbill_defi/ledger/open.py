@@ -1,0 +1,150 @@
+"""Opening and making a desk's ledger: where it is, which keys it uses, who is on it from the start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from tbill_defi.chain.embedded import Progress
+from tbill_defi.core.clock import Clock, parse_time
+from tbill_defi.core.errors import KeyStoreError, LedgerError
+from tbill_defi.core.home import home_path
+from tbill_defi.ledger.keyring import Keys
+from tbill_defi.ledger.ledger import Ledger
+
+PASSPHRASE_VARIABLE = "TBILL_PASSPHRASE"  # noqa: S105 - the name of the variable
+PASSPHRASE_FILE = "passphrase"  # noqa: S105 - the name of the file
+CLAIM_SECONDS = 2 * 365 * 86_400
+"""How long the claims of a new ledger's first parties are valid."""
+PARTIES = ("desk", "dealer")
+
+
+def keys_folder(home: str | Path | None = None) -> Path:
+    """Where a home keeps its keystores: beside the ledger's folder, never in it."""
+    return home_path(home) / "keys"
+
+
+def ledger_url(home: str | Path | None = None) -> str:
+    """URL of a home's own ledger."""
+    return f"sqlite:///{home_path(home) / 'ledger' / 'ledger.db'}"
+
+
+def desk_keys(home: str | Path | None = None, *, passphrase: str | None = None) -> Keys:
+    """The keys of a home, under `passphrase`, else TBILL_PASSPHRASE, else the file keys/passphrase (mode 0600).
+
+    Raises
+    ------
+    KeyStoreError
+        If there is no passphrase to be had.
+    """
+    folder = keys_folder(home)
+    stored = folder / PASSPHRASE_FILE
+    found = passphrase or os.environ.get(PASSPHRASE_VARIABLE)
+    if not found and stored.exists():
+        if stored.stat().st_mode & 0o077:
+            raise KeyStoreError(f"{stored} can be read by others; chmod 600 {stored}")
+        found = stored.read_text().strip()
+    if not found:
+        raise KeyStoreError(f"no passphrase: set {PASSPHRASE_VARIABLE}, or make a ledger with `tbill init`")
+    return Keys(folder, found)
+
+
+def create_ledger(
+    url: str | None = None,
+    *,
+    home: str | Path | None = None,
+    at: str | int | None = None,
+    passphrase: str | None = None,
+    light_keys: bool = False,
+    parties: Sequence[str] = PARTIES,
+    keys: Keys | None = None,
+) -> Ledger:
+    """Make a ledger with its keys and first parties, and open it for writing.
+
+    Parameters
+    ----------
+    url
+        "sqlite:///desk.db"; None: the home's own.
+    at
+        Start of a simulated clock: Unix seconds, or text such as 2026-08-21T15:00-04:00. None: the system clock.
+    passphrase
+        Protects the keystores; else TBILL_PASSPHRASE; else a random one, stored in keys/passphrase (mode 0600).
+    light_keys
+        Cheap scrypt, for demos and tests; the keystores are marked.
+    parties
+        Each gets a key, an identity with a claim for two years, and a wallet.
+    keys
+        Use these instead of the home's.
+
+    Raises
+    ------
+    LedgerError
+        If there is a ledger already (code "Exists").
+    """
+    place = url or ledger_url(home)
+    path = Path(place.removeprefix("sqlite:///"))
+    if place.startswith("sqlite:///"):
+        if path.exists():
+            raise LedgerError(f"ledger: there is one at {path}; use it, or another home", "Exists")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    ring = keys or _new_keys(home, passphrase, light_keys)
+    start = parse_time(at) if isinstance(at, str) else at
+    ledger = Ledger.create(place, keys=ring, at=start)
+    try:
+        for party in parties:
+            key = ring.key(party) if party in ring.names() else ring.create(party)
+            ledger.add_party(party, key.address, claim_expiry=ledger.chain.now() + CLAIM_SECONDS)
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def _new_keys(home: str | Path | None, passphrase: str | None, light: bool) -> Keys:
+    folder = keys_folder(home)
+    found = passphrase or os.environ.get(PASSPHRASE_VARIABLE)
+    if not found:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stored = folder / PASSPHRASE_FILE
+        if not stored.exists():
+            descriptor = os.open(stored, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(24) + "\n")
+        found = stored.read_text().strip()
+    return Keys(folder, found, light=light)
+
+
+def open_ledger(
+    url: str | None = None,
+    *,
+    home: str | Path | None = None,
+    keys: Keys | None = None,
+    read_only: bool = False,
+    clock: Clock | None = None,
+    progress: Progress | None = None,
+) -> Ledger:
+    """Open a ledger made by `create_ledger` or `tbill init`.
+
+    Parameters
+    ----------
+    url
+        "sqlite:///desk.db"; None: the home's own.
+    keys
+        None: the home's. Writing needs the operator's key among them.
+    read_only
+        Open without any key: wallets, tape and audit work.
+
+    Raises
+    ------
+    LedgerError
+        If there is none.
+    """
+    place = url or ledger_url(home)
+    if place.startswith("sqlite:///") and not Path(place.removeprefix("sqlite:///")).exists():
+        raise LedgerError(
+            f"ledger: there is none at {place.removeprefix('sqlite:///')}; make one with `tbill init`", "NotFound"
+        )
+    ring = None if read_only else keys or desk_keys(home)
+    return Ledger.open(place, keys=ring, clock=clock, progress=progress, write=not read_only)

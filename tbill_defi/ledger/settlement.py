@@ -1,0 +1,134 @@
+"""Instructions: the legs that settle together, what their givers sign, and the hash of a plan.
+
+EIP-712 digests and the plan hash are computed here by their published recipes; the Settlement contract
+recomputes both, so a difference is a revert, never a wrong settlement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tbill_defi.core.hashing import keccak256
+from tbill_defi.core.identifiers import bytes32
+
+MAX_LEGS = 64
+ZERO_HASH = bytes(32)
+
+_DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+_LEG_TYPE_TEXT = b"Leg(address token,address from,address to,uint256 amount)"
+_LEG_TYPE = keccak256(_LEG_TYPE_TEXT)
+_INSTRUCTION_TYPE = keccak256(
+    b"Instruction(Leg[] legs,uint64 notBefore,uint64 deadline,uint256 nonce,bytes32 contextHash,bytes32 planHash)"
+    + _LEG_TYPE_TEXT
+)
+_NAME = keccak256(b"tbill_defi Settlement")
+_VERSION = keccak256(b"1")
+
+
+def _word(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
+
+def _address_word(address: bytes) -> bytes:
+    return address.rjust(32, b"\0")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PlanLeg:
+    """A leg by names, as a plan knows it: no address is in it, so its hash is the same on every ledger.
+
+    Legs are ordered by (asset, from, to), which is the order that is hashed and settled.
+    """
+
+    asset: str
+    """CUSIP or currency code."""
+    from_party: str
+    to_party: str
+    amount: int
+    """Base units: 10^-6 of the currency, 10^-6 dollar of face."""
+
+
+def legs_hash(legs: Iterable[PlanLeg]) -> bytes:
+    """Keccak-256 over the sorted legs, four 32-byte words each: asset id, from id, to id, amount."""
+    return keccak256(
+        b"".join(
+            bytes32(leg.asset) + bytes32(leg.from_party) + bytes32(leg.to_party) + _word(leg.amount)
+            for leg in sorted(legs)
+        )
+    )
+
+
+def plan_hash(context_hash: bytes, legs: Iterable[PlanLeg]) -> bytes:
+    """keccak256(abi.encode(contextHash, legsHash)): what a plan is called everywhere."""
+    return keccak256(context_hash + legs_hash(legs))
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A leg by addresses, as the ledger settles it. `amount` in base units of the token."""
+
+    token: bytes
+    giver: bytes
+    receiver: bytes
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """What settles all or nothing: 1 to 64 legs between `not_before` and `deadline` (Unix seconds, inclusive)."""
+
+    legs: tuple[Leg, ...]
+    not_before: int
+    deadline: int
+    nonce: int
+    context_hash: bytes = ZERO_HASH
+    plan_hash: bytes = ZERO_HASH
+
+    @property
+    def givers(self) -> list[bytes]:
+        """Distinct givers in ascending order: one signature each, in this order."""
+        return sorted({leg.giver for leg in self.legs})
+
+    def digest(self, chain_id: int, settlement: bytes) -> bytes:
+        """EIP-712 digest for that chain id and Settlement contract: what each giver signs."""
+        legs = b"".join(
+            keccak256(
+                _LEG_TYPE
+                + _address_word(leg.token)
+                + _address_word(leg.giver)
+                + _address_word(leg.receiver)
+                + _word(leg.amount)
+            )
+            for leg in self.legs
+        )
+        body = (
+            _INSTRUCTION_TYPE
+            + keccak256(legs)
+            + _word(self.not_before)
+            + _word(self.deadline)
+            + _word(self.nonce)
+            + self.context_hash
+            + self.plan_hash
+        )
+        domain = keccak256(_DOMAIN_TYPE + _NAME + _VERSION + _word(chain_id) + _address_word(settlement))
+        return keccak256(b"\x19\x01" + domain + keccak256(body))
+
+    def abi_value(self) -> tuple[Any, ...]:
+        """The struct as the ABI encoder takes it."""
+        legs = [(leg.token, leg.giver, leg.receiver, leg.amount) for leg in self.legs]
+        return (legs, self.not_before, self.deadline, self.nonce, self.context_hash, self.plan_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInstruction:
+    """An instruction with one signature per giver, in the order of `Instruction.givers`."""
+
+    instruction: Instruction
+    signatures: tuple[bytes, ...]
+
+
+def settle_many_arguments(signed: Sequence[SignedInstruction]) -> tuple[list[Any], list[list[bytes]]]:
+    """Arguments of `Settlement.settleMany`."""
+    return [s.instruction.abi_value() for s in signed], [list(s.signatures) for s in signed]

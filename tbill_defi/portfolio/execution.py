@@ -1,0 +1,240 @@
+"""Carrying a plan out: the dealer's signed quote, decisions, approval, one Instruction, atomically.
+
+Nothing is sent until everything is known to pass: dates, holdings, every leg's decision, and the whole batch in
+simulation with its real signatures. Then deposits of the dealer's inventory and the Instruction go in one block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tbill_defi.core.decision import Decision
+from tbill_defi.core.errors import ComplianceRejection, LedgerError, PlanError
+from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.decisions import decide
+from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.keyring import Keys
+from tbill_defi.ledger.ledger import OPERATOR, Ledger
+from tbill_defi.ledger.settlement import Instruction, Leg
+from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
+
+QUOTE_SECONDS = 900
+"""How long a dealer's quote stands."""
+
+Stage = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DealerQuote:
+    """The dealer's signature on the whole Instruction: binding until its deadline, stored beside the plan."""
+
+    instruction: Instruction
+    instruction_hash: bytes
+    signer: bytes
+    signature: bytes
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form, bytes as 0x-hex."""
+        return {
+            "instruction_hash": "0x" + self.instruction_hash.hex(),
+            "plan_hash": "0x" + self.instruction.plan_hash.hex(),
+            "context_hash": "0x" + self.instruction.context_hash.hex(),
+            "not_before": self.instruction.not_before,
+            "deadline": self.instruction.deadline,
+            "nonce": str(self.instruction.nonce),
+            "signer": "0x" + self.signer.hex(),
+            "signature": "0x" + self.signature.hex(),
+        }
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What happened: settled, or in a dry run what would.
+
+    Attributes
+    ----------
+    height, timestamp
+        Block of the settlement and its Unix time; 0 in a dry run.
+    inventory
+        CUSIP or currency -> base units the dealer had registered to deliver.
+    """
+
+    plan_hash: str
+    settled: bool
+    decisions: tuple[Decision, ...]
+    inventory: dict[str, int]
+    approved_by: str
+    instruction_hash: str = ""
+    transaction_hash: str = ""
+    height: int = 0
+    timestamp: int = 0
+    quote: DealerQuote | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form; base units as decimal text."""
+        return {
+            "plan_hash": self.plan_hash,
+            "settled": self.settled,
+            "approved_by": self.approved_by,
+            "instruction_hash": self.instruction_hash,
+            "transaction_hash": self.transaction_hash,
+            "height": self.height,
+            "timestamp": self.timestamp,
+            "inventory": {asset: str(units) for asset, units in self.inventory.items()},
+            "decisions": [
+                {
+                    "ok": d.ok,
+                    "code": d.code,
+                    "rule": d.rule,
+                    "message": d.message,
+                    "asset": d.asset,
+                    "party": d.party,
+                    "amount": str(d.amount),
+                    "largest_amount": str(d.largest_amount),
+                }
+                for d in self.decisions
+            ],
+            "quote": self.quote.to_json() if self.quote else None,
+        }
+
+
+def execute(
+    plan: RebalancePlan,
+    ledger: Ledger,
+    *,
+    approve_by: str,
+    keys: Keys | None = None,
+    dry_run: bool = False,
+    stage: Stage = lambda text: None,
+) -> Execution:
+    """Settle a plan as one Instruction, or say why not and change nothing.
+
+    Parameters
+    ----------
+    approve_by
+        Name of the key that approves: the key of the party's wallet. Its signature on the Instruction is the approval.
+    keys
+        Where that key and the dealer's are; None: the ledger's own.
+    dry_run
+        Decide everything, sign and send nothing.
+    stage
+        Told what is being done.
+
+    Raises
+    ------
+    PlanError
+        If the plan is for another date, has nothing to settle, was settled, or the holdings moved.
+    ComplianceRejection
+        If a leg is refused: rule, code and the largest amount that passes.
+    LedgerError
+        If a contract refuses for another reason.
+    """
+    ring = keys or ledger.keys
+    if ring is None:
+        raise LedgerError("ledger: opened without keys, so it is read only", "ReadOnly")
+    _require_current(plan, ledger)
+    wallet, dealer = ledger.address_of(plan.party), ledger.address_of(plan.counterparty)
+    stage("dealer registers his inventory")
+    inventory, deposits = _inventory(plan, ledger, dealer)
+    instruction = _instruction(plan, ledger, wallet, dealer)
+    stage("contracts decide on every leg")
+    decisions = decide(ledger, plan.legs, instruction, after=deposits)
+    if refused := [d for d in decisions if not d.ok]:
+        raise ComplianceRejection(refused)
+    if dry_run:
+        return Execution(plan.hash, False, decisions, inventory, approve_by)
+    approver = ring.key(approve_by)
+    if approver.address != wallet:
+        raise PlanError(f"approve-by: key {approve_by!r} is 0x{approver.address.hex()}, not {plan.party}'s wallet")
+    stage("dealer signs his quote")
+    digest = instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
+    dealer_key = ring.key(plan.counterparty)
+    quote = DealerQuote(instruction, digest, dealer_key.address, dealer_key.sign_digest(digest))
+    stage(f"{approve_by} approves")
+    by_address = {dealer: quote.signature, wallet: approver.sign_digest(digest)}
+    signatures = [by_address[giver] for giver in instruction.givers]
+    data = encode_call("Settlement", "settle", instruction.abi_value(), signatures)
+    stage("legs settle, all or none")
+    receipts = ledger.send([*deposits, Step(OPERATOR, ledger.contracts.settlement, data)])
+    (block,) = [entry for entry in ledger.tape() if entry.instruction_hash == "0x" + digest.hex()]
+    return Execution(
+        plan.hash,
+        True,
+        decisions,
+        inventory,
+        approve_by,
+        instruction_hash=block.instruction_hash,
+        transaction_hash="0x" + receipts[-1].transaction_hash.hex(),
+        height=block.height,
+        timestamp=block.timestamp,
+        quote=quote,
+    )
+
+
+def _require_current(plan: RebalancePlan, ledger: Ledger) -> None:
+    """The plan is for today's ledger and the holdings it was made for."""
+    today = ledger.market_date
+    if plan.trade_date != today:
+        raise PlanError(
+            f"the plan is for {plan.trade_date}, the ledger's market date is {today}; make a plan for {today}, or a "
+            f"ledger with `tbill init --at {plan.trade_date}T15:00`"
+        )
+    if not plan.orders:
+        raise PlanError("the plan has no orders: the holdings are at their target and nothing needs to settle")
+    wallet = ledger.wallet(plan.party)
+    if wallet.positions != dict(plan.holdings.positions) or wallet.cash != plan.holdings.cash_units:
+        moved = sorted(
+            asset
+            for asset in {*wallet.positions, *plan.holdings.positions}
+            if wallet.positions.get(asset, 0) != plan.holdings.positions.get(asset, 0)
+        )
+        if wallet.cash != plan.holdings.cash_units:
+            moved.append("cash")
+        raise PlanError(
+            f"holdings of {plan.party} on the ledger are not those of the plan ({', '.join(moved[:6])}); "
+            "make the plan again from the ledger"
+        )
+
+
+def _inventory(plan: RebalancePlan, ledger: Ledger, dealer: bytes) -> tuple[dict[str, int], list[Step]]:
+    """What the dealer registers so that he can deliver: the difference between his legs and his wallet."""
+    securities = {order.cusip: order.security for order in plan.orders}
+    held = ledger.wallet(plan.counterparty)
+    face, cash = {}, 0
+    for leg in plan.legs:
+        if leg.from_party != plan.counterparty:
+            continue
+        if leg.asset == CURRENCY:
+            cash = max(0, leg.amount - held.cash)
+        else:
+            missing = leg.amount - (held.positions.get(leg.asset, 0) - held.unavailable().get(leg.asset, 0))
+            if missing > 0:
+                face[securities[leg.asset]] = missing
+    inventory = {security.cusip: units for security, units in face.items()}
+    return inventory | ({CURRENCY: cash} if cash else {}), ledger.deposit_steps(dealer, face, cash)
+
+
+def _instruction(plan: RebalancePlan, ledger: Ledger, wallet: bytes, dealer: bytes) -> Instruction:
+    addresses = {plan.party: wallet, plan.counterparty: dealer}
+    securities = {order.cusip: order.security for order in plan.orders}
+    legs = tuple(
+        Leg(
+            ledger.contracts.usd if leg.asset == CURRENCY else ledger.predicted_token(securities[leg.asset]),
+            addresses[leg.from_party],
+            addresses[leg.to_party],
+            leg.amount,
+        )
+        for leg in plan.legs
+    )
+    plan_hash = bytes.fromhex(plan.hash[2:])
+    now = ledger.chain.now()
+    return Instruction(
+        legs=legs,
+        not_before=now,
+        deadline=now + QUOTE_SECONDS,
+        nonce=int.from_bytes(plan_hash, "big"),
+        context_hash=plan.context_hash,
+        plan_hash=plan_hash,
+    )

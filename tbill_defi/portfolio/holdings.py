@@ -1,0 +1,155 @@
+"""Holdings of one party: face and cash in base units, what of it cannot move, and what it cost."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from tbill_defi.core.errors import ConventionError, DataError
+from tbill_defi.core.hashing import json_hash
+from tbill_defi.core.identifiers import cusip as parse_cusip
+from tbill_defi.core.identifiers import party_name
+from tbill_defi.core.money import units
+
+COLUMNS = ("cusip", "face", "cost_price")
+CASH_NAMES = ("USD", "CASH")
+MAX_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a party holds at one moment.
+
+    Attributes
+    ----------
+    party
+        The party's name on the ledger.
+    positions
+        CUSIP -> face, base units (10^-6 dollar of face), all positive.
+    cash_units
+        Dollars, base units (10^-6).
+    unavailable
+        CUSIP -> face that is frozen or held and so cannot be sold.
+    cost_prices
+        CUSIP -> clean price per 100 paid, where known. Not part of the hash: it moves no decision.
+    """
+
+    party: str
+    positions: Mapping[str, int]
+    cash_units: int = 0
+    unavailable: Mapping[str, int] = field(default_factory=dict)
+    cost_prices: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        party_name(self.party)
+        for cusip, face in self.positions.items():
+            if face <= 0:
+                raise ConventionError(f"face of {cusip}: {face} base units is not positive")
+        if self.cash_units < 0:
+            raise ConventionError(f"cash of {self.party}: {self.cash_units} base units is negative")
+
+    @classmethod
+    def read(cls, path: str | Path, *, party: str = "desk") -> Holdings:
+        """Read positions from a CSV file with the columns cusip, face, cost_price.
+
+        A row whose cusip is USD or CASH is the cash balance, in dollars. Empty cost prices are allowed.
+
+        Raises
+        ------
+        DataError
+            Naming file, line, column, value and what was expected. The file is read whole or not at all.
+        """
+        positions: dict[str, int] = {}
+        costs: dict[str, Decimal] = {}
+        cash: int | None = None
+        for where, row in _rows(Path(path)):
+            name = row["cusip"].strip().upper()
+            amount = _face(where, row["face"])
+            if name in CASH_NAMES:
+                if cash is not None:
+                    raise DataError(f'{where}, column "cusip": {name} is there twice; one cash row is expected')
+                cash = amount
+                continue
+            try:
+                parse_cusip(name)
+            except ConventionError as error:
+                raise DataError(f'{where}, column "cusip": {error}') from None
+            if name in positions:
+                raise DataError(f'{where}, column "cusip": {name} is there twice; give one row per CUSIP')
+            if amount == 0:
+                raise DataError(f'{where}, column "face": {row["face"]} is not positive')
+            positions[name] = amount
+            cost = row.get("cost_price") or ""
+            if cost.strip():
+                costs[name] = _price(where, cost)
+        if not positions and cash is None:
+            raise DataError(f"{path}: no position in it; expected rows of cusip,face,cost_price")
+        return cls(party, positions, cash or 0, {}, costs)
+
+    def available(self, cusip: str) -> int:
+        """Face that can be sold, base units."""
+        return max(0, self.positions.get(cusip, 0) - self.unavailable.get(cusip, 0))
+
+    def content_hash(self) -> bytes:
+        """Keccak-256 of the canonical JSON {party, positions, cash, unavailable}, amounts as decimal text."""
+        return json_hash(self.content())
+
+    def content(self) -> dict[str, object]:
+        """What `content_hash` is made of."""
+        return {
+            "party": self.party,
+            "positions": {cusip: str(face) for cusip, face in self.positions.items()},
+            "cash": str(self.cash_units),
+            "unavailable": {cusip: str(face) for cusip, face in self.unavailable.items() if face},
+        }
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{path}: is not UTF-8 text; expected a CSV file with the columns {','.join(COLUMNS)}"
+        ) from None
+    reader = csv.reader(text.splitlines())
+    try:
+        header = [name.strip().lower() for name in next(reader)]
+    except StopIteration:
+        raise DataError(f"{path}: is empty; expected the columns {','.join(COLUMNS)}") from None
+    missing = [name for name in COLUMNS[:2] if name not in header]
+    if missing:
+        raise DataError(f'{path.name} line 1: no column "{missing[0]}"; expected {",".join(COLUMNS)}')
+    for count, fields in enumerate(reader, start=1):
+        if not any(f.strip() for f in fields):
+            continue
+        where = f"{path.name} line {reader.line_num}"
+        if count > MAX_ROWS:
+            raise DataError(f"{where}: more than {MAX_ROWS:,} rows")
+        if len(fields) != len(header):
+            raise DataError(f"{where}: {len(fields)} fields where the header has {len(header)}")
+        yield where, dict(zip(header, fields, strict=True))
+
+
+def _face(where: str, text: str) -> int:
+    try:
+        amount = units(text, field="face")
+    except ConventionError as error:
+        raise DataError(f'{where}, column "face": {error}') from None
+    if amount < 0:
+        raise DataError(f'{where}, column "face": {text} is negative; expected dollars of face such as 1000000')
+    return amount
+
+
+def _price(where: str, text: str) -> Decimal:
+    try:
+        price = Decimal(text.strip())
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or not 0 < price < 1000:
+        raise DataError(f'{where}, column "cost_price": {text!r} is not a clean price per 100 face such as 99.515625')
+    return price

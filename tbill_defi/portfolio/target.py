@@ -1,0 +1,235 @@
+"""What a strategy asks for: weights, or an objective with limits, written as they are read.
+
+maximize(Yield() - TransactionCost(horizon_years=1.0),
+         subject_to=[Duration.between(1.9, 2.1), MaxWeight(0.08), Lots(1_000)])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tbill_defi.core.errors import ConventionError
+from tbill_defi.core.money import units
+from tbill_defi.portfolio.view import View
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Lots:
+    """Orders are whole multiples of `face` dollars."""
+
+    face: int = 1_000
+
+    def __post_init__(self) -> None:
+        if self.face < 1:
+            raise ConventionError(f"Lots: {self.face} is not a positive number of dollars of face")
+
+    @property
+    def units(self) -> int:
+        """Base units of face in a lot."""
+        return units(self.face, field="Lots")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Dollars per year: portfolio yield times NAV, less transaction cost spread over a horizon."""
+
+    yield_weight: float = 0.0
+    cost_per_year: float = 0.0
+
+    def __add__(self, other: Objective) -> Objective:
+        return Objective(self.yield_weight + other.yield_weight, self.cost_per_year + other.cost_per_year)
+
+    def __sub__(self, other: Objective) -> Objective:
+        return Objective(self.yield_weight - other.yield_weight, self.cost_per_year - other.cost_per_year)
+
+
+def Yield() -> Objective:  # noqa: N802 - reads as a term of the algebra
+    """Nominal STREET yield of the portfolio, market-value weighted; cash earns nothing."""
+    return Objective(yield_weight=1.0)
+
+
+def TransactionCost(*, horizon_years: float) -> Objective:  # noqa: N802
+    """Half spreads paid, per year of the horizon over which they must earn themselves back."""
+    if not horizon_years > 0:
+        raise ConventionError(f"horizon_years: {horizon_years} is not positive")
+    return Objective(cost_per_year=1.0 / horizon_years)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A linear limit on market-value weights: lower <= sum of loading x weight <= upper.
+
+    Attributes
+    ----------
+    loadings
+        [n_securities]; cash has loading 0.
+    unit
+        Of the value and the bounds: "years" or "weight".
+    """
+
+    name: str
+    loadings: Floats
+    lower: float
+    upper: float
+    unit: str
+
+
+class Constraint:
+    """A limit of the algebra; `limits` resolves it against a view."""
+
+    def limits(self, view: View) -> Sequence[Limit]:
+        """Linear limits over the view's securities."""
+        raise TypeError(f"{type(self).__name__} sets no linear limit")
+
+
+@dataclass(frozen=True)
+class Duration(Constraint):
+    """Modified duration of the portfolio within a band, years; cash counts with 0."""
+
+    lower: float
+    upper: float
+
+    @classmethod
+    def between(cls, lower: float, upper: float) -> Duration:
+        """The band."""
+        if not 0 <= lower <= upper:
+            raise ConventionError(f"Duration: {lower} to {upper} is not a band of years")
+        return cls(lower, upper)
+
+    def limits(self, view: View) -> Sequence[Limit]:
+        """One limit over modified durations."""
+        return [Limit("duration", view.modified_duration, self.lower, self.upper, "years")]
+
+
+@dataclass(frozen=True)
+class MaturityBucket(Constraint):
+    """Weight of the securities that mature in a range of years, such as "0-1y" or "7-10y"; cash is in none."""
+
+    label: str
+    lower: float
+    upper: float
+
+    def __post_init__(self) -> None:
+        self.years()
+        if not 0 <= self.lower <= self.upper <= 1:
+            raise ConventionError(f"MaturityBucket {self.label}: {self.lower} to {self.upper} are not weights")
+
+    def years(self) -> tuple[float, float]:
+        """First and last year of the range."""
+        start, dash, end = self.label.removesuffix("y").partition("-")
+        try:
+            years = float(start), float(end)
+        except ValueError:
+            dash = ""
+        if not dash or not 0 <= years[0] < years[1]:
+            raise ConventionError(f"MaturityBucket: {self.label!r} is not a range of years such as 0-1y")
+        return years
+
+    def limits(self, view: View) -> Sequence[Limit]:
+        """One limit over the securities that mature in (start, end] years."""
+        start, end = self.years()
+        years = view.years_to_maturity
+        inside = (years > start) & (years <= end)
+        return [Limit(f"bucket {self.label}", inside.astype(np.float64), self.lower, self.upper, "weight")]
+
+
+@dataclass(frozen=True)
+class MaxWeight(Constraint):
+    """No security is more than this share of NAV."""
+
+    weight: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight <= 1:
+            raise ConventionError(f"MaxWeight: {self.weight} is not a weight in (0, 1]")
+
+    def limits(self, view: View) -> Sequence[Limit]:
+        """One limit per security."""
+        eye = np.eye(len(view.cusips))
+        return [
+            Limit(f"max weight {cusip}", eye[i], -np.inf, self.weight, "weight") for i, cusip in enumerate(view.cusips)
+        ]
+
+
+@dataclass(frozen=True)
+class Turnover:
+    """Half of all that is bought and sold, at mid, is at most this share of NAV before the trade."""
+
+    weight: float
+
+    @classmethod
+    def at_most(cls, weight: float) -> Turnover:
+        """The share."""
+        if not weight >= 0:
+            raise ConventionError(f"Turnover: {weight} is negative")
+        return cls(weight)
+
+
+@dataclass(frozen=True)
+class Optimize:
+    """A target given by an objective and limits."""
+
+    objective: Objective
+    constraints: tuple[Constraint, ...]
+    lots: Lots
+    turnover: Turnover | None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A target given by market-value weights; what is left is cash.
+
+    Attributes
+    ----------
+    weights
+        CUSIP -> share of NAV; at least 0, in sum at most 1.
+    reasons
+        CUSIP -> why, shown beside the order.
+    """
+
+    weights: Mapping[str, float]
+    lots: Lots
+    reasons: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls, weights: Mapping[str, float], *, lots: Lots | None = None, reasons: Mapping[str, str] | None = None
+    ) -> Weights:
+        """Checked weights.
+
+        Raises
+        ------
+        ConventionError
+            If a weight is negative or they sum to more than 1.
+        """
+        for cusip, weight in weights.items():
+            if not weight >= 0:
+                raise ConventionError(f"weight of {cusip}: {weight} is not a share of NAV")
+        if sum(weights.values()) > 1 + 1e-9:
+            raise ConventionError(f"weights: their sum {sum(weights.values())} is more than 1")
+        return cls(dict(weights), lots or Lots(), dict(reasons or {}))
+
+
+Target = Weights | Optimize
+
+
+def maximize(objective: Objective, *, subject_to: Sequence[Constraint | Lots | Turnover]) -> Optimize:
+    """The target that maximizes an objective within limits.
+
+    Raises
+    ------
+    ConventionError
+        If lots or turnover are given twice.
+    """
+    lots = [c for c in subject_to if isinstance(c, Lots)]
+    turnover = [c for c in subject_to if isinstance(c, Turnover)]
+    if len(lots) > 1 or len(turnover) > 1:
+        raise ConventionError("subject_to: Lots and Turnover can each be given once")
+    linear = tuple(c for c in subject_to if isinstance(c, Constraint))
+    return Optimize(objective, linear, lots[0] if lots else Lots(), turnover[0] if turnover else None)

@@ -1,0 +1,1 @@
+"""The plugin contract, discovery of plugins, and plans made from them."""

@@ -1,0 +1,38 @@
+"""`plan(strategy, view, book)`: the one way from a strategy to a plan, in a script, a desk and a backtest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tbill_defi.core.errors import TbillError, UsageError
+from tbill_defi.portfolio.holdings import Holdings
+from tbill_defi.portfolio.plan import RebalancePlan
+from tbill_defi.portfolio.planner import build_plan
+from tbill_defi.portfolio.target import Optimize, Weights
+from tbill_defi.portfolio.view import View
+from tbill_defi.strategy.base import Strategy
+
+DEALER = "dealer"
+
+
+def plan(strategy: Strategy[Any], view: View, book: Holdings, *, counterparty: str = DEALER) -> RebalancePlan:
+    """The plan a strategy makes of a view and holdings.
+
+    Raises
+    ------
+    UsageError
+        If the strategy's own code fails or answers something that is not a target.
+    TbillError
+        What `portfolio.planner.build_plan` raises.
+    """
+    try:
+        target = strategy.decide(view, book)
+    except TbillError:
+        raise
+    except Exception as error:
+        raise UsageError(f"strategy {strategy.name()} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(target, Weights | Optimize):
+        raise UsageError(
+            f"strategy {strategy.name()} answered a {type(target).__name__}; expected Weights.of(...) or maximize(...)"
+        )
+    return build_plan(target, view, book, strategy=strategy.identity(), counterparty=counterparty)
