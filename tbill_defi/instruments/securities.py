@@ -146,7 +146,7 @@ def read_security(data: str | bytes | dict[str, Any]) -> Bill | Note | Bond:
             given = given.get("kind") if isinstance(given, dict) else given
             raise ConventionError(f"kind: {given!r} is not one of {', '.join(KINDS)}") from None
         kind = str(first["loc"][0]) if first["loc"] else "security"
-        fields = list(KINDS[kind].model_fields) if kind in KINDS else []
+        fields = KINDS[kind].model_fields if kind in KINDS else ()
         raise ConventionError(one_line(kind, fields, error)) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,16 +57,17 @@ AnnualRate = Annotated[
 """Decimal annual rate in [0, 0.20]."""
 
 
-def one_line(model: str, fields: list[str], error: ValidationError) -> str:
+def one_line(model: str, fields: Iterable[str], error: ValidationError) -> str:
     """The first error of pydantic as one line that names field, value and what would be right."""
+    known = ", ".join(field for field in fields if field != "kind")
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
     name = location[-1] if location else model
     kind, value = first["type"], first.get("input")
     if kind == "missing":
-        return f"{model}: {name} is missing; the fields are {', '.join(fields)}"
+        return f"{model}: {name} is missing; the fields are {known}"
     if kind == "extra_forbidden":
-        return f"{model}: {name} is not a field; the fields are {', '.join(fields)}"
+        return f"{model}: {name} is not a field; the fields are {known}"
     for prefix, cure in _CURES.items():
         if kind.startswith(prefix):
             return f"{name}: {value!r} is not {cure}"
@@ -83,7 +85,7 @@ class Terms(BaseModel):
             try:
                 super().__init__(**data)
             except ValidationError as error:
-                raise ConventionError(one_line(type(self).__name__, list(type(self).model_fields), error)) from None
+                raise ConventionError(one_line(type(self).__name__, type(self).model_fields, error)) from None
 
 
 def require_order(earlier: str, first: date, later: str, second: date, *, equal: bool = False) -> None:

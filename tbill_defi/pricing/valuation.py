@@ -21,6 +21,9 @@ AnySecurity = Bill | Note | Bond
 LARGEST_YIELD = 1.0
 """A yield beyond 100% is taken for a percent."""
 
+LARGEST_SOLVED_YIELD = 1e12
+"""No yield beyond it is looked for: a price that needs one is a wrong price."""
+
 _STEPS = 200
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -144,7 +147,7 @@ class Valuation:
         Raises
         ------
         ConventionError
-            If the dirty price is not positive.
+            If the dirty price is not positive, or needs a yield beyond `LARGEST_SOLVED_YIELD`.
         """
         if dirty_price <= 0.0:
             raise ConventionError(f"dirty price: {dirty_price:g} must be positive; no yield discounts flows to it")
@@ -163,8 +166,10 @@ class Valuation:
                 target = 0.5 * (low + high) if math.isfinite(high) else guess + step
             if abs(target - guess) <= 4.0 * _EPSILON * (1.0 + abs(guess) + 1.0 / abs(relative_slope)):
                 return target
+            if target > LARGEST_SOLVED_YIELD:
+                break
             guess = target
-        raise ConventionError(f"dirty price: {dirty_price:g} has no yield within {_STEPS} steps")
+        raise ConventionError(f"dirty price: {dirty_price:g} has no yield up to {LARGEST_SOLVED_YIELD:g}")
 
 
 def _payment_delays(flows: CashFlows, first: int) -> Floats:
