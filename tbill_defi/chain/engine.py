@@ -18,9 +18,12 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from tbill_defi.chain.lock import WriterLock
-from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError, UsageError
 
 BUSY_MILLISECONDS = 2_000
+
+LONGEST_VALUE = 2**26
+"""Bytes an audit reads as one value: a damaged length must not make it allocate a gigabyte."""
 
 _SETTINGS: dict[str, Any] = {
     "busy_timeout": BUSY_MILLISECONDS,
@@ -34,11 +37,12 @@ _SETTINGS: dict[str, Any] = {
 
 
 class Mode(Enum):
-    """What a connection may do: make the ledger, write to it, or only read."""
+    """What a connection may do: make the ledger, write to it, only read, or read what may be damaged."""
 
     CREATE = "create"
     WRITE = "write"
     READ = "read"
+    AUDIT = "audit"
 
 
 def database_path(url: str) -> Path | None:
@@ -93,12 +97,18 @@ def open_engine(url: str, mode: Mode) -> Engine:
         if mode is not Mode.CREATE and not path.is_file():
             raise LedgerError(f"ledger: {path} does not exist; `tbill init` makes one", code="NotFound")
         engine = create_engine("sqlite://", creator=lambda: _connect(path, mode), poolclass=QueuePool)
-    immediate = mode is not Mode.READ
+    writable = mode in (Mode.CREATE, Mode.WRITE)
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-        _apply(connection, durable=path is not None, writable=immediate)
+        try:
+            _apply(connection, durable=path is not None, writable=writable)
+            if mode is Mode.AUDIT:
+                connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+        except sqlite3.Error as error:
+            raise translated(url, error) from None
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Any) -> None:
@@ -120,10 +130,22 @@ def sync_directory(url: str) -> None:
         os.close(descriptor)
 
 
+def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
+    """The ledger's own error for one of the database driver."""
+    text = str(error)
+    if "no such table" in text:
+        return LedgerError(f"ledger: {url} holds no ledger", code="NotALedger")
+    if "locked" in text or "busy" in text:
+        return LedgerBusy(f"ledger: {url} is locked by another writer; nothing was executed", code="Busy")
+    if "malformed" in text or "not a database" in text:
+        return AuditFailure(f"ledger: {url} is damaged ({text}); run `tbill audit verify`")
+    return LedgerError(f"ledger: {url}: {text}", code="Database")
+
+
 def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
-    options = {Mode.CREATE: "mode=rwc", Mode.WRITE: "mode=rw", Mode.READ: "mode=ro"}[mode]
+    options = {Mode.CREATE: "mode=rwc", Mode.WRITE: "mode=rw", Mode.READ: "mode=ro", Mode.AUDIT: "mode=ro"}[mode]
     log = path.with_name(path.name + "-wal")
-    if mode is Mode.READ and not log.exists() and not os.access(path.parent, os.W_OK):
+    if mode in (Mode.READ, Mode.AUDIT) and not log.exists() and not os.access(path.parent, os.W_OK):
         options += "&immutable=1"  # a read-only medium: SQLite could not make its shared memory file beside it
     return sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True, check_same_thread=False)
 

@@ -59,6 +59,18 @@ class Outcome:
     gas_used: int
 
 
+def refuse_sender_with_code(sender: bytes, code: bytes) -> None:
+    """A contract sends no transaction (EIP-3607), so none is simulated from it either.
+
+    Raises
+    ------
+    LedgerError
+        With code "SenderHasCode".
+    """
+    if code:
+        raise LedgerError(f"sender: 0x{sender.hex()} is a contract, it sends no transaction", code="SenderHasCode")
+
+
 class Executor(Protocol):
     """An EVM with code at genesis, a block to run in, and nested snapshots.
 

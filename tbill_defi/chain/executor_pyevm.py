@@ -17,7 +17,7 @@ from eth.vm.forks.prague.state import PragueState
 from eth.vm.forks.prague.transactions import PragueTransactionBuilder
 from eth.vm.spoof import SpoofTransaction
 
-from tbill_defi.chain.executor import BLOCK_GAS, TRANSACTION_GAS, Outcome
+from tbill_defi.chain.executor import BLOCK_GAS, TRANSACTION_GAS, Outcome, refuse_sender_with_code
 from tbill_defi.chain.types import Log
 from tbill_defi.core.hashing import keccak256
 
@@ -46,6 +46,7 @@ class PyEvmExecutor:
     def execute(self, sender: bytes, to: bytes, data: bytes) -> Outcome:
         """Run one transaction; its changes stay unless it reverts."""
         state = self._state
+        refuse_sender_with_code(sender, state.get_code(sender))
         unsigned = self._builder.new_unsigned_dynamic_fee_transaction(
             chain_id=self._chain_id,
             nonce=state.get_nonce(sender),

@@ -14,7 +14,7 @@ from typing import Any
 
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
 
-from tbill_defi.chain.executor import BLOCK_GAS, TRANSACTION_GAS, Outcome
+from tbill_defi.chain.executor import BLOCK_GAS, TRANSACTION_GAS, Outcome, refuse_sender_with_code
 from tbill_defi.chain.types import Log
 from tbill_defi.core.errors import LedgerError
 
@@ -47,6 +47,7 @@ class RevmExecutor:
             output = evm.message_call("0x" + sender.hex(), "0x" + to.hex(), calldata=data, gas=TRANSACTION_GAS)
         except RuntimeError as error:
             evm.revert(mark)
+            refuse_sender_with_code(sender, evm.get_code("0x" + sender.hex()) or b"")
             outcome = _failure(str(error))
         except BaseException:
             evm.revert(mark)

@@ -112,10 +112,14 @@ class SignedHead:
 
     def holds(self) -> bool:
         """Whether the signature is the operator's."""
+        return self.signer() == self.operator
+
+    def signer(self) -> bytes | None:
+        """Account whose signature it is, 20 bytes; None if no key can have made it."""
         try:
-            return recover_address(self.digest(), self.signature) == self.operator
+            return recover_address(self.digest(), self.signature)
         except LedgerError:
-            return False
+            return None
 
     def _unsigned(self) -> dict[str, Any]:
         return {

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, inspect, select, update
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from tbill_defi.chain import schema
 from tbill_defi.chain.blocks import Block
-from tbill_defi.chain.engine import Mode, lock_writer, open_engine, sync_directory
+from tbill_defi.chain.engine import Mode, lock_writer, open_engine, sync_directory, translated
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.lock import WriterLock
 from tbill_defi.chain.types import EventRecord, Log
@@ -237,7 +237,7 @@ class Journal:
             with self._engine.connect() as connection:
                 yield connection
         except DatabaseError as error:
-            raise _translated(self.url, error) from None
+            raise translated(self.url, error.orig or error) from None
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -247,7 +247,7 @@ class Journal:
         except IntegrityError:
             raise LedgerBusy("another writer wrote this height first; nothing was executed", code="Busy") from None
         except DatabaseError as error:
-            raise _translated(self.url, error) from None
+            raise translated(self.url, error.orig or error) from None
 
 
 def _rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
@@ -276,14 +276,3 @@ def _event(row: Any) -> EventRecord:
         row.name,
         json.loads(row.arguments),
     )
-
-
-def _translated(url: str, error: DatabaseError) -> LedgerError | AuditFailure:
-    text = str(error.orig)
-    if isinstance(error, OperationalError) and "locked" in text:
-        return LedgerBusy(f"ledger: {url} is locked by another writer; nothing was executed", code="Busy")
-    if "no such table" in text:
-        return LedgerError(f"ledger: {url} holds no ledger", code="NotALedger")
-    if "malformed" in text or "not a database" in text:
-        return AuditFailure(f"ledger: {url} is damaged ({text}); run `tbill audit verify`")
-    return LedgerError(f"ledger: {url}: {text}", code="Database")
