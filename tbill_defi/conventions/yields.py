@@ -72,26 +72,21 @@ class BillTimes:
     delay_days: int
 
 
+Times = CouponTimes | BillTimes
+
+
 class YieldArithmetic(Protocol):
     """What a member of `YieldConvention` carries."""
 
-    def coupon_factors(self, times: CouponTimes, yield_: float) -> Factors:
-        """Discount factors of a coupon security's flows."""
+    def factors(self, times: Times, yield_: float) -> Factors:
+        """Discount factors of the flows at a decimal yield."""
         ...
 
-    def bill_factors(self, times: BillTimes, yield_: float) -> Factors:
-        """Discount factor of a bill's flow."""
-        ...
-
-    def coupon_years(self, times: CouponTimes) -> Floats:
+    def years(self, times: Times) -> Floats:
         """[n_flows] times in years that a Macaulay duration weighs."""
         ...
 
-    def bill_years(self, times: BillTimes) -> Floats:
-        """[1] time in years."""
-        ...
-
-    def lowest_yield(self, times: CouponTimes | BillTimes) -> float:
+    def lowest_yield(self, times: Times) -> float:
         """Yields must be above this, where the discount factors are infinite."""
         ...
 
@@ -138,19 +133,17 @@ def _bond_equivalent_lowest(days: int, year_days: int) -> float:
 class _SimpleFirstPeriod:
     """31 CFR 356 Appendix B, II: simple interest in the fractional period, compound after it."""
 
-    def coupon_factors(self, times: CouponTimes, yield_: float) -> Factors:
+    def factors(self, times: Times, yield_: float) -> Factors:
+        if isinstance(times, BillTimes):
+            return _bond_equivalent(times.days, times.year_days, yield_)
         return product(_compound(times.periods, yield_), simple_factors(times.fraction / 2.0, yield_))
 
-    def bill_factors(self, times: BillTimes, yield_: float) -> Factors:
-        return _bond_equivalent(times.days, times.year_days, yield_)
-
-    def coupon_years(self, times: CouponTimes) -> Floats:
+    def years(self, times: Times) -> Floats:
+        if isinstance(times, BillTimes):
+            return np.array([times.days / times.year_days])
         return (times.periods + times.fraction) / 2.0
 
-    def bill_years(self, times: BillTimes) -> Floats:
-        return np.array([times.days / times.year_days])
-
-    def lowest_yield(self, times: CouponTimes | BillTimes) -> float:
+    def lowest_yield(self, times: Times) -> float:
         if isinstance(times, BillTimes):
             return _bond_equivalent_lowest(times.days, times.year_days)
         return -2.0 / times.fraction if times.is_final_period else -2.0
@@ -162,54 +155,41 @@ class _Compound:
 
     on_payment_dates: bool
 
-    def _half_years(self, times: CouponTimes) -> Floats:
+    def factors(self, times: Times, yield_: float) -> Factors:
+        if isinstance(times, BillTimes):
+            return _bond_equivalent(self._days(times), times.year_days, yield_)
+        years = self.years(times)
+        return simple_factors(float(years[0]), yield_) if times.is_final_period else _compound(2.0 * years, yield_)
+
+    def years(self, times: Times) -> Floats:
+        if isinstance(times, BillTimes):
+            return np.array([self._days(times) / times.year_days])
         nominal = times.periods + times.fraction
-        return nominal + times.delays if self.on_payment_dates else nominal
+        return (nominal + times.delays if self.on_payment_dates else nominal) / 2.0
+
+    def lowest_yield(self, times: Times) -> float:
+        if isinstance(times, BillTimes):
+            return _bond_equivalent_lowest(self._days(times), times.year_days)
+        return -1.0 / float(self.years(times)[0]) if times.is_final_period else -2.0
 
     def _days(self, times: BillTimes) -> int:
         return times.days + (times.delay_days if self.on_payment_dates else 0)
-
-    def coupon_factors(self, times: CouponTimes, yield_: float) -> Factors:
-        half_years = self._half_years(times)
-        if times.is_final_period:
-            return simple_factors(float(half_years[0]) / 2.0, yield_)
-        return _compound(half_years, yield_)
-
-    def bill_factors(self, times: BillTimes, yield_: float) -> Factors:
-        return _bond_equivalent(self._days(times), times.year_days, yield_)
-
-    def coupon_years(self, times: CouponTimes) -> Floats:
-        return self._half_years(times) / 2.0
-
-    def bill_years(self, times: BillTimes) -> Floats:
-        return np.array([self._days(times) / times.year_days])
-
-    def lowest_yield(self, times: CouponTimes | BillTimes) -> float:
-        if isinstance(times, BillTimes):
-            return _bond_equivalent_lowest(self._days(times), times.year_days)
-        return -2.0 / float(self._half_years(times)[0]) if times.is_final_period else -2.0
 
 
 @dataclass(frozen=True)
 class _MoneyMarket:
     """Simple interest, Act/360, on a single remaining flow."""
 
-    def coupon_factors(self, times: CouponTimes, yield_: float) -> Factors:
-        return simple_factors(self._years(times), yield_)
+    def factors(self, times: Times, yield_: float) -> Factors:
+        return simple_factors(self._term(times), yield_)
 
-    def bill_factors(self, times: BillTimes, yield_: float) -> Factors:
-        return simple_factors(self._years(times), yield_)
+    def years(self, times: Times) -> Floats:
+        return np.array([self._term(times)])
 
-    def coupon_years(self, times: CouponTimes) -> Floats:
-        return np.array([self._years(times)])
+    def lowest_yield(self, times: Times) -> float:
+        return -1.0 / self._term(times)
 
-    def bill_years(self, times: BillTimes) -> Floats:
-        return np.array([self._years(times)])
-
-    def lowest_yield(self, times: CouponTimes | BillTimes) -> float:
-        return -1.0 / self._years(times)
-
-    def _years(self, times: CouponTimes | BillTimes) -> float:
+    def _term(self, times: Times) -> float:
         if isinstance(times, CouponTimes) and not times.is_final_period:
             raise ConventionError(
                 "convention: MONEY_MARKET is defined when only the final payment remains; "

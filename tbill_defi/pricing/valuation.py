@@ -11,7 +11,7 @@ import numpy as np
 
 from tbill_defi.conventions.calendars import SETTLEMENT
 from tbill_defi.conventions.schedules import MONTHS_PER_PERIOD, add_months, days_in_year_from, is_month_end
-from tbill_defi.conventions.yields import BillTimes, CouponTimes, Factors, Floats, YieldConvention
+from tbill_defi.conventions.yields import BillTimes, CouponTimes, Factors, Floats, Times, YieldConvention
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
 from tbill_defi.instruments.flows import CashFlows
 from tbill_defi.instruments.securities import Bill, Bond, Note
@@ -97,7 +97,7 @@ class Valuation:
     """
 
     amounts: Floats
-    times: CouponTimes | BillTimes
+    times: Times
     convention: YieldConvention
     accrued: float
 
@@ -113,9 +113,7 @@ class Valuation:
         lowest = arithmetic.lowest_yield(self.times)
         if yield_ <= lowest:
             raise ConventionError(f"yield_: {yield_:g} is not above {lowest:g}, where the price is infinite")
-        if isinstance(self.times, BillTimes):
-            return arithmetic.bill_factors(self.times, yield_)
-        return arithmetic.coupon_factors(self.times, yield_)
+        return arithmetic.factors(self.times, yield_)
 
     def dirty_price(self, yield_: float) -> float:
         """Per 100 face."""
@@ -132,11 +130,8 @@ class Valuation:
 
     def mean_time(self, yield_: float) -> float:
         """Present-value-weighted time of the flows, years."""
-        arithmetic = self.convention.arithmetic
-        bill = isinstance(self.times, BillTimes)
-        years = arithmetic.bill_years(self.times) if bill else arithmetic.coupon_years(self.times)  # type: ignore[arg-type]
         values = self.amounts * self.factors(yield_).value
-        return float(values @ years / values.sum())
+        return float(values @ self.convention.arithmetic.years(self.times) / values.sum())
 
     def yield_at(self, dirty_price: float) -> float:
         """The yield of a dirty price per 100 face.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tbill_defi.conventions import YieldConvention
-from tbill_defi.conventions.yields import BillTimes, CouponTimes, Factors
+from tbill_defi.conventions.yields import BillTimes, CouponTimes, Factors, Times
 from tbill_defi.core.errors import ConventionError
 
 SEVERAL = CouponTimes(0.3, np.array([0.0, 1.0, 2.0]), np.array([0.01, 0.0, 0.0]), 420)
@@ -13,10 +13,8 @@ SHORT_BILL = BillTimes(91, 365, 1)
 LONG_BILL = BillTimes(364, 365, 0)
 
 
-def factors(convention: YieldConvention, times: CouponTimes | BillTimes, rate: float) -> Factors:
-    if isinstance(times, BillTimes):
-        return convention.arithmetic.bill_factors(times, rate)
-    return convention.arithmetic.coupon_factors(times, rate)
+def factors(convention: YieldConvention, times: Times, rate: float) -> Factors:
+    return convention.arithmetic.factors(times, rate)
 
 
 CASES = [
@@ -65,9 +63,7 @@ def test_half_a_year_is_the_border(days: int) -> None:
 
 @pytest.mark.parametrize(("convention", "times"), CASES)
 @pytest.mark.parametrize("rate", [-0.01, 0.0, 0.04, 0.15])
-def test_derivatives_are_those_of_the_factors(
-    convention: YieldConvention, times: CouponTimes | BillTimes, rate: float
-) -> None:
+def test_derivatives_are_those_of_the_factors(convention: YieldConvention, times: Times, rate: float) -> None:
     step = 1e-5
     up, here, down = (factors(convention, times, rate + shift) for shift in (step, 0.0, -step))
     assert here.slope == pytest.approx((up.value - down.value) / (2 * step), rel=1e-8)
@@ -75,9 +71,7 @@ def test_derivatives_are_those_of_the_factors(
 
 
 @pytest.mark.parametrize(("convention", "times"), CASES)
-def test_factors_explode_at_the_lowest_yield_and_not_above(
-    convention: YieldConvention, times: CouponTimes | BillTimes
-) -> None:
+def test_factors_explode_at_the_lowest_yield_and_not_above(convention: YieldConvention, times: Times) -> None:
     lowest = convention.arithmetic.lowest_yield(times)
     near = factors(convention, times, lowest + 1e-9).value
     assert near.max() > 20.0
