@@ -1,0 +1,70 @@
+"""`tbill audit`: the operator's signed head, and the replay that checks everything."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tbill_defi.cli.common import Home, Json, console, print_json, progress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Evidence: the signed head, and a full check.", no_args_is_help=True)
+    group.command("head")(head)
+    group.command("verify")(verify)
+    app.add_typer(group, name="audit")
+
+
+def head(home: Home = None) -> None:
+    """Print the signed head as JSON; keep it elsewhere: `tbill audit head > head.json`."""
+    from tbill_defi.ledger.open import open_ledger
+
+    with open_ledger(home=home, read_only=True) as ledger:
+        sys.stdout.write(ledger.chain.head().to_json())
+
+
+def verify(
+    head_file: Annotated[Path | None, typer.Option("--head", help="A signed head kept from before.")] = None,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Replay the ledger from its first transaction and check every stored byte."""
+    from tbill_defi.chain.evidence import SignedHead
+    from tbill_defi.chain.evidence import verify as verify_journal
+    from tbill_defi.core.errors import AuditFailure
+    from tbill_defi.ledger.abi import decode_log
+    from tbill_defi.ledger.open import ledger_url
+
+    kept = SignedHead.read(head_file) if head_file else None
+    with progress("replaying") as advance:
+        report = verify_journal(ledger_url(home), head=kept, decoder=decode_log, progress=advance)
+    if json_:
+        print_json(
+            {
+                "ok": report.ok,
+                "verdict": report.verdict,
+                "height": report.height,
+                "replayed": report.replayed,
+                "transactions": report.transactions,
+                "events": report.events,
+                "compared": report.compared,
+                "findings": [
+                    {"kind": f.kind.value, "block": f.block, "column": f.column, "message": f.message}
+                    for f in report.findings
+                ],
+            }
+        )
+    elif report.ok:
+        console().print(report.verdict, markup=False)
+        console().print(
+            f"{report.transactions} transactions executed again, {report.events} events equal", markup=False
+        )
+    else:
+        for finding in report.findings:
+            console().print(finding.describe(), markup=False, soft_wrap=True)
+    if not report.ok:
+        raise AuditFailure(report.verdict)

@@ -1,0 +1,185 @@
+"""`tbill init`, `holdings import`, `wallet`, `tape`: the ledger of a desk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tbill_defi.cli.common import Home, Json, console, print_json, progress, view_at
+from tbill_defi.core.errors import NoCurve, UnknownSecurity, UsageError
+
+if TYPE_CHECKING:
+    from tbill_defi.ledger.books import Wallet
+    from tbill_defi.portfolio.view import View
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("init")(init)
+    group = typer.Typer(help="Positions: import them as tokens on the ledger.", no_args_is_help=True)
+    group.command("import")(import_holdings)
+    app.add_typer(group, name="holdings")
+    app.command("wallet")(wallet)
+    app.command("tape")(tape)
+
+
+def init(
+    at: Annotated[str | None, typer.Option(help="Start of a simulated clock, such as 2026-08-21T15:00-04:00.")] = None,
+    party: Annotated[
+        list[str] | None, typer.Option(help="A first party; give it once each.", show_default="desk, dealer")
+    ] = None,
+    light_keys: Annotated[
+        bool, typer.Option("--light-keys", help="Cheap scrypt for demos and tests; the keystores are marked.")
+    ] = False,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Make a ledger: keys, contracts, roles, first parties."""
+    from tbill_defi.ledger.open import PARTIES, create_ledger, keys_folder, ledger_url
+
+    with create_ledger(home=home, at=at, light_keys=light_keys, parties=party or PARTIES) as made:
+        genesis = made.chain.genesis
+        value: dict[str, Any] = {
+            "url": ledger_url(home),
+            "keys": str(keys_folder(home)),
+            "chain_id": genesis.chain_id,
+            "genesis_hash": "0x" + genesis.hash.hex(),
+            "operator": "0x" + genesis.operator.hex(),
+            "market_date": made.market_date.isoformat(),
+            "simulated_clock": genesis.clock_start is not None,
+            "parties": {name: made.wallet(name).addresses[0] for name in made.books().parties()},
+            "contracts": {name.removeprefix("contract."): place for name, place in made.contracts.to_extras().items()},
+        }
+    if json_:
+        print_json(value)
+        return
+    out = console()
+    clock = "simulated clock" if value["simulated_clock"] else "system clock"
+    out.print(f"ledger {value['url']}, chain id {value['chain_id']}, market date {value['market_date']} ({clock})")
+    out.print(f"keys in {value['keys']}; operator {value['operator']}")
+    for name, address in value["parties"].items():
+        out.print(f"party {name}: {address}")
+
+
+def import_holdings(
+    file: Annotated[Path, typer.Argument(help="CSV with the columns cusip,face,cost_price; cusip USD is cash.")],
+    party: Annotated[str, typer.Option(help="Whose holdings they are.")] = "desk",
+    add: Annotated[bool, typer.Option("--add", help="Add to what the party holds already.")] = False,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Deposit positions with the registrar, who makes the tokens."""
+    from tbill_defi.ledger.open import open_ledger
+    from tbill_defi.portfolio.holdings import Holdings
+
+    book = Holdings.read(file, party=party)
+    with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
+        before = ledger.wallet(party)
+        if (before.positions or before.cash) and not add:
+            raise UsageError(f"{party} holds {len(before.positions)} securities already; say --add to add to them")
+        view = view_at(home, ledger.market_date)
+        face = {view.securities[view.index(cusip)]: units for cusip, units in book.positions.items()}
+        receipts = ledger.deposit(party, face, book.cash_units)
+        after = ledger.wallet(party)
+        block = receipts[0].height
+    if json_:
+        print_json({"block": block, **_wallet_json(after, None)})
+        return
+    from tbill_defi.report import formats
+
+    total = formats.cents(sum(book.positions.values()))
+    console().print(
+        f"{party}: {len(book.positions)} securities, {total} face, and {formats.cents(book.cash_units)} cash "
+        f"deposited in block {block}"
+    )
+
+
+def wallet(
+    party: Annotated[str, typer.Argument(help="Name of the party.")], home: Home = None, json_: Json = False
+) -> None:
+    """Show what a party holds, priced where market data are there."""
+    from tbill_defi.ledger.open import open_ledger
+
+    with open_ledger(home=home, read_only=True) as ledger:
+        found, day = ledger.wallet(party), ledger.market_date
+    view, why = None, ""
+    try:
+        view = view_at(home, day)
+        for cusip in found.positions:
+            view.index(cusip)
+    except (NoCurve, UnknownSecurity) as error:
+        view, why = None, str(error)
+    if json_:
+        print_json(_wallet_json(found, view))
+        return
+    from tbill_defi.portfolio.metrics import measure
+    from tbill_defi.report import tables
+
+    out = console()
+    out.print(tables.wallet(found, view))
+    for line in tables.blocked(found):
+        out.print(line)
+    if view is not None:
+        out.print(tables.book_line(measure(view, found.positions, found.cash)))
+    else:
+        out.print(f"not priced: {why}")
+
+
+def _wallet_json(found: Wallet, view: View | None) -> dict[str, Any]:
+    positions = []
+    for cusip, units in found.positions.items():
+        row: dict[str, Any] = {
+            "cusip": cusip,
+            "face": str(units),
+            "frozen": str(found.frozen.get(cusip, 0)),
+            "held": str(found.held.get(cusip, 0)),
+        }
+        if view is not None:
+            i = view.index(cusip)
+            row |= {
+                "maturity_date": view.securities[i].maturity_date.isoformat(),
+                "clean_price": float(view.clean_price[i]),
+                "dirty_price": float(view.mid_dirty[i]),
+                "yield": float(view.yield_[i]),
+                "modified_duration": float(view.modified_duration[i]),
+                "source": view.sources[i],
+                "quote_date": view.quote_dates[i].isoformat(),
+            }
+        positions.append(row)
+    return {"party": found.party, "addresses": list(found.addresses), "cash": str(found.cash), "positions": positions}
+
+
+def tape(
+    last: Annotated[int | None, typer.Option(min=1, help="Only the last N instructions.")] = None,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Show settled instructions, leg by leg."""
+    from tbill_defi.ledger.open import open_ledger
+
+    with open_ledger(home=home, read_only=True) as ledger:
+        entries = ledger.tape()
+    entries = entries[-last:] if last else entries
+    if json_:
+        print_json(
+            [
+                {
+                    "block": e.height,
+                    "timestamp": e.timestamp,
+                    "instruction_hash": e.instruction_hash,
+                    "plan_hash": e.plan_hash or None,
+                    "context_hash": e.context_hash if e.plan_hash else None,
+                    "legs": [
+                        {"asset": leg.asset, "from": leg.giver, "to": leg.receiver, "amount": str(leg.amount)}
+                        for leg in e.legs
+                    ],
+                }
+                for e in entries
+            ]
+        )
+        return
+    from tbill_defi.report import tables
+
+    console().print(tables.tape(entries) if entries else "nothing has settled yet")

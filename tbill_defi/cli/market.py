@@ -1,0 +1,117 @@
+"""`tbill market`: import published files, show what is known on a date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, parse_date, print_json, view_at
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Market data: import published files, show a date.", no_args_is_help=True)
+    group.command("import")(import_files)
+    group.command("show")(show)
+    app.add_typer(group, name="market")
+
+
+def import_files(
+    files: Annotated[list[Path], typer.Argument(help="Par yields, auctions, FedInvest or SOFR files.")],
+    kind: Annotated[
+        str | None, typer.Option(help="par_yields, auctions, fedinvest or sofr.", show_default="found by content")
+    ] = None,
+    price_date: Annotated[
+        str | None, typer.Option(help="Date of a FedInvest sheet.", show_default="from its name")
+    ] = None,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Import published files; each is read whole or not at all."""
+    from tbill_defi.core.home import home_path
+    from tbill_defi.market.store import MarketStore
+
+    store = MarketStore(home_path(home))
+    reports = [
+        store.import_file(path, kind=kind, price_date=parse_date(price_date) if price_date else None) for path in files
+    ]
+    if json_:
+        print_json(
+            [
+                {
+                    "file": r.path.name,
+                    "kind": r.kind,
+                    "rows": r.rows,
+                    "new": r.new,
+                    "changed": r.changed,
+                    "removed": r.removed,
+                    "first": r.first.isoformat(),
+                    "last": r.last.isoformat(),
+                    "changes": list(r.changes),
+                }
+                for r in reports
+            ]
+        )
+        return
+    for report in reports:
+        console().print(report.describe(), markup=False)
+
+
+def show(day: Day = None, home: Home = None, json_: Json = False) -> None:
+    """Show what is known on a date: curve, repo rate, universe, price sources."""
+    from collections import Counter
+
+    view = view_at(home, chosen_date(home, day))
+    kinds = Counter(security.kind for security in view.securities)
+    sources = Counter(view.sources)
+    if json_:
+        print_json(
+            {
+                "date": view.date.isoformat(),
+                "market_settlement_date": view.market_settlement_date.isoformat(),
+                "market_hash": "0x" + view.market_hash.hex(),
+                "par_yields": dict(view.curve),
+                "repo": {"rate": view.repo_rate, "source": view.repo_source, "date": view.repo_date.isoformat()},
+                "universe": dict(kinds),
+                "inferred": sum(view.inferred),
+                "sources": dict(sources),
+                "excluded": {kind: list(cusips) for kind, cusips in view.excluded.items()},
+                "securities": [
+                    {
+                        "cusip": s.cusip,
+                        "kind": s.kind,
+                        "maturity_date": s.maturity_date.isoformat(),
+                        "clean_price": float(view.clean_price[i]),
+                        "yield": float(view.yield_[i]),
+                        "modified_duration": float(view.modified_duration[i]),
+                        "source": view.sources[i],
+                        "quote_date": view.quote_dates[i].isoformat(),
+                        "inferred": view.inferred[i],
+                    }
+                    for i, s in enumerate(view.securities)
+                ],
+            }
+        )
+        return
+    from tbill_defi.core.clock import age_days
+    from tbill_defi.report import formats, tables
+
+    out = console()
+    out.print(tables.curve(view))
+    out.print(
+        f"regular settlement {view.market_settlement_date}; repo {formats.percent(view.repo_rate, 2)} from "
+        f"{view.repo_source} of {view.repo_date} ({age_days(view.repo_date, view.date)} d old)"
+    )
+    out.print(
+        f"universe: {len(view.securities)} securities ("
+        + ", ".join(f"{count} {kind}s" for kind, count in kinds.items())
+        + f"), terms of {sum(view.inferred)} inferred"
+    )
+    for source, count in sources.items():
+        dates = sorted({d for s, d in zip(view.sources, view.quote_dates, strict=True) if s == source})
+        out.print(f"prices: {count} {source}, of {', '.join(map(str, dates))}")
+    for kind, cusips in view.excluded.items():
+        out.print(f"excluded, no pricer yet: {len(cusips)} {kind}")
+    out.print(f"market hash 0x{view.market_hash.hex()}")

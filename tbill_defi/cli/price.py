@@ -1,0 +1,156 @@
+"""`tbill price`: one security, from a price, a yield, a discount rate or the day's market."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, parse_date, print_json, view_at
+from tbill_defi.core.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from tbill_defi.instruments import Security
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("price")(price)
+
+
+def price(
+    cusip: Annotated[str | None, typer.Argument(help="CUSIP of the imported universe.")] = None,
+    terms: Annotated[Path | None, typer.Option(help="JSON file with a security's terms, in place of a CUSIP.")] = None,
+    day: Day = None,
+    settlement: Annotated[str | None, typer.Option(help="Settlement date.", show_default="as quoted")] = None,
+    clean: Annotated[str | None, typer.Option("--price", help="Clean price: 99.5 or 99-16+.")] = None,
+    yield_: Annotated[float | None, typer.Option("--yield", help="Decimal yield.")] = None,
+    discount: Annotated[float | None, typer.Option("--discount", help="Decimal discount rate of a bill.")] = None,
+    convention: Annotated[str, typer.Option(help="Convention of --yield: street or treasury.")] = "street",
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Price, yields in both conventions, accrued interest, duration, convexity, DV01."""
+    if sum(x is not None for x in (clean, yield_, discount)) > 1:
+        raise UsageError("price: give one of --price, --yield, --discount")
+    if (cusip is None) == (terms is None):
+        raise UsageError("price: give a CUSIP, or --terms with a file")
+    given = clean is not None or yield_ is not None or discount is not None
+    source = "given"
+    if terms is not None:
+        if not given or settlement is None:
+            raise UsageError("price: with --terms give --settlement and one of --price, --yield, --discount")
+        security, settles, clean_price = _read_terms(terms), parse_date(settlement), 0.0
+    else:
+        view = view_at(home, chosen_date(home, day))
+        index = view.index(str(cusip))
+        quote = view.bid[index] or view.offer[index]
+        quoted_for = quote.quote_settlement_date if quote else view.market_settlement_date
+        security, settles = view.securities[index], parse_date(settlement) if settlement else quoted_for
+        clean_price = float(view.clean_price[index])
+        if not given and settles != quoted_for:
+            raise UsageError(f"price: the quote is for {quoted_for}; give --price or --yield for another settlement")
+        if not given:
+            source = f"{view.sources[index]} {view.quote_dates[index]}"
+    value = _figures(
+        security, settles, _clean(security, settles, clean, yield_, discount, convention, clean_price), source
+    )
+    if json_:
+        print_json(value)
+    else:
+        _show(security, value)
+
+
+def _read_terms(path: Path) -> Security:
+    from tbill_defi.instruments import read_security
+
+    try:
+        return read_security(path.read_text())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _clean(
+    security: Security,
+    settles: date,
+    clean: str | None,
+    yield_: float | None,
+    discount: float | None,
+    convention: str,
+    market: float,
+) -> float:
+    """The clean price that the options mean."""
+    from tbill_defi.conventions import YieldConvention, parse_32nds
+    from tbill_defi.pricing.bills import price_from_discount_rate
+    from tbill_defi.pricing.prices import clean_price_from_yield
+
+    if clean is not None:
+        try:
+            return float(clean)
+        except ValueError:
+            return parse_32nds(clean)
+    if yield_ is not None:
+        names = {"street": YieldConvention.STREET, "treasury": YieldConvention.TREASURY}
+        if convention.lower() not in names:
+            raise UsageError(f"convention: {convention!r} is not street or treasury")
+        return clean_price_from_yield(security, yield_, settlement=settles, convention=names[convention.lower()])
+    if discount is not None:
+        if security.kind != "bill":
+            raise UsageError(f"discount: {security.cusip} is a {security.kind}; discount rates are for bills")
+        return price_from_discount_rate(security, discount, settlement=settles)
+    return market
+
+
+def _figures(security: Security, settles: date, clean: float, source: str) -> dict[str, Any]:
+    from tbill_defi.conventions import YieldConvention
+    from tbill_defi.pricing.bills import discount_rate_from_price, investment_rate_from_price
+    from tbill_defi.pricing.prices import accrued_interest, yield_from_clean_price
+    from tbill_defi.pricing.risk import measures_from_clean_price
+
+    street = measures_from_clean_price(security, clean, settlement=settles, convention=YieldConvention.STREET)
+    accrued = accrued_interest(security, settlement=settles)
+    value: dict[str, Any] = {
+        "security": security.model_dump(mode="json", exclude_none=True),
+        "settlement_date": settles.isoformat(),
+        "source": source,
+        "clean_price": clean,
+        "accrued_interest": accrued,
+        "dirty_price": clean + accrued,
+        "yield_street": street.yield_,
+        "yield_treasury": yield_from_clean_price(
+            security, clean, settlement=settles, convention=YieldConvention.TREASURY
+        ),
+        "modified_duration": street.modified_duration,
+        "convexity": street.convexity,
+        "dv01_per_million": street.dv01 * 10_000,
+    }
+    if security.kind == "bill":
+        value["discount_rate"] = discount_rate_from_price(security, clean, settlement=settles)
+        value["investment_rate"] = investment_rate_from_price(security, clean, settlement=settles)
+    return value
+
+
+def _show(security: Security, value: dict[str, Any]) -> None:
+    from tbill_defi.report import formats
+    from tbill_defi.report.tables import make_table
+
+    table = make_table(
+        f"{security.cusip} {security.kind} {formats.coupon(security)} {security.maturity_date}", "", "value", left=("",)
+    )
+    table.add_row("settlement", value["settlement_date"])
+    table.add_row("source", value["source"])
+    table.add_row("clean price", f"{formats.price(security, value['clean_price'])}  {value['clean_price']:.6f}")
+    table.add_row("accrued interest", f"{value['accrued_interest']:.6f}")
+    table.add_row("dirty price", f"{value['dirty_price']:.6f}")
+    table.add_row("yield, STREET", formats.percent(value["yield_street"], 4))
+    table.add_row("yield, TREASURY", formats.percent(value["yield_treasury"], 4))
+    if security.kind == "bill":
+        table.add_row("discount rate", formats.percent(value["discount_rate"]))
+        table.add_row("investment rate", formats.percent(value["investment_rate"]))
+    table.add_row("modified duration", f"{value['modified_duration']:.4f} y")
+    table.add_row("convexity", f"{value['convexity']:.4f} y²")
+    table.add_row("DV01 of $1m face", f"${value['dv01_per_million']:,.2f}")
+    console().print(table)

@@ -1,0 +1,1 @@
+"""Figures that people look at: tables in a desk's formats."""

@@ -1,0 +1,55 @@
+"""A desk's formats: 32nds, basis points, dollars."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tbill_defi.conventions import format_32nds
+from tbill_defi.core.clock import NEW_YORK
+from tbill_defi.core.money import UNITS_PER_DOLLAR, format_units
+from tbill_defi.instruments import Security
+
+
+def price(security: Security, clean: float) -> str:
+    """Clean price: bills in decimals, notes and bonds in 32nds and eighths of a 32nd."""
+    return f"{clean:.6f}" if security.kind == "bill" else format_32nds(clean)
+
+
+def percent(rate: float, places: int = 3) -> str:
+    """A decimal rate as percent."""
+    return f"{rate * 100:.{places}f}%"
+
+
+def basis_points(rate: float, *, sign: bool = True) -> str:
+    """A decimal rate in basis points."""
+    return f"{rate * 1e4:{'+' if sign else ''}.1f} bp"
+
+
+def dollars(amount: float, *, sign: bool = False) -> str:
+    """Whole dollars."""
+    return f"{'-' if amount < 0 else '+' if sign else ''}${abs(amount):,.0f}"
+
+
+def cents(units: int) -> str:
+    """Exact dollars of base units; at least cents."""
+    return f"-${format_units(-units)}" if units < 0 else f"${format_units(units)}"
+
+
+def millions(units: int) -> str:
+    """Face or cash of base units in millions of dollars."""
+    return f"{units / UNITS_PER_DOLLAR / 1e6:,.3f}"
+
+
+def coupon(security: Security) -> str:
+    """Coupon in percent, empty for a bill."""
+    return "" if security.kind == "bill" else f"{security.coupon * 100:.3f}"
+
+
+def moment(timestamp: int) -> str:
+    """A ledger time in New York, to the second."""
+    return datetime.fromtimestamp(timestamp, UTC).astimezone(NEW_YORK).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def short_hash(text: str) -> str:
+    """First and last digits of a 0x-hash."""
+    return f"{text[:10]}…{text[-6:]}" if len(text) > 20 else text
