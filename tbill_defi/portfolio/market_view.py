@@ -19,15 +19,16 @@ import numpy as np
 from tbill_defi.conventions import YieldConvention, settlement_date
 from tbill_defi.core.errors import UsageError
 from tbill_defi.core.home import home_path
-from tbill_defi.core.money import decimal_price
+from tbill_defi.core.money import decimal_price, round_decimal
 from tbill_defi.instruments import Security
 from tbill_defi.market.data import MarketData
 from tbill_defi.market.snapshot import MarketSnapshot, snapshot
 from tbill_defi.market.snapshot import Quote as SheetQuote
 from tbill_defi.market.store import MarketStore
+from tbill_defi.market.universe import Listing
 from tbill_defi.portfolio.spreads import half_spread
 from tbill_defi.portfolio.view import Quote, View
-from tbill_defi.pricing.carry import carried_back_price
+from tbill_defi.pricing.carry import carried_back_price, forward_price_from_repo
 from tbill_defi.pricing.curve import Curve
 from tbill_defi.pricing.prices import accrued_interest
 from tbill_defi.pricing.risk import measures_from_clean_price
@@ -95,19 +96,18 @@ def _day(day: dates.date | str) -> dates.date:
 def view_of(market: MarketSnapshot) -> View:
     """The view of a snapshot."""
     trade = market.date
-    regular = settlement_date(trade)
     curve = Curve.from_par_yields(trade, market.par_yields)
     sheet_curve = _sheet_curve(market)
     lines = []
     for listing in market.listings:
         observed = market.quote(listing.cusip) if market.sheet else None
         if observed is not None and market.sheet is not None and market.sheet.date == trade:
-            line = _observed(listing.security, observed, trade, inferred=listing.inferred)
+            line = _observed(listing, observed, market)
         else:
-            line = _modelled(listing.security, observed, market, curve, sheet_curve, regular, listing.inferred)
+            line = _modelled(listing, observed, market, curve, sheet_curve)
         lines.append(line)
     lines.sort(key=lambda line: (line.security.maturity_date, line.security.cusip))
-    return _assemble(lines, market, regular)
+    return _assemble(lines, market)
 
 
 def _sheet_curve(market: MarketSnapshot) -> Curve | None:
@@ -117,40 +117,39 @@ def _sheet_curve(market: MarketSnapshot) -> Curve | None:
     return Curve.from_par_yields(sheet.date, sheet.par_yields)
 
 
-def _observed(security: Security, quote: SheetQuote, day: dates.date, *, inferred: bool) -> _Line:
+def _observed(listing: Listing, quote: SheetQuote, market: MarketSnapshot) -> _Line:
     """Quotes of the day's own sheet, settled on the sheet's date."""
-    bid = _quote(security, decimal_price(quote.bid), day, day, 0.0)
-    offer = None if quote.offer is None else _quote(security, decimal_price(quote.offer), day, day, 0.0)
-    mid = quote.bid if quote.offer is None else (quote.bid + quote.offer) / 2.0
-    return _Line(security, bid, offer, mid, day, OBSERVED, day, inferred)
+    security, day = listing.security, market.date
+    bid = _quote(security, decimal_price(quote.bid), day, market)
+    offer = None if quote.offer is None else _quote(security, decimal_price(quote.offer), day, market)
+    return _Line(security, bid, offer, _mid(quote), day, OBSERVED, day, listing.inferred)
+
+
+def _mid(quote: SheetQuote) -> float:
+    return quote.bid if quote.offer is None else (quote.bid + quote.offer) / 2.0
 
 
 def _modelled(
-    security: Security,
-    seen: SheetQuote | None,
-    market: MarketSnapshot,
-    curve: Curve,
-    sheet_curve: Curve | None,
-    regular: dates.date,
-    inferred: bool,
+    listing: Listing, seen: SheetQuote | None, market: MarketSnapshot, curve: Curve, sheet_curve: Curve | None
 ) -> _Line:
     """Curve plus last known spread, for regular settlement (the trade date if it matures by then)."""
-    day = market.date
+    security, day, regular = listing.security, market.date, settlement_date(market.date)
     settles = regular if security.maturity_date > regular else day
     spread, source, quoted = 0.0, MODEL_NO_SPREAD, day
     if seen is not None and sheet_curve is not None and market.sheet is not None:
-        mid = seen.bid if seen.offer is None else (seen.bid + seen.offer) / 2.0
-        spread = sheet_curve.yield_spread(security, mid, settlement=market.sheet.date, convention=STREET)
-        source, quoted = MODEL, market.sheet.date
+        quoted, source = market.sheet.date, MODEL
+        spread = sheet_curve.yield_spread(security, _mid(seen), settlement=quoted, convention=STREET)
     clean = curve.clean_price_at_spread(security, spread, settlement=settles, convention=STREET)
     half = half_spread(security.kind, (security.maturity_date - day).days / DAYS_PER_YEAR)
-    middle, repo = decimal_price(clean), market.repo.rate
-    sides = [_quote(security, decimal_price(float(middle + sign * half)), settles, day, repo) for sign in (-1, 1)]
-    return _Line(security, sides[0], sides[1], clean, settles, source, quoted, inferred)
+    bid, offer = (
+        _quote(security, round_decimal(decimal_price(clean) + sign * half, 6), settles, market) for sign in (-1, 1)
+    )
+    return _Line(security, bid, offer, clean, settles, source, quoted, listing.inferred)
 
 
-def _quote(security: Security, clean: Decimal, quoted_for: dates.date, settles: dates.date, repo_rate: float) -> Quote:
-    """A quote carried from the date it is for to the date it settles on; prices with 6 decimals."""
+def _quote(security: Security, clean: Decimal, quoted_for: dates.date, market: MarketSnapshot) -> Quote:
+    """A quote for one date carried to the date it settles on and to regular settlement; prices with 6 decimals."""
+    settles, regular, repo_rate = market.date, settlement_date(market.date), market.repo.rate
     dirty = float(clean) + accrued_interest(security, settlement=quoted_for)
     carried = carried_back_price(security, dirty, quoted_settlement=quoted_for, settlement=settles, repo_rate=repo_rate)
     return Quote(
@@ -159,10 +158,17 @@ def _quote(security: Security, clean: Decimal, quoted_for: dates.date, settles: 
         quote_settlement_date=quoted_for,
         accrued=decimal_price(accrued_interest(security, settlement=settles)),
         dirty_price=decimal_price(carried),
+        regular_dirty_price=None
+        if security.maturity_date <= regular
+        else decimal_price(
+            forward_price_from_repo(
+                security, carried, settlement=settles, forward_settlement=regular, repo_rate=repo_rate
+            )
+        ),
     )
 
 
-def _assemble(lines: Sequence[_Line], market: MarketSnapshot, regular: dates.date) -> View:
+def _assemble(lines: Sequence[_Line], market: MarketSnapshot) -> View:
     day = market.date
     measures = [
         measures_from_clean_price(line.security, line.clean_mid, settlement=line.quote_settlement, convention=STREET)
@@ -175,7 +181,7 @@ def _assemble(lines: Sequence[_Line], market: MarketSnapshot, regular: dates.dat
     return View(
         date=day,
         settlement_date=day,
-        market_settlement_date=regular,
+        market_settlement_date=settlement_date(day),
         securities=tuple(line.security for line in lines),
         bid=tuple(line.bid for line in lines),
         offer=tuple(line.offer for line in lines),

@@ -28,8 +28,10 @@ class Order:
     quoted_dirty_price
         Quote plus accrued interest at that date, per 100 face.
     clean_price, accrued, dirty_price
-        At the settlement date of the plan, per 100 face, 6 decimals: the quoted dirty price carried back at
+        At the settlement date of the plan, per 100 face, 6 decimals: the quoted dirty price carried to that date at
         the view's repo rate; clean + accrued = dirty.
+    regular_dirty_price
+        What the same quote comes to for regular settlement (T+1); None if the security matures by then.
     cash_units
         face x dirty / 100, rounded half up to 10^-6 dollar.
     cost_units
@@ -47,6 +49,7 @@ class Order:
     clean_price: Decimal
     accrued: Decimal
     dirty_price: Decimal
+    regular_dirty_price: Decimal | None
     cash_units: int
     cost_units: int
     source: str
@@ -102,6 +105,7 @@ def make_order(view: View, index: int, face_units: int, reason: str) -> Order:
         clean_price=quote.dirty_price - quote.accrued,
         accrued=quote.accrued,
         dirty_price=quote.dirty_price,
+        regular_dirty_price=quote.regular_dirty_price,
         cash_units=cash,
         cost_units=cash - mid if side == "buy" else mid - cash,
         source=view.sources[index],

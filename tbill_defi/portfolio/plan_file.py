@@ -57,7 +57,10 @@ def dump(plan: RebalancePlan) -> dict[str, Any]:
 
 def _order(order: Order) -> dict[str, Any]:
     row = {f.name: getattr(order, f.name) for f in fields(order) if f.name != "security"}
-    text = {name: value.isoformat() if isinstance(value, date) else str(value) for name, value in row.items()}
+    text = {
+        name: value.isoformat() if isinstance(value, date) else "" if value is None else str(value)
+        for name, value in row.items()
+    }
     return {"cusip": order.cusip, **text, "security": order.security.model_dump(mode="json", exclude_none=True)}
 
 
@@ -161,6 +164,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "Side": str,
     "int": int,
     "Decimal": Decimal,
+    "Decimal | None": lambda text: Decimal(text) if text else None,
     "date": date.fromisoformat,
 }
 

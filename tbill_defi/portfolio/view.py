@@ -28,6 +28,9 @@ class Quote:
         As quoted, for the settlement date of the quote.
     accrued, dirty_price
         At the view's settlement date, 6 decimals.
+    regular_dirty_price
+        At regular settlement (T+1), 6 decimals: the settled price carried forward at the view's repo rate. None if
+        the security matures by then.
     """
 
     quoted_clean_price: Decimal
@@ -35,6 +38,7 @@ class Quote:
     quote_settlement_date: dates.date
     accrued: Decimal
     dirty_price: Decimal
+    regular_dirty_price: Decimal | None
 
 
 @dataclass(frozen=True)
