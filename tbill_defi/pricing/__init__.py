@@ -10,6 +10,7 @@ from tbill_defi.pricing.bootstrap import Interpolation
 from tbill_defi.pricing.carry import carried_back_price, coupons_between, forward_price_from_repo
 from tbill_defi.pricing.curve import Curve
 from tbill_defi.pricing.interop import quantlib_bond
+from tbill_defi.pricing.keyrates import KeyRates, key_rate_durations
 from tbill_defi.pricing.prices import (
     accrued_interest,
     auction_price,
@@ -32,6 +33,7 @@ from tbill_defi.pricing.risk import (
 __all__ = [
     "Curve",
     "Interpolation",
+    "KeyRates",
     "Measures",
     "accrued_interest",
     "auction_price",
@@ -44,6 +46,7 @@ __all__ = [
     "dv01",
     "forward_price_from_repo",
     "investment_rate_from_price",
+    "key_rate_durations",
     "macaulay_duration",
     "measures_from_clean_price",
     "measures_from_yield",
