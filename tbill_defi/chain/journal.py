@@ -169,7 +169,7 @@ class Journal:
         end = last["first_transaction"] + last["transaction_count"]
         inside = (sequence >= headers[0]["first_transaction"]) & (sequence < end)
         with self._read() as connection:
-            raws = dict(connection.execute(select(sequence, raw).where(inside)).tuples().all())
+            raws = {row[0]: row[1] for row in connection.execute(select(sequence, raw).where(inside))}
         for header in headers:
             start = header["first_transaction"]
             yield header, [raws[n] for n in range(start, start + header["transaction_count"]) if n in raws]

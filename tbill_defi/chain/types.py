@@ -36,7 +36,8 @@ class Receipt:
     height
         Block it is in; in a simulation, the block it would be in.
     revert
-        Output of the revert; empty if it succeeded or halted without output.
+        Output of the revert; empty if it succeeded, or halted (which only a simulation shows: a halt burns all gas, and
+        `submit` refuses that).
     """
 
     status: bool

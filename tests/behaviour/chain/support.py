@@ -17,7 +17,6 @@ START = 1_774_378_800  # 2026-03-24 15:00 New York
 _COUNT = "600054600101" + "80600055" + "600052" + "60aa60206000a1" + "60206000f3"
 _REVERT = "5b" + "36600060003736" + "6000fd"
 COUNTER = bytes.fromhex("36" + f"60{4 + len(_COUNT) // 2:02x}" + "57" + _COUNT + _REVERT)
-BURNER = bytes.fromhex("5b5a6227100010600057" + "00")  # runs until 10,000 gas are left
 LOOP = bytes.fromhex("5b600056")
 INVALID = bytes.fromhex("fe")
 TRANSIENT = bytes.fromhex("5f5c5f52" + "60015f5d" + "60205ff3")  # returns TLOAD(0), then TSTORE(0, 1)

@@ -1,7 +1,6 @@
 """Keys sign, keystores keep them, and neither shows them."""
 
 import json
-import os
 import pickle
 
 import pytest
@@ -115,7 +114,7 @@ def test_wrong_passphrase_names_the_file_and_not_the_phrase(tmp_path):
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
 def test_refuses_a_file_others_can_read(tmp_path, mode):
     create_keystore(tmp_path, "desk", "x", light=True)
-    os.chmod(tmp_path / "desk.json", mode)
+    (tmp_path / "desk.json").chmod(mode)
     with pytest.raises(KeyStoreError, match="chmod 600"):
         open_keystore(tmp_path / "desk.json", "x")
     with pytest.raises(KeyStoreError, match="chmod 600"):

@@ -1,5 +1,7 @@
 """Strict encoding and decoding of the one kind of transaction there is."""
 
+import contextlib
+
 import pytest
 import rlp
 
@@ -139,7 +141,5 @@ def test_a_changed_byte_never_keeps_the_sender():
     for position in range(len(signed)):
         changed = bytearray(signed)
         changed[position] ^= 1
-        try:
+        with contextlib.suppress(LedgerError):
             assert recover(bytes(changed), chain_id=CHAIN).sender != KEY.address
-        except LedgerError:
-            pass

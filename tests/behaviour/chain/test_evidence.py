@@ -1,0 +1,381 @@
+"""Damage and fraud, each told for what it is."""
+
+import shutil
+import sqlite3
+
+import pytest
+
+from tbill_defi.chain import schema
+from tbill_defi.chain.evidence import Kind, SignedHead, verify
+from tbill_defi.chain.heads import Genesis
+from tbill_defi.core.errors import AuditFailure, DataError, LedgerError, UsageError
+from tests.behaviour.chain.forge import genesis_of, rewrite
+from tests.behaviour.chain.support import (
+    ALICE,
+    OPERATOR,
+    Desk,
+    decode_count,
+    edit,
+    extend,
+    make_ledger,
+    reopen,
+    url_of,
+)
+
+BLOCKS = 5
+TABLES = [schema.genesis, schema.blocks, schema.transactions, schema.events, schema.head]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ledger") / "original.db"
+    make_ledger(path, blocks=BLOCKS)
+    return path
+
+
+@pytest.fixture
+def copy(original, tmp_path):
+    return shutil.copy(original, tmp_path / "copy.db")
+
+
+@pytest.fixture(scope="module")
+def head(original):
+    with reopen(original, None) as chain:
+        return chain.head()
+
+
+def audit(path, **options):
+    return verify(url_of(path), decoder=decode_count, **options)
+
+
+def kinds(report):
+    return {(finding.kind, finding.block, finding.column) for finding in report.findings}
+
+
+def rows(path, table):
+    connection = sqlite3.connect(path)
+    key = next(iter(table.primary_key.columns)).name
+    found = connection.execute(f"SELECT {key}, * FROM {table.name} ORDER BY {key}").fetchall()
+    connection.close()
+    return key, found
+
+
+def changed(value):
+    """Another value of the same type: one bit of a byte string, one character of a text, another number."""
+    if isinstance(value, bytes):
+        return bytes((value[0] ^ 1,)) + value[1:] if value else b"\0"
+    if isinstance(value, str):
+        return value[:-1] + "~"
+    return value + 1_000
+
+
+def block_of(table, row):
+    names = ["key", *(column.name for column in table.columns)]
+    if table is schema.genesis:
+        return 0
+    return BLOCKS if table is schema.head else row[names.index("height")]
+
+
+class TestIntact:
+    def test_without_a_head_says_what_cannot_be_excluded(self, original):
+        report = audit(original)
+        assert report.ok
+        assert report.verdict.endswith(
+            "a dropped tail or an older copy cannot be excluded without a head kept elsewhere"
+        )
+        assert (report.height, report.replayed) == (BLOCKS, BLOCKS)
+        assert report.head is not None
+        assert report.head.holds()
+
+    def test_with_a_head_says_that_it_contains_it(self, original, head):
+        report = audit(original, head=head)
+        assert report.ok
+        assert report.verdict.endswith("and it contains the given head")
+
+    def test_an_earlier_head_is_contained(self, copy, head):
+        with reopen(copy) as chain:
+            extend(Desk(chain), 2)
+        report = audit(copy, head=head)
+        assert report.ok
+        assert report.height == BLOCKS + 2
+
+    def test_genesis_alone(self, tmp_path):
+        make_ledger(tmp_path / "a.db", blocks=1)
+        edit(tmp_path / "a.db", "DELETE FROM blocks")
+        assert (Kind.DROPPED_TAIL, 1, "blocks") in kinds(audit(tmp_path / "a.db"))
+
+    def test_counts_rows_and_reports_progress(self, original):
+        seen = []
+        report = audit(original, progress=lambda done, total: seen.append((done, total)))
+        assert seen == [(n, BLOCKS) for n in range(1, BLOCKS + 1)]
+        assert report.transactions == len(rows(original, schema.transactions)[1])
+        assert report.events == len(rows(original, schema.events)[1])
+
+    def test_py_evm_comes_to_the_same(self, original, head):
+        assert audit(original, head=head, executor="py-evm").ok
+
+    def test_leaves_the_evidence_as_it_is(self, copy):
+        before = copy.read_bytes()
+        audit(copy)
+        assert copy.read_bytes() == before
+        assert sum(path.stat().st_size for path in copy.parent.glob("*-wal")) == 0
+
+    def test_while_the_writer_writes(self, copy):
+        with reopen(copy) as chain:
+            extend(Desk(chain), 1)
+            assert audit(copy).ok
+
+    def test_nothing_to_audit(self, tmp_path):
+        with pytest.raises(LedgerError, match="does not exist"):
+            audit(tmp_path / "none.db")
+        with pytest.raises(UsageError, match="in memory"):
+            verify("sqlite://")
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+class TestEveryColumn:
+    def test_changed_value(self, original, tmp_path, table):
+        """Every column of every row, one at a time."""
+        key, stored = rows(original, table)
+        path = tmp_path / "copy.db"
+        for row in stored:
+            for n, column in enumerate(table.columns):
+                shutil.copy(original, path)
+                edit(
+                    path, (f"UPDATE {table.name} SET {column.name} = ? WHERE {key} = ?", (changed(row[n + 1]), row[0]))
+                )
+                place = f"{table.name}.{column.name}"
+                found = {(finding.block, finding.column) for finding in audit(path).findings}
+                assert (block_of(table, row), place) in found, (row, place)
+
+    def test_changed_type(self, original, tmp_path, table):
+        key, stored = rows(original, table)
+        path = tmp_path / "copy.db"
+        row = stored[-1]
+        for n, column in enumerate(table.columns):
+            if column.primary_key:
+                continue  # SQLite itself keeps integer keys integers
+            other = "text" if isinstance(row[n + 1], (bytes, int)) else b"bytes"
+            shutil.copy(original, path)
+            edit(path, (f"UPDATE {table.name} SET {column.name} = ? WHERE {key} = ?", (other, row[0])))
+            place = f"{table.name}.{column.name}"
+            assert (Kind.TYPE, place) in {(finding.kind, finding.column) for finding in audit(path).findings}, place
+
+    def test_null(self, original, tmp_path, table):
+        """The constraint is lifted for the write, and put back."""
+        key, stored = rows(original, table)
+        path = tmp_path / "copy.db"
+        for column in table.columns:
+            if column.primary_key:
+                continue
+            shutil.copy(original, path)
+            lift = "UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', ?) WHERE name = ?"
+            put_back = (
+                "UPDATE sqlite_master SET sql = (SELECT sql FROM kept.sqlite_master WHERE name = ?) WHERE name = ?"
+            )
+            for statement, values in (
+                (lift, ("         ", table.name)),
+                (f"UPDATE {table.name} SET {column.name} = NULL WHERE {key} = ?", (stored[-1][0],)),
+                (put_back, (table.name, table.name)),
+            ):
+                connection = sqlite3.connect(path, isolation_level=None)
+                connection.execute("ATTACH ? AS kept", (str(original),))
+                connection.execute("PRAGMA writable_schema = 1")
+                connection.execute(statement, values)
+                connection.close()
+            place = f"{table.name}.{column.name}"
+            assert (Kind.TYPE, place) in {(finding.kind, finding.column) for finding in audit(path).findings}, place
+
+    def test_missing_row(self, original, tmp_path, table):
+        key, stored = rows(original, table)
+        path = tmp_path / "copy.db"
+        for row in stored:
+            shutil.copy(original, path)
+            edit(path, (f"DELETE FROM {table.name} WHERE {key} = ?", (row[0],)))
+            found = {(finding.kind, finding.block) for finding in audit(path).findings}
+            expected = {(Kind.MISSING, block_of(table, row)), (Kind.DROPPED_TAIL, block_of(table, row))}
+            assert found & expected, row
+
+    def test_extra_row(self, copy, table):
+        row = rows(copy, table)[1][0]
+        marks = ",".join("?" * (len(row) - 1))
+        edit(copy, (f"INSERT INTO {table.name} VALUES ({marks})", (row[0] + 1_000, *row[2:])))
+        assert Kind.EXTRA in {finding.kind for finding in audit(copy).findings}
+
+
+class TestFraud:
+    def test_swapped_blocks(self, copy):
+        edit(
+            copy,
+            "UPDATE blocks SET height = 99 WHERE height = 2",
+            "UPDATE blocks SET height = 2 WHERE height = 4",
+            "UPDATE blocks SET height = 4 WHERE height = 99",
+        )
+        assert kinds(audit(copy)) == {(Kind.SWAPPED, 2, "blocks.height"), (Kind.SWAPPED, 4, "blocks.height")}
+
+    def test_swapped_contents(self, copy):
+        """Everything of two blocks but their heights changes place."""
+        columns = [column.name for column in schema.blocks.columns if column.name != "height"]
+        take = ", ".join(f"{name} = (SELECT {name} FROM old WHERE old.height = 6 - blocks.height)" for name in columns)
+        edit(
+            copy,
+            "CREATE TEMP TABLE old AS SELECT * FROM blocks",
+            f"UPDATE blocks SET {take} WHERE height IN (2, 4)",
+        )
+        assert kinds(audit(copy)) == {(Kind.SWAPPED, 2, "blocks.height"), (Kind.SWAPPED, 4, "blocks.height")}
+
+    def test_dropped_tail(self, copy, head):
+        drop = [f"DELETE FROM {table} WHERE height = {BLOCKS}" for table in ("blocks", "transactions", "events")]
+        edit(copy, *drop)
+        assert kinds(audit(copy)) == {(Kind.DROPPED_TAIL, BLOCKS, "blocks")}
+        assert kinds(audit(copy, head=head)) == {(Kind.DROPPED_TAIL, BLOCKS, "blocks")}
+        for operator in (OPERATOR, None):
+            with pytest.raises(AuditFailure, match="missing"):
+                reopen(copy, operator)
+
+    def test_rolled_back_to_an_older_valid_copy(self, copy, head):
+        older = copy.with_name("older.db")
+        make_ledger(older, blocks=BLOCKS - 2)  # the ledger is the same to the byte: chain id, keys and clock are given
+        assert audit(older).ok
+        report = audit(older, head=head)
+        assert kinds(report) == {(Kind.ROLLED_BACK, BLOCKS - 1, "blocks")}
+        assert "rolled back" in report.verdict
+
+    def test_a_tail_dropped_with_its_head_put_back(self, copy, head):
+        with reopen(copy) as chain:
+            extend(Desk(chain), 2)
+            later = chain.head()
+        edit(
+            copy,
+            *(f"DELETE FROM {table} WHERE height > {BLOCKS}" for table in ("blocks", "transactions", "events")),
+            ("UPDATE head SET height = ?, hash = ?, signature = ?", (BLOCKS, head.block_hash, head.signature)),
+        )
+        report = audit(copy)
+        assert report.ok
+        assert "older copy cannot be excluded" in report.verdict
+        assert kinds(audit(copy, head=later)) == {(Kind.ROLLED_BACK, BLOCKS + 1, "blocks")}
+
+    def test_fork(self, copy, head):
+        """The operator himself signs another history."""
+        edit(copy, *(f"DELETE FROM {table} WHERE height = {BLOCKS}" for table in ("blocks", "transactions", "events")))
+        connection = sqlite3.connect(copy)
+        (block_hash,) = connection.execute(f"SELECT hash FROM blocks WHERE height = {BLOCKS - 1}").fetchone()
+        connection.close()
+        back = SignedHead.sign(OPERATOR, genesis_of(copy), BLOCKS - 1, block_hash)
+        values = (back.height, back.block_hash, back.signature)
+        edit(copy, ("UPDATE head SET height = ?, hash = ?, signature = ?", values))
+        with reopen(copy) as chain:
+            Desk(chain).count()
+        assert audit(copy).ok
+        assert kinds(audit(copy, head=head)) == {(Kind.FORK, BLOCKS, "blocks.hash")}
+
+    @pytest.mark.parametrize("signer", [None, ALICE], ids=["old signature", "another key"])
+    def test_whole_chain_hashed_again(self, copy, head, signer):
+        rewrite(copy, lambda history: history[-1][1].pop(), signer=signer)
+        report = audit(copy)
+        assert kinds(report) == {(Kind.SIGNATURE, BLOCKS, "head.signature")}
+        assert "hashed again without the operator's key" in report.verdict
+        assert (Kind.REHASHED, BLOCKS, "blocks.hash") in kinds(audit(copy, head=head))
+        for operator in (OPERATOR, None):
+            with pytest.raises(AuditFailure, match="signature"):
+                reopen(copy, operator)
+
+    def test_hashed_again_under_the_head_as_signed(self, copy):
+        rewrite(copy, lambda history: history[-1][1].pop(), signer=None, move_head=False)
+        assert kinds(audit(copy)) == {(Kind.REHASHED, BLOCKS, "blocks.hash")}
+
+    def test_longer_chain_under_the_head_as_signed(self, copy):
+        rewrite(copy, lambda history: history.append((history[-1][0] + 1, [])), signer=None, move_head=False)
+        assert kinds(audit(copy)) == {(Kind.EXTRA, BLOCKS + 1, "blocks")}
+
+    def test_another_operators_ledger_in_its_place(self, copy, head):
+        """Without a head there is no telling that it is not the ledger one meant; the verdict names the operator."""
+        genesis = genesis_of(copy)
+        mine = Genesis(genesis.chain_id, ALICE.address, genesis.code, genesis.clock_start, genesis.extras)
+        row = mine.row()
+        edit(
+            copy,
+            (
+                "UPDATE genesis SET operator = ?, field_digests = ?, hash = ?",
+                (row["operator"], row["field_digests"], row["hash"]),
+            ),
+        )
+        rewrite(copy, lambda history: None, signer=ALICE)
+        report = audit(copy)
+        assert report.ok
+        assert f"under operator 0x{ALICE.address.hex()}" in report.verdict
+        assert kinds(audit(copy, head=head)) == {(Kind.OTHER_LEDGER, 0, "genesis.hash")}
+
+    def test_a_head_that_is_not_signed_proves_nothing(self, original, head):
+        forged = head.with_signature(ALICE.sign_digest(head.digest()))
+        assert kinds(audit(original, head=forged)) == {(Kind.HEAD_FILE, BLOCKS, "head")}
+
+    def test_time_that_goes_back(self, copy):
+        def change(history):
+            history[2] = (history[2][0] - 1_000, history[2][1])
+
+        rewrite(copy, change, signer=OPERATOR)
+        assert kinds(audit(copy)) == {(Kind.TIME, 3, "blocks.timestamp")}
+        with pytest.raises(AuditFailure, match="timestamp"):
+            reopen(copy)
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "CREATE TRIGGER thief AFTER INSERT ON events BEGIN DELETE FROM events; END",
+            "CREATE TABLE notes (text)",
+            "CREATE VIEW wallet AS SELECT * FROM events",
+        ],
+    )
+    def test_what_does_not_belong_in_the_database(self, copy, statement):
+        edit(copy, statement)
+        assert {finding.kind for finding in audit(copy).findings} == {Kind.SCHEMA}
+
+    def test_missing_table(self, copy):
+        edit(copy, "DROP TABLE events")
+        assert kinds(audit(copy)) == {(Kind.SCHEMA, 0, "events")}
+
+
+class TestPages:
+    def test_not_a_database(self, copy):
+        copy.write_bytes(b"not a database at all" * 500)
+        assert kinds(audit(copy)) == {(Kind.PAGES, 0, "database")}
+        with pytest.raises(AuditFailure, match="damaged"):
+            reopen(copy, None)
+
+    def test_truncated_file_names_the_first_unreadable_height(self, tmp_path):
+        path = tmp_path / "a.db"
+        make_ledger(path, blocks=60)
+        size = path.stat().st_size
+        connection = sqlite3.connect(path)
+        connection.close()
+        with path.open("r+b") as file:
+            file.truncate(size // 2 // 4096 * 4096)
+        report = audit(path)
+        pages = [finding for finding in report.findings if finding.kind is Kind.PAGES]
+        assert pages
+        assert "unreadable from here on" in " ".join(finding.message for finding in pages)
+
+
+class TestHeadFile:
+    def test_round_trip(self, tmp_path, head):
+        head.write(tmp_path / "head.json")
+        assert SignedHead.read(tmp_path / "head.json") == head
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", "nonsense", '{"height": "x"}'])
+    def test_malformed(self, tmp_path, text):
+        (tmp_path / "head.json").write_text(text)
+        with pytest.raises(DataError, match=r"head\.json"):
+            SignedHead.read(tmp_path / "head.json")
+
+    def test_missing(self, tmp_path):
+        with pytest.raises(DataError, match="cannot be read"):
+            SignedHead.read(tmp_path / "none.json")
+
+    def test_every_field_is_signed(self, head):
+        for field in ("chain_id", "height"):
+            values = {name: getattr(head, name) for name in head.__slots__}
+            assert not SignedHead(**{**values, field: values[field] + 1}).holds()
+        for field in ("genesis_hash", "block_hash", "operator"):
+            values = {name: getattr(head, name) for name in head.__slots__}
+            assert not SignedHead(**{**values, field: changed(values[field])}).holds()
