@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tbill_defi.chain.keys import SigningKey
 from tbill_defi.core.decision import Decision
 from tbill_defi.core.errors import ComplianceRejection, LedgerError, PlanError
 from tbill_defi.ledger.abi import encode_call
@@ -134,6 +135,7 @@ def execute(
     ring = keys or ledger.keys
     if ring is None:
         raise LedgerError("ledger: opened without keys, so it is read only", "ReadOnly")
+    _require_unsettled(plan, ledger)
     _require_current(plan, ledger)
     wallet, dealer = ledger.address_of(plan.party), ledger.address_of(plan.counterparty)
     stage("dealer registers his inventory")
@@ -149,28 +151,37 @@ def execute(
     if approver.address != wallet:
         raise PlanError(f"approve-by: key {approve_by!r} is 0x{approver.address.hex()}, not {plan.party}'s wallet")
     stage("dealer signs his quote")
-    digest = instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
-    dealer_key = ring.key(plan.counterparty)
-    quote = DealerQuote(instruction, digest, dealer_key.address, dealer_key.sign_digest(digest))
+    quote = _quote(instruction, ledger, ring.key(plan.counterparty))
     stage(f"{approve_by} approves")
-    by_address = {dealer: quote.signature, wallet: approver.sign_digest(digest)}
+    by_address = {dealer: quote.signature, wallet: approver.sign_digest(quote.instruction_hash)}
     signatures = [by_address[giver] for giver in instruction.givers]
     data = encode_call("Settlement", "settle", instruction.abi_value(), signatures)
     stage("legs settle, all or none")
     receipts = ledger.send([*deposits, Step(OPERATOR, ledger.contracts.settlement, data)])
-    (block,) = [entry for entry in ledger.tape() if entry.instruction_hash == "0x" + digest.hex()]
+    (entry,) = (e for e in ledger.tape() if e.instruction_hash == "0x" + quote.instruction_hash.hex())
     return Execution(
         plan.hash,
         True,
         decisions,
         inventory,
         approve_by,
-        instruction_hash=block.instruction_hash,
+        instruction_hash=entry.instruction_hash,
         transaction_hash="0x" + receipts[-1].transaction_hash.hex(),
-        height=block.height,
-        timestamp=block.timestamp,
+        height=entry.height,
+        timestamp=entry.timestamp,
         quote=quote,
     )
+
+
+def _quote(instruction: Instruction, ledger: Ledger, key: SigningKey) -> DealerQuote:
+    digest = instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
+    return DealerQuote(instruction, digest, key.address, key.sign_digest(digest))
+
+
+def _require_unsettled(plan: RebalancePlan, ledger: Ledger) -> None:
+    for entry in ledger.tape():
+        if entry.plan_hash == plan.hash:
+            raise PlanError(f"the plan was settled in block {entry.height}; a plan settles once, make a new one")
 
 
 def _require_current(plan: RebalancePlan, ledger: Ledger) -> None:
