@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
 
 from tbill_defi.chain.types import DecodedEvent, Log
 from tbill_defi.ledger.artifacts import Entry, Parameter, artifact, error_of, event_of
@@ -62,14 +63,23 @@ def _json(value: Any) -> Any:
 
 
 def decode_log(log: Log) -> DecodedEvent | None:
-    """The event of a log, or None if no contract of ours declares it."""
+    """The event of a log, or None if no contract of ours declares it.
+
+    Anyone's contract may log a topic of ours with other content (an ERC-721 `Transfer` has three indexed arguments):
+    that is none of our events either.
+    """
     entry = event_of(log.topics[0]) if log.topics else None
     if entry is None:
         return None
     indexed = [p for p in entry.inputs if p.indexed]
     plain = [p for p in entry.inputs if not p.indexed]
-    values = {p.name: _plain(p, _decode([p], topic)[0]) for p, topic in zip(indexed, log.topics[1:], strict=True)}
-    values |= {p.name: _plain(p, v) for p, v in zip(plain, _decode(plain, log.data), strict=True)}
+    if len(log.topics) != 1 + len(indexed):
+        return None
+    try:
+        values = {p.name: _plain(p, _decode([p], topic)[0]) for p, topic in zip(indexed, log.topics[1:], strict=True)}
+        values |= {p.name: _plain(p, v) for p, v in zip(plain, _decode(plain, log.data), strict=True)}
+    except (DecodingError, ValueError):
+        return None
     return DecodedEvent(entry.name, {p.name: _json(values[p.name]) for p in entry.inputs})
 
 
@@ -79,16 +89,20 @@ def decode_revert(data: bytes) -> tuple[str, dict[str, Any]]:
     Returns
     -------
     tuple
-        ("PlanMismatch", {"expected": bytes, "given": bytes}), for example. An empty revert is "Reverted".
+        ("PlanMismatch", {"expected": bytes, "given": bytes}), for example. An empty revert is "Reverted", and so is
+        what does not decode: a guard or a signer may be anyone's contract.
     """
-    if data[:4] == _ERROR_STRING:
-        return "Error", {"message": decode(["string"], data[4:])[0]}
-    if data[:4] == _PANIC:
-        return "Panic", {"code": decode(["uint256"], data[4:])[0]}
-    entry = error_of(data[:4])
-    if entry is None:
-        return ("Reverted", {"data": data} if data else {})
-    return entry.name, _named(entry, data[4:])
+    selector, body = data[:4], data[4:]
+    try:
+        if selector == _ERROR_STRING:
+            return "Error", {"message": decode(["string"], body)[0]}
+        if selector == _PANIC:
+            return "Panic", {"code": decode(["uint256"], body)[0]}
+        if entry := error_of(selector):
+            return entry.name, _named(entry, body)
+    except (DecodingError, ValueError):
+        pass
+    return ("Reverted", {"data": data} if data else {})
 
 
 def _named(entry: Entry, data: bytes) -> dict[str, Any]:
