@@ -50,7 +50,10 @@ class TapeEntry:
 
 @dataclass
 class Wallet:
-    """Balances of one party in base units: cash and securities by asset, and what of them cannot move."""
+    """Balances of one party in base units: cash and securities by asset, and what of them cannot move.
+
+    `blocked` is what cannot move for either reason, wallet by wallet at most its balance.
+    """
 
     party: str
     addresses: tuple[str, ...]
@@ -58,12 +61,11 @@ class Wallet:
     positions: dict[str, int] = field(default_factory=dict)
     frozen: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
+    blocked: dict[str, int] = field(default_factory=dict)
 
     def unavailable(self) -> dict[str, int]:
         """Face that is frozen or held, by CUSIP, at most the position."""
-        names = {*self.frozen, *self.held}
-        total = {name: self.frozen.get(name, 0) + self.held.get(name, 0) for name in names}
-        return {name: min(amount, self.positions[name]) for name, amount in sorted(total.items()) if amount}
+        return dict(sorted(self.blocked.items()))
 
 
 class Books:
@@ -115,7 +117,7 @@ class Books:
                 self._holds[arguments["id"], token] = int(arguments["amount"])
                 self._held[arguments["holder"], token] += int(arguments["amount"])
             case "HoldExecuted" | "HoldReleased" | "HoldExpired":
-                self._held[arguments["holder"], token] -= self._holds.pop((arguments["id"], token))
+                self._held[arguments["holder"], token] -= self._holds.pop((arguments["id"], token), 0)
             case "Settled":
                 self.tape.append(self._entry(event))
 
@@ -158,8 +160,10 @@ class Books:
                     wallet.cash += amount
                 elif asset is not None and amount:
                     wallet.positions[asset] = wallet.positions.get(asset, 0) + amount
-                    _add(wallet.frozen, asset, self._frozen.get((address, token), 0))
-                    _add(wallet.held, asset, self._held.get((address, token), 0))
+                    frozen, held = self._frozen.get((address, token), 0), self._held.get((address, token), 0)
+                    _add(wallet.frozen, asset, frozen)
+                    _add(wallet.held, asset, held)
+                    _add(wallet.blocked, asset, min(amount, frozen + held))
         wallet.positions = dict(sorted(wallet.positions.items()))
         return wallet
 
@@ -175,4 +179,8 @@ def _add(amounts: dict[str, int], asset: str, amount: int) -> None:
 
 
 def _text(word: str) -> str:
-    return text32(bytes.fromhex(word[2:]))
+    """The text of a 32-byte identifier; the word itself if it is not ASCII."""
+    try:
+        return text32(bytes.fromhex(word[2:]))
+    except UnicodeDecodeError:
+        return word
