@@ -15,8 +15,19 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     keep: Annotated[
-        Path | None, typer.Option(help="Leave the demo's home here.", show_default="a temporary folder")
+        Path | None, typer.Option(help="Leave the demo's home in this new folder.", show_default="a temporary one")
     ] = None,
 ) -> None:
-    """Rebalance a real $25m book offline: plan, refusals, settlement, tampering found."""
-    raise typer.Exit(0)
+    """Rebalance a real $25m book offline: plan, settle, refuse, and find a flipped byte."""
+    import tempfile
+
+    from tbill_defi.cli.demo_acts import Demo
+    from tbill_defi.core.errors import UsageError
+
+    if keep is not None:
+        if keep.exists():
+            raise UsageError(f"keep: {keep} is there already; name a new folder")
+        Demo(keep).run()
+        return
+    with tempfile.TemporaryDirectory(prefix="tbill-demo-") as folder:
+        Demo(Path(folder)).run()

@@ -193,16 +193,27 @@ class Ledger:
             self._tokens[asset] = address
         return self._tokens[asset]
 
+    @property
+    def keyring(self) -> Keys:
+        """The keys it was opened with.
+
+        Raises
+        ------
+        LedgerError
+            If it was opened without (code "ReadOnly").
+        """
+        if self.keys is None:
+            raise LedgerError("ledger: opened without keys, so it is read only", "ReadOnly")
+        return self.keys
+
     # --- writing ------------------------------------------------------------------------------------------------
 
     def sign(self, steps: Iterable[Step]) -> list[bytes]:
         """Raw transactions of the steps, each signed by its key with its sender's next nonce."""
-        if self.keys is None:
-            raise LedgerError("ledger: opened without keys, so it is read only", "ReadOnly")
         nonces: dict[bytes, int] = {}
         signed = []
         for step in steps:
-            key = self.keys.key(step.key)
+            key = self.keyring.key(step.key)
             nonce = nonces[key.address] + 1 if key.address in nonces else self.chain.nonce(key.address)
             nonces[key.address] = nonce
             signed.append(sign_transaction(key, chain_id=self.chain.chain_id, nonce=nonce, to=step.to, data=step.data))
@@ -225,9 +236,7 @@ class Ledger:
 
     def simulate(self, steps: Sequence[Step], *, then: Sequence[Call] = ()) -> Sequence[Receipt]:
         """Receipts of the steps, then of the calls, on the latest state; leaves no trace and needs no signature."""
-        if self.keys is None:
-            raise LedgerError("ledger: opened without keys, so it is read only", "ReadOnly")
-        calls = [Call(self.keys.key(step.key).address, step.to, step.data) for step in steps]
+        calls = [Call(self.keyring.key(step.key).address, step.to, step.data) for step in steps]
         return self.chain.simulate([*calls, *then])
 
     @staticmethod

@@ -12,7 +12,7 @@ from typing import Any
 
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.core.decision import Decision
-from tbill_defi.core.errors import ComplianceRejection, LedgerError, PlanError
+from tbill_defi.core.errors import ComplianceRejection, PlanError
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.decisions import decide
 from tbill_defi.ledger.deployment import Step
@@ -132,15 +132,13 @@ def execute(
     LedgerError
         If a contract refuses for another reason.
     """
-    ring = keys or ledger.keys
-    if ring is None:
-        raise LedgerError("ledger: opened without keys, so it is read only", "ReadOnly")
+    ring = keys or ledger.keyring
     _require_unsettled(plan, ledger)
     _require_current(plan, ledger)
     wallet, dealer = ledger.address_of(plan.party), ledger.address_of(plan.counterparty)
     stage("dealer registers his inventory")
-    inventory, deposits = _inventory(plan, ledger, dealer)
-    instruction = _instruction(plan, ledger, wallet, dealer)
+    inventory, deposits = dealer_inventory(plan, ledger)
+    instruction = instruction_of(plan, ledger)
     stage("contracts decide on every leg")
     decisions = decide(ledger, plan.legs, instruction, after=deposits)
     if refused := [d for d in decisions if not d.ok]:
@@ -209,7 +207,7 @@ def _require_current(plan: RebalancePlan, ledger: Ledger) -> None:
         )
 
 
-def _inventory(plan: RebalancePlan, ledger: Ledger, dealer: bytes) -> tuple[dict[str, int], list[Step]]:
+def dealer_inventory(plan: RebalancePlan, ledger: Ledger) -> tuple[dict[str, int], list[Step]]:
     """What the dealer registers so that he can deliver: the difference between his legs and his wallet."""
     securities = {order.cusip: order.security for order in plan.orders}
     held = ledger.wallet(plan.counterparty)
@@ -224,11 +222,14 @@ def _inventory(plan: RebalancePlan, ledger: Ledger, dealer: bytes) -> tuple[dict
             if missing > 0:
                 face[securities[leg.asset]] = missing
     inventory = {security.cusip: units for security, units in face.items()}
-    return inventory | ({CURRENCY: cash} if cash else {}), ledger.deposit_steps(dealer, face, cash)
+    return inventory | ({CURRENCY: cash} if cash else {}), ledger.deposit_steps(
+        ledger.address_of(plan.counterparty), face, cash
+    )
 
 
-def _instruction(plan: RebalancePlan, ledger: Ledger, wallet: bytes, dealer: bytes) -> Instruction:
-    addresses = {plan.party: wallet, plan.counterparty: dealer}
+def instruction_of(plan: RebalancePlan, ledger: Ledger) -> Instruction:
+    """The plan as the Instruction that settles it now, with addresses of this ledger."""
+    addresses = {name: ledger.address_of(name) for name in (plan.party, plan.counterparty)}
     securities = {order.cusip: order.security for order in plan.orders}
     legs = tuple(
         Leg(

@@ -126,6 +126,29 @@ def orders(plan: RebalancePlan) -> Table:
     return table
 
 
+def orders_in_brief(plan: RebalancePlan) -> Table:
+    """Orders on a narrow screen: both prices, no reasons."""
+    table = make_table(
+        f"Orders with {plan.counterparty}, settling {plan.settlement_date} (prices per 100 face)",
+        *("", "CUSIP", "coupon", "maturity", "face $", "quoted", "dirty T+1", "dirty today", "cash $", "price"),
+        left=("", "CUSIP", "price"),
+    )
+    for o in plan.orders:
+        table.add_row(
+            f"[green]{o.side}[/]" if o.side == "buy" else f"[red]{o.side}[/]",
+            o.cusip,
+            formats.coupon(o.security),
+            o.security.maturity_date.isoformat(),
+            f"{o.face_units // UNITS_PER_DOLLAR:,}",
+            formats.price(o.security, float(o.quoted_clean_price)),
+            str(o.regular_dirty_price or "-"),
+            str(o.dirty_price),
+            f"{o.cash_units / UNITS_PER_DOLLAR:,.2f}",
+            o.source,
+        )
+    return table
+
+
 def limits(plan: RebalancePlan, *, binding_only: bool = True) -> Table:
     """Limits of the programme: those that bind, or all."""
     table = make_table("Limits", "limit", "value", "from", "to", "slack", "shadow price", left=("limit",))
