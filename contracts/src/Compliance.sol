@@ -35,9 +35,11 @@ contract Compliance is ICompliance, AccessManaged {
         address from,
         address to
     ) external view returns (uint256 largest, uint8 code) {
-        (bytes32 sender, bool senderValid) = identityRegistry.standingOf(from);
+        (bytes32 sender, bool senderValid, bytes32 recipient, bool recipientValid) = identityRegistry.standingsOf(
+            from,
+            to
+        );
         if (sender == 0) return (0, RestrictionCodes.SENDER_UNKNOWN);
-        (bytes32 recipient, bool recipientValid) = identityRegistry.standingOf(to);
         if (recipient == 0) return (0, RestrictionCodes.RECIPIENT_UNKNOWN);
         if (!senderValid) return (0, RestrictionCodes.SENDER_CLAIM);
         if (!recipientValid) return (0, RestrictionCodes.RECIPIENT_CLAIM);

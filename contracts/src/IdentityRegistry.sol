@@ -89,11 +89,19 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
 
     /// @inheritdoc IIdentityRegistry
     function isVerified(address wallet) external view returns (bool valid) {
-        (, valid) = standingOf(wallet);
+        (, valid) = _standingOf(wallet);
     }
 
     /// @inheritdoc IIdentityRegistry
-    function standingOf(address wallet) public view returns (bytes32 identity, bool valid) {
+    function standingsOf(
+        address first,
+        address second
+    ) external view returns (bytes32 firstIdentity, bool firstValid, bytes32 secondIdentity, bool secondValid) {
+        (firstIdentity, firstValid) = _standingOf(first);
+        (secondIdentity, secondValid) = _standingOf(second);
+    }
+
+    function _standingOf(address wallet) private view returns (bytes32 identity, bool valid) {
         identity = _identityOf[wallet];
         valid = identity != 0 && block.timestamp <= _identities[identity].claimExpiry;
     }

@@ -6,8 +6,7 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {CheckpointedERC20} from "./token/CheckpointedERC20.sol";
+import {Positions} from "./token/Positions.sol";
 import {CloneArguments} from "./token/CloneArguments.sol";
 import {Holds} from "./token/Holds.sol";
 import {Bytes32Text} from "./token/Bytes32Text.sol";
@@ -46,8 +45,6 @@ contract SecurityToken is
 
     /// @notice The one contract that may call `settlementTransfer`.
     address public immutable settlement;
-
-    mapping(address account => uint256) private _frozen;
 
     constructor(
         address settlement_
@@ -118,22 +115,14 @@ contract SecurityToken is
 
     // --- questions ----------------------------------------------------------------------------------------------
 
-    /// @notice Units of `account` that are neither frozen nor held: max(0, balance - frozen - held) (I2).
-    function availableOf(address account) public view returns (uint256) {
-        return Math.saturatingSub(Math.saturatingSub(balanceOf(account), heldOf(account)), _frozen[account]);
-    }
-
     /// @notice Largest amount that `from` can send to `to` now, and the code of the rule that binds (0: none does).
     /// @dev Compliance and the sender's own frozen, held and total units together; the least wins.
     function largestTransfer(address from, address to) external view returns (uint256 largest, uint8 code) {
         (largest, code) = compliance().largestAmount(address(this), from, to);
-        uint256 available = availableOf(from);
-        if (available < largest) {
-            largest = available;
-            code = _frozen[from] != 0
-                ? RestrictionCodes.FROZEN
-                : (heldOf(from) != 0 ? RestrictionCodes.HELD : RestrictionCodes.BALANCE);
-        }
+        (uint256 available, , uint256 held, uint256 frozen) = _positionOf(from);
+        if (available >= largest) return (largest, code);
+        if (frozen != 0) return (available, RestrictionCodes.FROZEN);
+        return (available, held != 0 ? RestrictionCodes.HELD : RestrictionCodes.BALANCE);
     }
 
     /// @inheritdoc IERC1404
@@ -168,8 +157,8 @@ contract SecurityToken is
     }
 
     /// @inheritdoc IERC7943Fungible
-    function getFrozenTokens(address account) external view returns (uint256) {
-        return _frozen[account];
+    function getFrozenTokens(address account) external view returns (uint256 frozen) {
+        (, , , frozen) = _positionOf(account);
     }
 
     // --- deeds --------------------------------------------------------------------------------------------------
@@ -226,20 +215,20 @@ contract SecurityToken is
         return super.nonces(owner);
     }
 
-    /// @inheritdoc CheckpointedERC20
-    function balanceOf(address account) public view override(ERC20, CheckpointedERC20) returns (uint256) {
+    /// @inheritdoc Positions
+    function balanceOf(address account) public view override(ERC20, Positions) returns (uint256) {
         return super.balanceOf(account);
     }
 
-    /// @inheritdoc CheckpointedERC20
-    function totalSupply() public view override(ERC20, CheckpointedERC20) returns (uint256) {
+    /// @inheritdoc Positions
+    function totalSupply() public view override(ERC20, Positions) returns (uint256) {
         return super.totalSupply();
     }
 
     // --- inside -------------------------------------------------------------------------------------------------
 
     /// @dev Guards issuance, redemption and every consensual transfer. Forced transfers go past it.
-    function _update(address from, address to, uint256 value) internal override(ERC20, CheckpointedERC20) {
+    function _update(address from, address to, uint256 value) internal override(ERC20, Positions) {
         if (from == address(0)) {
             if (!canTransact(to)) revert ERC7943CannotReceive(to);
         } else if (to == address(0)) {
@@ -254,17 +243,14 @@ contract SecurityToken is
     function _verdict(address from, address to, uint256 amount) private view returns (uint8 code, uint256 available) {
         uint256 largest;
         (largest, code) = compliance().largestAmount(address(this), from, to);
-        available = availableOf(from);
-        if (largest == 0 && code != RestrictionCodes.SUCCESS) return (code, available);
-        if (amount <= Math.min(largest, available)) return (RestrictionCodes.SUCCESS, available);
-        if (available < largest) code = _shortageCode(from, amount);
-    }
-
-    /// @dev Why `amount` is more than the available units of `account`.
-    function _shortageCode(address account, uint256 amount) private view returns (uint8) {
-        uint256 balance = balanceOf(account);
-        if (amount > balance) return RestrictionCodes.BALANCE;
-        return amount > balance - heldOf(account) ? RestrictionCodes.HELD : RestrictionCodes.FROZEN;
+        if (largest == 0 && code != RestrictionCodes.SUCCESS) return (code, 0);
+        uint256 balance;
+        uint256 held;
+        (available, balance, held, ) = _positionOf(from);
+        if (amount <= largest && amount <= available) return (RestrictionCodes.SUCCESS, available);
+        if (largest <= available) return (code, available);
+        if (amount > balance) return (RestrictionCodes.BALANCE, available);
+        code = amount > balance - held ? RestrictionCodes.HELD : RestrictionCodes.FROZEN;
     }
 
     function _requireAllowed(address from, address to, uint256 amount) private view {
@@ -284,9 +270,8 @@ contract SecurityToken is
     }
 
     function _requireAvailable(address account, uint256 amount) internal view override {
-        uint256 available = availableOf(account);
+        (uint256 available, uint256 balance, , ) = _positionOf(account);
         if (amount <= available) return;
-        uint256 balance = balanceOf(account);
         if (amount > balance) revert ERC20InsufficientBalance(account, balance, amount);
         revert ERC7943InsufficientUnfrozenBalance(account, amount, available);
     }
@@ -296,18 +281,16 @@ contract SecurityToken is
     function _forceTransfer(address from, address to, uint256 amount) private {
         if (from == address(0)) revert ERC20InvalidSender(from);
         if (!canTransact(to)) revert ERC7943CannotReceive(to);
-        uint256 balance = balanceOf(from);
+        (uint256 free, uint256 balance, uint256 held, uint256 frozen) = _positionOf(from);
         if (amount > balance) revert ERC20InsufficientBalance(from, balance, amount);
-        uint256 unheld = balance - heldOf(from);
-        if (amount > unheld) revert ForcedTransferExceedsUnheld(from, amount, unheld);
-        uint256 free = availableOf(from);
-        if (amount > free && from != to) _setFrozen(from, _frozen[from] - (amount - free));
+        if (amount > balance - held) revert ForcedTransferExceedsUnheld(from, amount, balance - held);
+        if (amount > free && from != to) _setFrozen(from, frozen - (amount - free));
         super._update(from, to, amount);
         emit ForcedTransfer(from, to, amount);
     }
 
     function _setFrozen(address account, uint256 amount) private {
-        _frozen[account] = amount;
+        _setFrozenAmount(account, amount);
         emit Frozen(account, amount);
     }
 }

@@ -9,6 +9,7 @@ import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
 import {GuardCalls} from "./settlement/GuardCalls.sol";
 import {Instruction, InstructionHash, Leg} from "./settlement/Instruction.sol";
+import {PlanWords} from "./settlement/PlanWords.sol";
 import {SortedAddresses} from "./settlement/SortedAddresses.sol";
 
 /// @title Settlement
@@ -117,7 +118,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         if (legs.length > MAX_LEGS) revert TooManyLegs(legs.length, MAX_LEGS);
 
         (uint256[] memory givers, uint256[] memory parties, bytes32[] memory assetIds) = _inspect(legs);
-        _checkPlan(instruction, assetIds);
+        _checkPlan(instruction, parties, assetIds);
         bytes32 instructionHash = hashInstruction(instruction);
         _authorise(instruction, instructionHash, givers, signatures);
 
@@ -142,43 +143,42 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
             if (leg.from == leg.to) revert SelfLeg(i);
             assetIds[i] = assetRegistry.assetIdOf(leg.token);
             if (assetIds[i] == 0) revert UnregisteredToken(leg.token);
-            givers.insert(leg.from);
-            parties.insert(leg.from);
+            if (givers.insert(leg.from)) parties.insert(leg.from);
             parties.insert(leg.to);
         }
     }
 
     /// @dev Recomputes the plan's hash from what would move: asset ids, party ids, amounts; nothing of this chain.
-    function _checkPlan(Instruction calldata instruction, bytes32[] memory assetIds) private view {
+    function _checkPlan(
+        Instruction calldata instruction,
+        uint256[] memory parties,
+        bytes32[] memory assetIds
+    ) private view {
         if (instruction.planHash == 0) {
             if (instruction.contextHash != 0) revert PlanMismatch(instruction.contextHash, 0);
             return;
         }
-        bytes32 expected = keccak256(abi.encode(instruction.contextHash, _legsHash(instruction.legs, assetIds)));
+        bytes32 legsHash = _legsHash(instruction.legs, parties, assetIds);
+        bytes32 expected = keccak256(abi.encode(instruction.contextHash, legsHash));
         if (expected != instruction.planHash) revert PlanMismatch(expected, instruction.planHash);
     }
 
-    /// @dev Keccak-256 of (asset id, from id, to id, amount) of each leg, 128 bytes a leg, strictly ascending.
-    function _legsHash(Leg[] calldata legs, bytes32[] memory assetIds) private view returns (bytes32) {
-        bytes32[] memory words = new bytes32[](4 * legs.length);
+    /// @dev Keccak-256 of (asset id, from id, to id, amount) of each leg, 128 bytes a leg, strictly ascending by ids.
+    function _legsHash(
+        Leg[] calldata legs,
+        uint256[] memory parties,
+        bytes32[] memory assetIds
+    ) private view returns (bytes32) {
+        bytes32[] memory ids = new bytes32[](parties.length);
+        for (uint256 i = 0; i < ids.length; ++i) ids[i] = identityRegistry.identityOf(parties.get(i));
+        bytes memory words = PlanWords.create(legs.length);
         for (uint256 i = 0; i < legs.length; ++i) {
             Leg calldata leg = legs[i];
-            uint256 w = 4 * i;
-            words[w] = assetIds[i];
-            words[w + 1] = identityRegistry.identityOf(leg.from);
-            words[w + 2] = identityRegistry.identityOf(leg.to);
-            words[w + 3] = bytes32(leg.amount);
-            if (i != 0 && !_ascends(words, w)) revert LegsNotSorted(i);
+            bytes32 fromId = ids[parties.indexOf(leg.from)];
+            bytes32 toId = ids[parties.indexOf(leg.to)];
+            if (!PlanWords.put(words, i, assetIds[i], fromId, toId, leg.amount)) revert LegsNotSorted(i);
         }
-        return keccak256(abi.encodePacked(words));
-    }
-
-    /// @dev Whether the three ids at `w` come after those of the leg before.
-    function _ascends(bytes32[] memory words, uint256 w) private pure returns (bool) {
-        for (uint256 k = w; k < w + 3; ++k) {
-            if (words[k] != words[k - 4]) return words[k] > words[k - 4];
-        }
-        return false;
+        return keccak256(words);
     }
 
     /// @dev Each giver signed exactly this; his nonce and his plan are used up.

@@ -16,6 +16,9 @@ interface IIdentityRegistry {
     /// @notice Whether the wallet has an identity with a valid claim.
     function isVerified(address wallet) external view returns (bool);
 
-    /// @notice Identity of a wallet and whether its claim is valid now: both answers in one call.
-    function standingOf(address wallet) external view returns (bytes32 identity, bool valid);
+    /// @notice Identity of each of two wallets and whether its claim is valid now: all a transfer asks, in one call.
+    function standingsOf(
+        address first,
+        address second
+    ) external view returns (bytes32 firstIdentity, bool firstValid, bytes32 secondIdentity, bool secondValid);
 }

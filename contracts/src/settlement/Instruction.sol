@@ -29,6 +29,7 @@ struct Instruction {
 library InstructionHash {
     bytes32 internal constant LEG_TYPEHASH =
         keccak256("Leg(address token,address from,address to,uint256 amount)");
+
     bytes32 internal constant INSTRUCTION_TYPEHASH =
         keccak256(
             "Instruction(Leg[] legs,uint64 notBefore,uint64 deadline,uint256 nonce,bytes32 contextHash,bytes32 planHash)"
@@ -37,17 +38,11 @@ library InstructionHash {
 
     /// @notice hashStruct(instruction).
     function structHash(Instruction calldata instruction) internal pure returns (bytes32) {
-        Leg[] calldata legs = instruction.legs;
-        bytes32[] memory hashes = new bytes32[](legs.length);
-        for (uint256 i = 0; i < legs.length; ++i) {
-            Leg calldata leg = legs[i];
-            hashes[i] = keccak256(abi.encode(LEG_TYPEHASH, leg.token, leg.from, leg.to, leg.amount));
-        }
         return
             keccak256(
                 abi.encode(
                     INSTRUCTION_TYPEHASH,
-                    keccak256(abi.encodePacked(hashes)),
+                    legsHash(instruction.legs),
                     instruction.notBefore,
                     instruction.deadline,
                     instruction.nonce,
@@ -55,5 +50,27 @@ library InstructionHash {
                     instruction.planHash
                 )
             );
+    }
+
+    /// @notice Hash of the concatenated hashStruct of each leg.
+    /// @dev A leg is four words in calldata, in the order of its type: they are hashed where they lie, behind the type
+    /// hash. Words that are no addresses make a hash like any other here; Settlement refuses to read them.
+    function legsHash(Leg[] calldata legs) internal pure returns (bytes32 hash) {
+        bytes32 typeHash = LEG_TYPEHASH;
+        assembly ("memory-safe") {
+            let hashes := mload(0x40)
+            let size := mul(legs.length, 0x20)
+            let leg := add(hashes, size)
+            mstore(leg, typeHash)
+            for {
+                let done := 0
+            } lt(done, size) {
+                done := add(done, 0x20)
+            } {
+                calldatacopy(add(leg, 0x20), add(legs.offset, mul(done, 4)), 0x80)
+                mstore(add(hashes, done), keccak256(leg, 0xa0))
+            }
+            hash := keccak256(hashes, size)
+        }
     }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {CheckpointedERC20} from "./CheckpointedERC20.sol";
+import {Positions} from "./Positions.sol";
 
 /// @title Holds
 /// @notice Units a holder sets aside for a named recipient until a notary decides. Held units stay in the balance.
 /// @dev A hold is pending until it is executed, released or expired: exactly one of these, once. A hold that is past
 /// its expiry still holds its units until anyone calls `expireHold`.
-abstract contract Holds is CheckpointedERC20 {
+abstract contract Holds is Positions {
     enum HoldStatus {
         None,
         Pending,
