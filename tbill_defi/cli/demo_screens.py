@@ -155,9 +155,9 @@ def closing(
     table.add_row("replacement risk, 1 s.d.", f"${result.replacement_risk:,.2f}", "$0.00")
     table.add_row("charge if purchases fail a day", f"${result.fails_charge:,.2f}", "$0.00")
     out.print(table)
+    charge = f"TMPG charge max(1%, 3% - {formats.percent(target_rate, 2)}) of purchase proceeds / 360"
     out.print(
         f"assumed: {result.days} day(s); a day's yield move of {move_bp} bp (s.d. of the 2-year, last 250 days), "
-        f"parallel; repo {formats.percent(plan.repo_rate, 2)}; TMPG charge max(1%, 3% - {formats.percent(target_rate, 2)}) of "
-        "purchase proceeds / 360",
+        f"parallel; repo {formats.percent(plan.repo_rate, 2)}; {charge}",
         soft_wrap=True,
     )
