@@ -31,14 +31,14 @@ from tbill_defi.strategy.planning import plan
 BOOK = {
     "912797TX5": "1500000",
     "91282CMS7": "2000000",
-    "91282CND9": "3250000",
+    "91282CND9": "3000000",
     "91282CNM9": "3000000",
     "91282CNY3": "3000000",
     "91282CPP0": "3250000",
     "91282CQE4": "3000000",
     "91282CFC0": "3000000",
     "91282CPW5": "2250000",
-    "91282CPY1": "750000",
+    "91282CPY1": "1000000",
 }
 """CUSIP -> dollars of face: about $25m of real securities at a duration of 2.6."""
 CASH = "200000"
