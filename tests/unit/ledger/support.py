@@ -1,0 +1,127 @@
+"""A ledger in memory with every key at hand, and raw transactions on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from tbill_defi.chain.keys import SigningKey
+from tbill_defi.chain.transactions import sign_transaction
+from tbill_defi.chain.types import Receipt
+from tbill_defi.instruments import Note
+from tbill_defi.ledger.abi import decode_revert, encode_call
+from tbill_defi.ledger.keyring import Keys
+from tbill_defi.ledger.ledger import ROLE_NAMES, Ledger
+from tbill_defi.ledger.open import create_ledger
+from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, SignedInstruction, plan_hash
+
+START = 1_774_378_800
+"""2026-03-24 15:00 New York."""
+DOLLAR = 10**6
+PARTIES = ("desk", "dealer", "fund")
+OUTSIDER = SigningKey.from_seed("outsider")
+NOTE = Note(cusip="91282CPZ8", coupon=0.04125, dated_date=date(2026, 2, 15), maturity_date=date(2036, 2, 15))
+OTHER = Note(cusip="91282CQE4", coupon=0.035, dated_date=date(2026, 3, 15), maturity_date=date(2029, 3, 15))
+
+
+def ring(*names: str) -> Keys:
+    return Keys.in_memory({name: SigningKey.from_seed(name) for name in (*ROLE_NAMES, *names)})
+
+
+def make_ledger(*parties: str, url: str = "sqlite://", at: int = START) -> Ledger:
+    names = parties or PARTIES
+    return create_ledger(url, keys=ring(*names, "stranger"), at=at, parties=names)
+
+
+def stocked_ledger() -> Ledger:
+    """The desk has a million of each note and of cash, the fund half of it, the dealer nothing."""
+    ledger = make_ledger()
+    for party, face in (("desk", 1_000_000), ("fund", 500_000)):
+        ledger.deposit(party, {NOTE: face * DOLLAR, OTHER: face * DOLLAR}, face * DOLLAR)
+    return ledger
+
+
+class Bench:
+    """A stocked ledger with the words of settlement: legs, instructions, signatures, raw transactions."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.chain = ledger.chain
+        self.contracts = ledger.contracts
+        self.note = ledger.token_of(NOTE.cusip) or b""
+        self.other = ledger.token_of(OTHER.cusip) or b""
+        self.usd = ledger.contracts.usd
+        self._nonce = 0
+
+    def key(self, name: str | SigningKey) -> SigningKey:
+        if isinstance(name, SigningKey):
+            return name
+        assert self.ledger.keys is not None
+        return self.ledger.keys.key(name)
+
+    def address(self, name: str | SigningKey) -> bytes:
+        return self.key(name).address
+
+    def leg(self, token: bytes, giver: str, receiver: str, amount: int) -> Leg:
+        return Leg(token, self.address(giver), self.address(receiver), amount)
+
+    def exchange(self, face: int = 1_000, cash: int = 990) -> tuple[Leg, ...]:
+        """The desk sells a note to the fund for cash, dollars."""
+        return (
+            self.leg(self.note, "desk", "fund", face * DOLLAR),
+            self.leg(self.usd, "fund", "desk", cash * DOLLAR),
+        )
+
+    def instruction(self, legs: Sequence[Leg], **changes: Any) -> Instruction:
+        """Valid now and for a minute, under a fresh nonce."""
+        self._nonce += 1
+        now = self.chain.now()
+        return replace(Instruction(tuple(legs), now, now + 60, self._nonce), **changes)
+
+    def planned(self, legs: Sequence[PlanLeg], context: bytes, **changes: Any) -> Instruction:
+        """The instruction of a plan: its legs by name, hashed."""
+        tokens = {NOTE.cusip: self.note, OTHER.cusip: self.other, "USD": self.usd}
+        raw = tuple(self.leg(tokens[p.asset], p.from_party, p.to_party, p.amount) for p in sorted(legs))
+        return self.instruction(raw, context_hash=context, plan_hash=plan_hash(context, legs), **changes)
+
+    def sign(
+        self, instruction: Instruction, *, chain_id: int | None = None, contract: bytes | None = None
+    ) -> SignedInstruction:
+        """Signed by each giver, for this ledger unless told otherwise."""
+        digest = instruction.digest(chain_id or self.chain.chain_id, contract or self.contracts.settlement)
+        assert self.ledger.keys is not None
+        keys = [self.key(name) for name in self.ledger.keys.names()] + [OUTSIDER]
+        by_address = {key.address: key for key in keys}
+        return SignedInstruction(
+            instruction, tuple(by_address[giver].sign_digest(digest) for giver in instruction.givers)
+        )
+
+    def transact(self, sender: str | SigningKey, to: bytes, data: bytes) -> Receipt:
+        """A signed transaction, in a block of its own."""
+        key = self.key(sender)
+        raw = sign_transaction(key, chain_id=self.chain.chain_id, nonce=self.chain.nonce(key.address), to=to, data=data)
+        (receipt,) = self.chain.submit([raw])
+        return receipt
+
+    def settle(self, signed: SignedInstruction, *, sender: str | SigningKey = OUTSIDER) -> Receipt:
+        data = encode_call("Settlement", "settle", signed.instruction.abi_value(), list(signed.signatures))
+        return self.transact(sender, self.contracts.settlement, data)
+
+    def state(self) -> dict[str, Any]:
+        """Every balance, frozen and held amount that the contracts report, and the tape's length."""
+        found: dict[str, Any] = {"tape": len(self.ledger.tape())}
+        for party in (*PARTIES, "stranger"):
+            where = self.address(party)
+            found[f"{party} usd"] = self.ledger.call("CashToken", self.usd, "balanceOf", where)
+            for name, token in (("note", self.note), ("other", self.other)):
+                for question in ("balanceOf", "getFrozenTokens", "heldOf"):
+                    found[f"{party} {name} {question}"] = self.ledger.call("SecurityToken", token, question, where)
+        return found
+
+
+def refusal(receipt: Receipt) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of the error that a transaction reverted with."""
+    assert not receipt.status, "it went through"
+    return decode_revert(receipt.revert)
