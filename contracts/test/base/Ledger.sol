@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+import {AssetFactory} from "src/AssetFactory.sol";
+import {AssetRegistry} from "src/AssetRegistry.sol";
+import {CashToken} from "src/CashToken.sol";
+import {Compliance} from "src/Compliance.sol";
+import {IdentityRegistry} from "src/IdentityRegistry.sol";
+import {Roles} from "src/Roles.sol";
+import {SecurityToken} from "src/SecurityToken.sol";
+import {Settlement} from "src/Settlement.sol";
+import {Test} from "./Test.sol";
+
+/// @notice The whole system, deployed and wired as the framework does it; each role with a holder of its own.
+abstract contract Ledger is Test {
+    uint64 internal constant START = 1_780_000_000;
+    uint64 internal constant MATURITY = 1_900_000_000;
+    bytes32 internal constant CUSIP = "91282CPZ8";
+    bytes32 internal constant TERMS = keccak256("terms");
+
+    address internal registrar = address(0xA1);
+    address internal issuer = address(0xA2);
+    address internal freezer = address(0xA3);
+    address internal enforcer = address(0xA4);
+    address internal cashIssuer = address(0xA5);
+    address internal limiter = address(0xA6);
+    address internal registrant = address(0xA7);
+
+    uint256 internal aliceKey = 0xA11CE;
+    uint256 internal bobKey = 0xB0B;
+    uint256 internal carolKey = 0xCA201;
+    address internal alice;
+    address internal bob;
+    address internal carol;
+    address internal stranger = address(0xBAD);
+
+    AccessManager internal manager;
+    IdentityRegistry internal identities;
+    AssetRegistry internal assets;
+    Compliance internal compliance;
+    Settlement internal settlement;
+    SecurityToken internal implementation;
+    AssetFactory internal factory;
+    CashToken internal usd;
+    CashToken internal eur;
+    SecurityToken internal note;
+
+    function setUp() public virtual {
+        vm.warp(START);
+        (alice, bob, carol) = (vm.addr(aliceKey), vm.addr(bobKey), vm.addr(carolKey));
+        manager = new AccessManager(address(this));
+        identities = new IdentityRegistry(address(manager));
+        assets = new AssetRegistry(address(manager));
+        compliance = new Compliance(address(manager), identities);
+        settlement = new Settlement(assets, identities);
+        implementation = new SecurityToken(address(settlement));
+        factory = new AssetFactory(address(manager), assets, compliance, address(implementation));
+        usd = new CashToken(address(manager), address(settlement), "USD", "US Dollar");
+        eur = new CashToken(address(manager), address(settlement), "EUR", "Euro");
+        _grantRoles();
+        _mapRoles();
+        vm.prank(registrant);
+        assets.register(address(usd));
+        vm.prank(registrant);
+        assets.register(address(eur));
+        note = createSecurity(CUSIP);
+        enrol("alice", alice);
+        enrol("bob", bob);
+        enrol("carol", carol);
+    }
+
+    function createSecurity(bytes32 cusip) internal returns (SecurityToken token) {
+        vm.prank(issuer);
+        token = SecurityToken(factory.create(cusip, TERMS, MATURITY));
+        _map(address(token), SecurityToken.issue.selector, Roles.ISSUER);
+        _map(address(token), SecurityToken.redeem.selector, Roles.ISSUER);
+        _map(address(token), SecurityToken.setFrozenTokens.selector, Roles.FREEZER);
+        _map(address(token), SecurityToken.forcedTransfer.selector, Roles.ENFORCER);
+        _map(address(token), SecurityToken.forcedTransferEndingHolds.selector, Roles.ENFORCER);
+    }
+
+    function enrol(bytes32 identity, address wallet) internal {
+        vm.prank(registrar);
+        identities.registerIdentity(identity, 840, type(uint64).max);
+        vm.prank(registrar);
+        identities.registerWallet(wallet, identity);
+    }
+
+    function setClaim(bytes32 identity, uint64 expiry) internal {
+        vm.prank(registrar);
+        identities.setClaim(identity, expiry);
+    }
+
+    function issue(SecurityToken token, address to, uint256 amount) internal {
+        vm.prank(issuer);
+        token.issue(to, amount);
+    }
+
+    function issueCash(CashToken token, address to, uint256 amount) internal {
+        vm.prank(cashIssuer);
+        token.issue(to, amount);
+    }
+
+    function freeze(SecurityToken token, address account, uint256 amount) internal {
+        vm.prank(freezer);
+        token.setFrozenTokens(account, amount);
+    }
+
+    function setTradeLimit(uint256 units) internal {
+        vm.prank(limiter);
+        compliance.setTradeLimit(units);
+    }
+
+    function createHold(address holder, bytes32 id, address notary, address to, uint256 amount) internal {
+        vm.prank(holder);
+        note.createHold(id, notary, to, amount, START + 1 days);
+    }
+
+    function _grantRoles() private {
+        manager.grantRole(Roles.REGISTRAR, registrar, 0);
+        manager.grantRole(Roles.ISSUER, issuer, 0);
+        manager.grantRole(Roles.FREEZER, freezer, 0);
+        manager.grantRole(Roles.ENFORCER, enforcer, 0);
+        manager.grantRole(Roles.CASH_ISSUER, cashIssuer, 0);
+        manager.grantRole(Roles.LIMITS, limiter, 0);
+        manager.grantRole(Roles.FACTORY, address(factory), 0);
+        manager.grantRole(Roles.FACTORY, registrant, 0);
+    }
+
+    function _mapRoles() private {
+        _map(address(identities), IdentityRegistry.registerIdentity.selector, Roles.REGISTRAR);
+        _map(address(identities), IdentityRegistry.setClaim.selector, Roles.REGISTRAR);
+        _map(address(identities), IdentityRegistry.registerWallet.selector, Roles.REGISTRAR);
+        _map(address(identities), IdentityRegistry.removeWallet.selector, Roles.REGISTRAR);
+        _map(address(assets), AssetRegistry.register.selector, Roles.FACTORY);
+        _map(address(compliance), Compliance.setTradeLimit.selector, Roles.LIMITS);
+        _map(address(factory), AssetFactory.create.selector, Roles.ISSUER);
+        _map(address(usd), CashToken.issue.selector, Roles.CASH_ISSUER);
+        _map(address(usd), CashToken.redeem.selector, Roles.CASH_ISSUER);
+        _map(address(eur), CashToken.issue.selector, Roles.CASH_ISSUER);
+        _map(address(eur), CashToken.redeem.selector, Roles.CASH_ISSUER);
+    }
+
+    function _map(address target, bytes4 selector, uint64 role) private {
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = selector;
+        manager.setTargetFunctionRole(target, selectors, role);
+    }
+}
