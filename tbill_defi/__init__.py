@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tbill_defi.market import read_fedinvest as read_fedinvest
     from tbill_defi.market import read_par_yields as read_par_yields
     from tbill_defi.market import read_sofr as read_sofr
+    from tbill_defi.market import sample_data as sample_data
     from tbill_defi.market.store import MarketStore as MarketStore
     from tbill_defi.portfolio.holdings import Holdings as Holdings
     from tbill_defi.portfolio.market_view import view as view
@@ -92,7 +93,7 @@ _HOME = {
     ),
     "tbill_defi.core.decision": ("Decision",),
     "tbill_defi.instruments": ("Bill", "Bond", "Note", "Security", "read_security", "terms_hash"),
-    "tbill_defi.market": ("read_auctions", "read_fedinvest", "read_par_yields", "read_sofr"),
+    "tbill_defi.market": ("read_auctions", "read_fedinvest", "read_par_yields", "read_sofr", "sample_data"),
     "tbill_defi.market.store": ("MarketStore",),
     "tbill_defi.pricing.bills": (
         "discount_rate_from_price",

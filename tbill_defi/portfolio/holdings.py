@@ -13,6 +13,7 @@ from tbill_defi.core.hashing import json_hash
 from tbill_defi.core.identifiers import cusip as parse_cusip
 from tbill_defi.core.identifiers import party_name
 from tbill_defi.core.money import units
+from tbill_defi.ledger.books import Wallet
 
 COLUMNS = ("cusip", "face", "cost_price")
 CASH_NAMES = ("USD", "CASH")
@@ -88,6 +89,11 @@ class Holdings:
         if not positions and cash is None:
             raise DataError(f"{path}: no position in it; expected rows of cusip,face,cost_price")
         return cls(party, positions, cash or 0, {}, costs)
+
+    @classmethod
+    def from_wallet(cls, wallet: Wallet) -> Holdings:
+        """What a party's wallet holds on a ledger, with what of it is frozen or on hold."""
+        return cls(wallet.party, wallet.positions, wallet.cash, wallet.unavailable())
 
     def available(self, cusip: str) -> int:
         """Face that can be sold, base units."""

@@ -126,6 +126,10 @@ class View:
         hint = "" if digit == cusip[-1:] else f"; its check digit should be {digit}, is it mistyped?"
         raise UnknownSecurity(f"{cusip} is not an outstanding security on {self.date} in the imported records{hint}")
 
+    def face_of(self, positions: Mapping[str, int]) -> dict[Security, int]:
+        """Positions by terms instead of CUSIP, as `Ledger.deposit` takes them. Raises `UnknownSecurity`."""
+        return {self.securities[self.index(cusip)]: units for cusip, units in positions.items()}
+
     def quote(self, index: int, side: Literal["buy", "sell"]) -> Quote | None:
         """The dealer's quote for a party who buys (the offer) or sells (the bid); None if there is none."""
         return self.offer[index] if side == "buy" else self.bid[index]
