@@ -22,6 +22,9 @@ from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError, UsageE
 
 BUSY_MILLISECONDS = 2_000
 
+NOT_ITS_TYPE = (TypeError, ValueError, MemoryError, OverflowError)
+"""What reading rows raises when a stored value is not of its column's type; UnicodeError is a ValueError."""
+
 LONGEST_VALUE = 2**26
 """Bytes an audit reads as one value: a damaged length must not make it allocate a gigabyte."""
 
@@ -107,7 +110,7 @@ def open_engine(url: str, mode: Mode) -> Engine:
             if mode is Mode.AUDIT:
                 connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
                 connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise translated(url, error) from None
 
     @event.listens_for(engine, "begin")
@@ -133,10 +136,15 @@ def sync_directory(url: str) -> None:
 def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
     """The ledger's own error for one of the database driver."""
     text = str(error)
+    if isinstance(error, NOT_ITS_TYPE):
+        return AuditFailure(f"ledger: {url} is damaged: a value is not of its column's type; run `tbill audit verify`")
     if "no such table" in text:
         return LedgerError(f"ledger: {url} holds no ledger", code="NotALedger")
     if "locked" in text or "busy" in text:
         return LedgerBusy(f"ledger: {url} is locked by another writer; nothing was executed", code="Busy")
+    if "readonly database" in text:
+        cure = "a reader cannot finish what a crash interrupted; open or make it again as its operator"
+        return LedgerError(f"ledger: {url}: {cure}", code="NeedsRecovery")
     if "malformed" in text or "not a database" in text:
         return AuditFailure(f"ledger: {url} is damaged ({text}); run `tbill audit verify`")
     return LedgerError(f"ledger: {url}: {text}", code="Database")

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from tbill_defi.chain import schema
 from tbill_defi.chain.blocks import Block
-from tbill_defi.chain.engine import Mode, lock_writer, open_engine, sync_directory, translated
+from tbill_defi.chain.engine import NOT_ITS_TYPE, Mode, lock_writer, open_engine, sync_directory, translated
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.lock import WriterLock
 from tbill_defi.chain.types import EventRecord, Log
@@ -236,8 +236,8 @@ class Journal:
         try:
             with self._engine.connect() as connection:
                 yield connection
-        except DatabaseError as error:
-            raise translated(self.url, error.orig or error) from None
+        except (DatabaseError, *NOT_ITS_TYPE) as error:
+            raise translated(self.url, getattr(error, "orig", None) or error) from None
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -265,6 +265,11 @@ def _head(connection: Connection, genesis: Genesis) -> SignedHead:
 
 def _event(row: Any) -> EventRecord:
     topics = tuple(row.topics[start : start + 32] for start in range(0, len(row.topics), 32))
+    try:
+        arguments = json.loads(row.arguments)
+    except (TypeError, ValueError):
+        where = f"block {row.height}, column events.arguments"
+        raise AuditFailure(f"{where}: not JSON; run `tbill audit verify`") from None
     return EventRecord(
         row.sequence,
         row.height,
@@ -274,5 +279,5 @@ def _event(row: Any) -> EventRecord:
         row.log_index,
         Log(row.address, topics, row.data),
         row.name,
-        json.loads(row.arguments),
+        arguments,
     )

@@ -1,0 +1,100 @@
+"""Random damage to the database file: whatever changes a value is reported, and nothing makes the audit fall over."""
+
+import contextlib
+import random
+import sqlite3
+
+import pytest
+
+from tbill_defi.chain.evidence import verify
+from tbill_defi.core.errors import TbillError
+from tests.behaviour.chain.support import COUNTER_ADDRESS, OPERATOR, decode_count, make_ledger, reopen, url_of
+
+TABLES = ("genesis", "blocks", "transactions", "events", "head")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ledger") / "original.db"
+    make_ledger(path, blocks=12)
+    return path
+
+
+def values(path):
+    """Every value as plain SQLite reads it; None if it cannot."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    connection.text_factory = bytes
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2**26)
+    try:
+        return [connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES]
+    except (sqlite3.Error, MemoryError, OverflowError, UnicodeError):
+        return None
+    finally:
+        connection.close()
+
+
+def damage(content: bytes, chance: random.Random) -> bytes:
+    """One byte, a few, a run of zeros, or a page in another's place."""
+    damaged = bytearray(content)
+    kind = chance.random()
+    if kind < 0.8:
+        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+    elif kind < 0.9:
+        for _ in range(chance.randrange(2, 9)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+    elif kind < 0.95:
+        start = chance.randrange(len(damaged))
+        length = chance.choice((16, 512, 4096))
+        damaged[start : start + length] = bytes(len(damaged[start : start + length]))
+    else:
+        pages = len(damaged) // 4096
+        one, other = chance.randrange(pages) * 4096, chance.randrange(pages) * 4096
+        damaged[one : one + 4096] = content[other : other + 4096]
+    return bytes(damaged)
+
+
+def check(original, path, seed: int, times: int) -> int:
+    """Damage a copy, audit it, open it; how often a value had changed."""
+    content, right = original.read_bytes(), values(original)
+    chance = random.Random(seed)
+    told = 0
+    for n in range(times):
+        damaged = damage(content, chance)
+        path.write_bytes(damaged)
+        report = verify(url_of(path), decoder=decode_count)
+        found = values(path)
+        if found != right:
+            told += 1
+            assert not report.ok, (seed, n)
+            assert report.findings[0].describe()
+        if n % 10 == 0:
+            opens(path)
+        for suffix in ("-wal", "-shm", ".lock"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return told
+
+
+def opens(path):
+    """Opening damaged evidence either works or is one of our errors."""
+    for operator in (OPERATOR, None):
+        with contextlib.suppress(TbillError), reopen(path, operator) as chain:
+            list(chain.events())
+            chain.call(COUNTER_ADDRESS, b"")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_damage(original, tmp_path, seed):
+    assert check(original, tmp_path / "copy.db", seed, 150) > 50
+
+
+@pytest.mark.slow
+def test_much_random_damage(original, tmp_path):
+    assert check(original, tmp_path / "copy.db", 99, 4_000) > 1_000
+
+
+def test_truncation_at_every_page(original, tmp_path):
+    content = original.read_bytes()
+    path = tmp_path / "copy.db"
+    for length in range(0, len(content), 4096):
+        path.write_bytes(content[:length])
+        assert not verify(url_of(path), decoder=decode_count).ok
