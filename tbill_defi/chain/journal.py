@@ -21,8 +21,8 @@ from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError
 _PAGE = 2_000
 """Rows, or blocks, read at a time; no read stays open longer, so none keeps the log from being checkpointed."""
 
-_GROUP = 256
-"""Blocks whose transactions are read in one query, unless they hold more transactions than this."""
+_GROUP = 1_000
+"""Blocks and transactions read in one query, unless one block has more."""
 
 
 class Appending:
@@ -118,10 +118,11 @@ class Journal:
             If the stored hash is not that of the stored fields.
         """
         with self._read() as connection:
-            row = connection.execute(select(schema.genesis)).mappings().one_or_none()
+            rows = [dict(row) for row in connection.execute(select(schema.genesis)).mappings()]
         try:
-            genesis = Genesis.from_row({} if row is None else dict(row))
-            if row is not None and dict(row) == genesis.row():
+            (row,) = rows
+            genesis = Genesis.from_row(row)
+            if row == genesis.row():
                 return genesis
         except (ValueError, KeyError, TypeError):
             pass
@@ -140,7 +141,7 @@ class Journal:
             query = select(table).where(table.c.height == head.height)
             header = connection.execute(query).mappings().one_or_none()
             largest = connection.execute(select(table.c.height).order_by(table.c.height.desc()).limit(1)).scalar()
-        return head, None if header is None else dict(header), largest or 0
+        return head, None if header is None else _header(dict(header)), largest or 0
 
     def read_blocks(self, first: int, last: int) -> Iterator[tuple[Mapping[str, Any], list[bytes]]]:
         """Headers from height `first` to `last` with their raw transactions, as many as there are rows for."""
@@ -149,13 +150,15 @@ class Journal:
             upto = min(last, first + _PAGE - 1)
             query = select(blocks).where(blocks.c.height.between(first, upto)).order_by(blocks.c.height)
             with self._read() as connection:
-                headers = [dict(row) for row in connection.execute(query).mappings()]
+                headers = [_header(dict(row)) for row in connection.execute(query).mappings()]
             group: list[Mapping[str, Any]] = []
+            size = 0
             for header in headers:
                 group.append(header)
-                if sum(one["transaction_count"] for one in group[-_GROUP:]) >= _GROUP or len(group) == _GROUP:
+                size += 1 + header["transaction_count"]
+                if size >= _GROUP:
                     yield from self._with_transactions(group)
-                    group = []
+                    group, size = [], 0
             yield from self._with_transactions(group)
             first = upto + 1
 
@@ -169,7 +172,8 @@ class Journal:
         end = last["first_transaction"] + last["transaction_count"]
         inside = (sequence >= headers[0]["first_transaction"]) & (sequence < end)
         with self._read() as connection:
-            raws = {row[0]: row[1] for row in connection.execute(select(sequence, raw).where(inside))}
+            rows = connection.execute(select(sequence, raw).where(inside)).all()
+        raws = {row[0]: row[1] for row in rows if type(row[1]) is bytes}
         for header in headers:
             start = header["first_transaction"]
             yield header, [raws[n] for n in range(start, start + header["transaction_count"]) if n in raws]
@@ -255,12 +259,21 @@ def _rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[
 
 
 def _head(connection: Connection, genesis: Genesis) -> SignedHead:
-    row = connection.execute(select(schema.head)).one_or_none()
-    if row is None:
-        raise AuditFailure("head: the row is missing; run `tbill audit verify`")
+    rows = connection.execute(select(schema.head)).all()
+    if len(rows) != 1:
+        raise AuditFailure(f"head: {len(rows)} rows where one belongs; run `tbill audit verify`")
+    (row,) = rows
     if not (type(row.height) is int and type(row.hash) is type(row.signature) is bytes):
         raise AuditFailure("head: a column has another type; run `tbill audit verify`")
     return SignedHead(genesis.chain_id, genesis.hash, row.height, row.hash, genesis.operator, row.signature)
+
+
+def _header(row: dict[str, Any]) -> dict[str, Any]:
+    for column in schema.blocks.columns:
+        if type(row[column.name]) is not column.type.python_type:
+            where = f"block {row['height']}, column {column.name}"
+            raise AuditFailure(f"{where}: not of its type; run `tbill audit verify`")
+    return row
 
 
 def _event(row: Any) -> EventRecord:
