@@ -7,15 +7,20 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from eth_abi.abi import encode
+
+from tbill_defi.chain.executor import DEPLOYMENT_PROXY
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.transactions import sign_transaction
 from tbill_defi.chain.types import Receipt
 from tbill_defi.instruments import Note
 from tbill_defi.ledger.abi import decode_revert, encode_call
+from tbill_defi.ledger.artifacts import CONTRACTS, artifact
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import ROLE_NAMES, Ledger
 from tbill_defi.ledger.open import create_ledger
 from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, SignedInstruction, plan_hash
+from tests.behaviour.chain.support import deployment
 
 START = 1_774_378_800
 """2026-03-24 15:00 New York."""
@@ -125,3 +130,36 @@ def refusal(receipt: Receipt) -> tuple[str, dict[str, Any]]:
     """Name and arguments of the error that a transaction reverted with."""
     assert not receipt.status, "it went through"
     return decode_revert(receipt.revert)
+
+
+def logger_code(topics: int) -> bytes:
+    """Runtime of a contract that logs its call data: the first words are topics, the rest is data."""
+    size = 32 * topics
+    take = f"61{size:04x}3603"  # length of the data
+    copy = f"8061{size:04x}600037"  # data to memory 0
+    push = "".join(f"61{32 * k:04x}35" for k in reversed(range(topics)))
+    return bytes.fromhex(take + copy + push + f"{0x80 + topics:02x}6000{0xA0 + topics:02x}00")
+
+
+class Spoofer:
+    """Anyone's contracts that log whatever they are told."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.places: dict[int, bytes] = {}
+
+    def log(self, topics: Sequence[bytes], data: bytes) -> Receipt:
+        count = len(topics)
+        if count not in self.places:
+            address, creation = deployment(logger_code(count))
+            assert self.bench.transact(OUTSIDER, DEPLOYMENT_PROXY, creation).status
+            self.places[count] = address
+        return self.bench.transact(OUTSIDER, self.places[count], b"".join(topics) + data)
+
+    def emit(self, name: str, **values: Any) -> Receipt:
+        """An event of ours by name, well formed."""
+        entry = next(e for c in CONTRACTS for e in artifact(c).entries if (e.kind, e.name) == ("event", name))
+        indexed = [p for p in entry.inputs if p.indexed]
+        plain = [p for p in entry.inputs if not p.indexed]
+        topics = [entry.topic] + [encode([p.type], [values[p.name]]) for p in indexed]
+        return self.log(topics, encode([p.type for p in plain], [values[p.name] for p in plain]))

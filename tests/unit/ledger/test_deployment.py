@@ -1,0 +1,200 @@
+"""Who may do what: every restricted function of the sources is mapped, on chain as on paper."""
+
+import json
+import re
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from tbill_defi.core.errors import LedgerError
+from tbill_defi.core.hashing import keccak256
+from tbill_defi.ledger.artifacts import CONTRACTS, artifact
+from tbill_defi.ledger.decisions import MESSAGES, RULES
+from tbill_defi.ledger.deployment import RESTRICTED, ROLE_KEYS, Contracts, Role, plan_deployment
+from tbill_defi.ledger.ledger import ROLE_NAMES
+from tests.unit.ledger.support import OUTSIDER
+
+SOURCES = Path(__file__).resolve().parents[3] / "contracts" / "src"
+RESTRICTED_FUNCTION = re.compile(r"function\s+(\w+)\s*\([^)]*\)([^{;]*)[{;]")
+OPEN = {
+    "SecurityToken": {
+        "approve": "own allowance",
+        "permit": "by the owner's signature",
+        "transfer": "own units, within compliance",
+        "transferFrom": "within allowance and compliance",
+        "batchTransfer": "own units, within compliance",
+        "createHold": "own units",
+        "executeHold": "the hold's notary",
+        "releaseHold": "the hold's notary or recipient",
+        "expireHold": "after the hold's expiry",
+        "settlementTransfer": "Settlement, fixed at deployment",
+    },
+    "CashToken": {
+        "approve": "own allowance",
+        "permit": "by the owner's signature",
+        "transfer": "own cash",
+        "transferFrom": "within allowance",
+        "settlementTransfer": "Settlement, fixed at deployment",
+        "setAuthority": "the AccessManager itself, on the administrator's word",
+    },
+    "Settlement": {
+        "settle": "by the givers' signatures",
+        "settleMany": "by the givers' signatures",
+        "settleOne": "Settlement itself",
+        "cancel": "own nonce",
+    },
+    "IdentityRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
+    "AssetRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
+    "Compliance": {"setAuthority": "the AccessManager itself, on the administrator's word"},
+    "AssetFactory": {"setAuthority": "the AccessManager itself, on the administrator's word"},
+}
+"""Contract -> functions that change state and no role guards -> who can call them, or why anyone may."""
+
+
+def restricted_in_sources():
+    """Contract -> names of its functions with the modifier `restricted`, read from the Solidity text."""
+    found = {}
+    for path in sorted(SOURCES.rglob("*.sol")):
+        text = re.sub(r"//[^\n]*|/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+        names = {name for name, rest in RESTRICTED_FUNCTION.findall(text) if re.search(r"\brestricted\b", rest)}
+        if names:
+            found[path.stem] = names
+    return found
+
+
+def mapped():
+    return {name: {f for functions in roles.values() for f in functions} for name, roles in RESTRICTED.items()}
+
+
+def test_every_restricted_function_is_mapped_and_nothing_else():
+    assert restricted_in_sources() == mapped()
+
+
+@pytest.mark.parametrize("name", [c for c in CONTRACTS if c != "AccessManager"])
+def test_every_other_function_that_changes_state_is_justified(name):
+    abi = json.loads(resources.files("tbill_defi.ledger").joinpath("artifacts", f"{name}.json").read_text())["abi"]
+    changing = {e["name"] for e in abi if e["type"] == "function" and e["stateMutability"] in ("nonpayable", "payable")}
+    assert changing - mapped().get(name, set()) == set(OPEN[name])
+    assert not any(e.get("stateMutability") == "payable" for e in abi)
+
+
+def test_roles_are_those_of_the_sources():
+    text = (SOURCES / "Roles.sol").read_text()
+    declared = {name: int(value) for name, value in re.findall(r"constant (\w+) = (\d+);", text)}
+    assert declared == {role.name: role.value for role in Role}
+
+
+def targets(bench):
+    places = bench.contracts
+    return {
+        "AssetRegistry": places.asset_registry,
+        "IdentityRegistry": places.identity_registry,
+        "Compliance": places.compliance,
+        "AssetFactory": places.asset_factory,
+        "CashToken": places.usd,
+        "SecurityToken": bench.note,
+    }
+
+
+def test_the_chain_has_the_map(shared):
+    """Every function of every contract: its role on chain is the mapped one, else the administrator's."""
+    for name, target in targets(shared).items():
+        roles = {f: role for role, functions in RESTRICTED[name].items() for f in functions}
+        for entry in artifact(name).entries:
+            if entry.kind == "function":
+                found = shared.ledger.call(
+                    "AccessManager", shared.contracts.access_manager, "getTargetFunctionRole", target, entry.selector
+                )
+                assert found == roles.get(entry.name, Role.ADMIN), f"{name}.{entry.name}"
+
+
+def holders(bench):
+    """Role -> holders, folded from the AccessManager's events."""
+    found = {}
+    for event in bench.chain.events(names=["RoleGranted", "RoleRevoked"]):
+        assert event.log.address == bench.contracts.access_manager
+        role, account = int(event.arguments["roleId"]), event.arguments["account"]
+        if event.name == "RoleGranted":
+            assert event.arguments["delay"] == "0"
+            found.setdefault(role, set()).add(account)
+        else:
+            found[role].discard(account)
+    return {Role(role): accounts for role, accounts in found.items()}
+
+
+def test_each_role_has_one_holder_and_the_administrator_only_his(shared):
+    expected = {Role.ADMIN: {"0x" + shared.address("admin").hex()}}
+    for name, roles in ROLE_KEYS.items():
+        expected |= {role: {"0x" + shared.address(name).hex()} for role in roles}
+    expected[Role.FACTORY] = {"0x" + shared.contracts.asset_factory.hex()}
+    assert holders(shared) == expected
+
+
+def test_has_role_says_the_same(shared):
+    manager = shared.contracts.access_manager
+    people = [shared.address(name) for name in (*ROLE_NAMES, "desk", "dealer")] + [
+        OUTSIDER.address,
+        shared.contracts.asset_factory,
+        shared.contracts.settlement,
+    ]
+    found = holders(shared)
+    for role in Role:
+        for who in people:
+            is_member, _ = shared.ledger.call("AccessManager", manager, "hasRole", role, who)
+            assert is_member == ("0x" + who.hex() in found[role])
+
+
+def test_no_key_holds_two_of_freezer_enforcer_issuer_bank():
+    apart = {Role.FREEZER, Role.ENFORCER, Role.ISSUER, Role.CASH_ISSUER}
+    for roles in ROLE_KEYS.values():
+        assert len(apart & set(roles)) <= 1
+    assert {role for roles in ROLE_KEYS.values() for role in roles} == set(Role) - {Role.ADMIN, Role.FACTORY}
+
+
+def test_roles_are_labelled_for_explorers(shared):
+    labels = {int(e.arguments["roleId"]): e.arguments["label"] for e in shared.chain.events(names=["RoleLabel"])}
+    assert labels == {role.value: role.name for role in Role if role is not Role.ADMIN}
+
+
+def test_contracts_are_where_planned_and_run_the_committed_code(shared):
+    contracts, codes = plan_deployment(shared.address("admin"))
+    assert contracts == shared.contracts
+    assert len(codes) == len(CONTRACTS)
+    assert len({bytes(getattr(contracts, f)) for f in contracts.__dataclass_fields__}) == len(codes)
+    other, _ = plan_deployment(OUTSIDER.address)
+    assert other.settlement != contracts.settlement, "another administrator, another ledger"
+
+
+def test_genesis_names_the_contracts():
+    contracts, _ = plan_deployment(OUTSIDER.address)
+    assert Contracts.from_extras(contracts.to_extras()) == contracts
+    extras = contracts.to_extras()
+    del extras["contract.usd"]
+    with pytest.raises(LedgerError, match=r"contract\.usd") as caught:
+        Contracts.from_extras(extras)
+    assert caught.value.code == "NotOurs"
+
+
+def test_settlement_is_fixed_in_the_tokens(shared):
+    for contract, token in (("SecurityToken", shared.note), ("CashToken", shared.usd)):
+        assert shared.ledger.call(contract, token, "settlement") == shared.contracts.settlement
+
+
+def test_codes_and_rules_are_those_of_the_contract(shared):
+    """Python's words for a code and the contract's sentence speak of the same rule."""
+    words = {1: "identity", 2: "identity", 3: "claim", 4: "claim", 5: "unfrozen", 6: "balance", 7: "trade", 8: "hold"}
+    for code, word in words.items():
+        sentence = shared.ledger.call("SecurityToken", shared.note, "messageForTransferRestriction", code)
+        assert word in sentence
+        assert word.removeprefix("un") in RULES[code] + MESSAGES[code]
+    text = (SOURCES / "RestrictionCodes.sol").read_text()
+    declared = {int(value) for value in re.findall(r"constant \w+ = (\d+);", text)}
+    assert declared == set(RULES)
+    assert set(MESSAGES) == declared - {0}
+
+
+def test_selectors_are_keccak():
+    entry = artifact("CashToken").function("transfer")
+    assert entry.signature == "transfer(address,uint256)"
+    assert entry.selector == keccak256(b"transfer(address,uint256)")[:4] == bytes.fromhex("a9059cbb")

@@ -1,0 +1,69 @@
+"""Keys by name, from memory and from a directory."""
+
+import stat
+
+import pytest
+
+from tbill_defi.chain.keys import SigningKey
+from tbill_defi.core.errors import ConventionError, KeyStoreError
+from tbill_defi.ledger.keyring import Keys
+
+DESK = SigningKey.from_seed("desk")
+
+
+def test_in_memory():
+    keys = Keys.in_memory({"desk": DESK})
+    assert keys.names() == ["desk"]
+    assert keys.key("desk") is DESK
+    made = keys.create("dealer")
+    assert keys.key("dealer") is made
+    assert keys.names() == ["dealer", "desk"]
+
+
+def test_in_memory_refusals():
+    keys = Keys.in_memory({"desk": DESK})
+    with pytest.raises(KeyStoreError, match="'fund' is not there; the keys are desk"):
+        keys.key("fund")
+    with pytest.raises(KeyStoreError, match="there already"):
+        keys.create("desk")
+    with pytest.raises(KeyStoreError, match="the keys are none"):
+        Keys.in_memory({}).key("desk")
+
+
+def test_directory(tmp_path):
+    folder = tmp_path / "keys"
+    made = Keys(folder, "secret words", light=True).create("desk")
+    again = Keys(folder, "secret words")
+    assert again.names() == ["desk"]
+    assert again.key("desk").address == made.address
+    assert again.key("desk") is again.key("desk"), "opened once"
+    assert stat.S_IMODE((folder / "desk.json").stat().st_mode) == 0o600
+
+
+def test_directory_refusals(tmp_path):
+    folder = tmp_path / "keys"
+    Keys(folder, "right", light=True).create("desk")
+    with pytest.raises(KeyStoreError, match="passphrase"):
+        Keys(folder, "wrong").key("desk")
+    with pytest.raises(KeyStoreError):
+        Keys(folder, "right").create("desk")
+    with pytest.raises(KeyStoreError, match="'dealer' is not there"):
+        Keys(folder, "right").key("dealer")
+    (folder / "desk.json").chmod(0o644)
+    with pytest.raises(KeyStoreError, match="600"):
+        Keys(folder, "right").key("desk")
+
+
+@pytest.mark.parametrize("name", ["../desk", "a/b", "", ".hidden", "x" * 32])
+def test_a_name_is_no_path(tmp_path, name):
+    with pytest.raises((ConventionError, KeyStoreError)):
+        Keys(tmp_path, "words").key(name)
+
+
+def test_a_missing_directory_holds_no_key(tmp_path):
+    assert Keys(tmp_path / "nowhere", "words").names() == []
+
+
+def test_shows_names_only():
+    shown = repr(Keys.in_memory({"desk": DESK}))
+    assert shown == "Keys(desk)"
