@@ -43,12 +43,16 @@ def desk_keys(home: str | Path | None = None, *, passphrase: str | None = None) 
     stored = folder / PASSPHRASE_FILE
     found = passphrase or os.environ.get(PASSPHRASE_VARIABLE)
     if not found and stored.exists():
-        if stored.stat().st_mode & 0o077:
-            raise KeyStoreError(f"{stored} can be read by others; chmod 600 {stored}")
-        found = stored.read_text().strip()
+        found = _read_passphrase(stored)
     if not found:
         raise KeyStoreError(f"no passphrase: set {PASSPHRASE_VARIABLE}, or make a ledger with `tbill init`")
     return Keys(folder, found)
+
+
+def _read_passphrase(stored: Path) -> str:
+    if stored.stat().st_mode & 0o077:
+        raise KeyStoreError(f"{stored} can be read by others; chmod 600 {stored}")
+    return stored.read_text().strip()
 
 
 def create_ledger(
@@ -112,7 +116,7 @@ def _new_keys(home: str | Path | None, passphrase: str | None, light: bool) -> K
             descriptor = os.open(stored, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_urlsafe(24) + "\n")
-        found = stored.read_text().strip()
+        found = _read_passphrase(stored)
     return Keys(folder, found, light=light)
 
 
