@@ -12,7 +12,7 @@ dollars, c the cash, y yields, A loadings, the programme is::
 
 N, the NAV after costs, is a column of its own, so the limits are linear and sparse and hold after costs.
 Its LP relaxation gives the shadow prices; the same programme with integer lots gives the orders, over the
-trades of the relaxed solution and, should these not reach, over all. HiGHS solves them. Where no portfolio
+trades of the relaxed solution and, should these not come near it, over all. HiGHS solves them. Where no portfolio
 satisfies the limits, the elastic programme (a penalty of one per unit of violation) names those to relax and by
 how much.
 """
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import ROUND_UP, Context
 
 import highspy
 import numpy as np
@@ -39,8 +40,10 @@ SCALE = 1_000.0
 """The programme counts in thousands of dollars, so that its coefficients are near one."""
 CASH_MARGIN = 1e-5
 """One cent: what is kept so that the solver's tolerance never overdraws cash."""
-MIP_GAP = 1e-4
-"""Of the objective's gain: on a $25m book a few dollars a year, a hundredth of a basis point at most."""
+MIP_GAP = 1e-6
+"""Of NAV, a year: whole lots are found to a hundredth of a basis point."""
+NEAR = 1e-5
+"""Of NAV, a year: lots over the trades of the relaxed solution will do if they are this near to it."""
 NEGLIGIBLE_LOTS = 1e-9
 MIP_NODES = 20_000
 """A bound in nodes, never in seconds: the same input gives the same plan on a slow machine."""
@@ -108,7 +111,11 @@ def solve(target: Optimize, view: View, holdings: Holdings) -> Solution:
     if relaxed is None:
         raise _infeasible(programme)
     near = replace(programme, upper=np.where(relaxed[0] > NEGLIGIBLE_LOTS, programme.upper, 0.0))
-    exact = _run(near, integer=True) or _run(programme, integer=True)
+    exact = _run(near, integer=True)
+    if exact is None or programme.costs @ (relaxed[0] - exact[0]) > NEAR * programme.nav:
+        over_all = _run(programme, integer=True)
+        if exact is None or (over_all is not None and programme.costs @ (over_all[0] - exact[0]) > 0):
+            exact = over_all
     if exact is None:
         raise Infeasible(
             f"whole lots of ${target.lots.face:,} are too coarse for these limits; use smaller lots or wider limits"
@@ -200,7 +207,8 @@ def _run(programme: _Programme, *, integer: bool, elastic: bool = False) -> tupl
     for option, value in (
         ("threads", 1),
         ("random_seed", 0),
-        ("mip_rel_gap", MIP_GAP),
+        ("mip_rel_gap", 0.0),
+        ("mip_abs_gap", MIP_GAP * programme.nav),
         ("mip_max_nodes", MIP_NODES),
     ):
         solver.setOptionValue(option, value)
@@ -217,12 +225,18 @@ def _infeasible(programme: _Programme) -> Infeasible:
     relaxed = _run(programme, integer=False, elastic=True)
     relaxation: dict[str, float] = {}
     if relaxed is not None:
-        slacks = relaxed[0][len(programme.costs) :]
-        for name, slack in zip(programme.names[2:], slacks / programme.nav, strict=True):
-            if slack > 1e-9:
-                relaxation[name] = relaxation.get(name, 0.0) + float(slack)
-    cure = ", ".join(f"{name} by {amount:.4g}" for name, amount in relaxation.items()) or "cash or the lots"
+        slacks, nav_after = relaxed[0][len(programme.costs) :], relaxed[0][len(programme.costs) - 1]
+        for name, slack in zip(programme.names[2:], slacks, strict=True):
+            amount = float(slack) / (programme.nav if name == "turnover" else nav_after)
+            if amount > 1e-9:
+                relaxation[name] = max(relaxation.get(name, 0.0), amount)
+    cure = ", ".join(f"{name} by {_rounded_up(amount)}" for name, amount in relaxation.items()) or "cash or the lots"
     return Infeasible(f"no portfolio satisfies the limits; relax {cure}", relaxation)
+
+
+def _rounded_up(amount: float) -> str:
+    """Four digits, never less than the amount: what is shown must suffice."""
+    return f"{Context(prec=4, rounding=ROUND_UP).create_decimal_from_float(amount):f}"
 
 
 def _reports(
