@@ -16,6 +16,17 @@ from tbill_defi.core.identifiers import cusip_check_digit
 from tbill_defi.instruments import Security
 
 Floats = npt.NDArray[np.float64]
+ARRAYS = (
+    "bid_dirty",
+    "mid_dirty",
+    "offer_dirty",
+    "clean_price",
+    "accrued",
+    "yield_",
+    "modified_duration",
+    "convexity",
+    "years_to_maturity",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Quote:
 class View:
     """Everything a strategy may look at on a date; nothing later is in it.
 
-    All arrays are [n_securities], ordered by (maturity, CUSIP).
+    All arrays are [n_securities], ordered by (maturity, CUSIP), and read only: a strategy cannot move a price.
 
     Attributes
     ----------
@@ -102,6 +113,10 @@ class View:
     repo_date: dates.date
     excluded: Mapping[str, tuple[str, ...]]
     market_hash: bytes
+
+    def __post_init__(self) -> None:
+        for name in ARRAYS:
+            getattr(self, name).setflags(write=False)
 
     @property
     def cusips(self) -> tuple[str, ...]:
