@@ -88,10 +88,11 @@ def _from_module(module: ModuleType, class_name: str, reference: str) -> type[St
         for member in vars(module).values()
         if inspect.isclass(member) and issubclass(member, Strategy) and member.__module__ == module.__name__
     ]
+    found = [member for member in found if not inspect.isabstract(member)] or found
     if len(found) != 1:
         names = ", ".join(f.__name__ for f in found) or "none"
         raise UsageError(f"{reference} holds {len(found)} strategies ({names}); name one as {reference}:Class")
-    return found[0]
+    return _checked(found[0], reference)
 
 
 def _checked(found: Any, reference: str) -> type[Strategy[Any]]:
