@@ -18,6 +18,7 @@ from tbill_defi.chain.executor import DEPLOYMENT_PROXY, DEPLOYMENT_PROXY_CODE, O
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.journal import Journal
 from tbill_defi.chain.keys import SigningKey
+from tbill_defi.chain.reading import EventReader
 from tbill_defi.chain.replay import Machine, refuse_too_large
 from tbill_defi.chain.types import Call, CallReverted, EventDecoder, EventRecord, Log, Receipt
 from tbill_defi.core.clock import Clock
@@ -61,6 +62,7 @@ class EmbeddedChain:
         self._broken = False
         self._advance = 0
         self.genesis = journal.genesis()
+        self._reader = EventReader(journal, self.genesis)
         self._head, self._timestamp = self._checked_head()
         if operator is not None and operator.address != self.genesis.operator:
             raise LedgerError(
@@ -278,8 +280,19 @@ class EmbeddedChain:
         from_block: int = 1,
         to_block: int | None = None,
     ) -> Iterator[EventRecord]:
-        """Events in order, decoded when they were written; reads the database only and opens no EVM."""
-        return self._journal.events(names=names, addresses=addresses, from_block=from_block, to_block=to_block)
+        """Events in order, decoded when they were written; opens no EVM.
+
+        The rows are held to the signed head: `reading` says what that shows. A long read sees the ledger as it was
+        when it began.
+
+        Raises
+        ------
+        AuditFailure
+            If a row is not what the head covers.
+        """
+        return self._reader.read(
+            self.head(), names=names, addresses=addresses, from_block=from_block, to_block=to_block
+        )
 
     def close(self) -> None:
         """Close the journal; the next writer may open it."""

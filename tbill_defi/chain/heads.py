@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ BLOCK_DOMAIN = "tbill_defi block"
 _HEAD_DOMAIN = b"\x19tbill_defi head\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Genesis:
     """Block 0. Its hash, the parent of block 1, covers every field.
 
@@ -61,7 +62,7 @@ class Genesis:
         digests = digest_fields(fields.values())
         return {**fields, "field_digests": digests, "hash": hash_digests(GENESIS_DOMAIN, digests)}
 
-    @property
+    @cached_property
     def hash(self) -> bytes:
         """Hash over the digests of all fields, 32 bytes."""
         return bytes(self.row()["hash"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, inspect, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from tbill_defi.chain import schema
@@ -15,14 +14,23 @@ from tbill_defi.chain.blocks import Block
 from tbill_defi.chain.engine import NOT_ITS_TYPE, Mode, lock_writer, open_engine, sync_directory, translated
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.lock import WriterLock
-from tbill_defi.chain.types import EventRecord, Log
 from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError
 
 _PAGE = 2_000
-"""Rows, or blocks, read at a time; no read stays open longer, so none keeps the log from being checkpointed."""
+"""Headers read at a time; no read stays open longer, so none keeps the log from being checkpointed."""
 
 _GROUP = 1_000
 """Blocks and transactions read in one query, unless one block has more."""
+
+_INSERT_BLOCK = insert(schema.blocks)
+_INSERT_TRANSACTIONS = insert(schema.transactions)
+_INSERT_EVENTS = insert(schema.events)
+_SELECT_HEAD = select(schema.head)
+_MOVE_HEAD = (
+    update(schema.head)
+    .where(schema.head.c.height == bindparam("from_height"), schema.head.c.hash == bindparam("from_hash"))
+    .values(height=bindparam("to_height"), hash=bindparam("to_hash"), signature=bindparam("to_signature"))
+)
 
 
 class Appending:
@@ -35,14 +43,19 @@ class Appending:
     def append(self, block: Block, head: SignedHead) -> None:
         """Insert a block's rows and move the head from the parent to it."""
         connection = self._connection
-        connection.execute(insert(schema.blocks), block.header)
-        connection.execute(insert(schema.transactions), _rows(schema.TRANSACTION_COLUMNS, block.transactions))
+        connection.execute(_INSERT_BLOCK, block.header)
+        connection.execute(_INSERT_TRANSACTIONS, _rows(schema.TRANSACTION_COLUMNS, block.transactions))
         if block.events:
-            connection.execute(insert(schema.events), _rows(schema.EVENT_COLUMNS, block.events))
-        table = schema.head
-        at_parent = (table.c.height == self._parent.height) & (table.c.hash == self._parent.block_hash)
+            connection.execute(_INSERT_EVENTS, _rows(schema.EVENT_COLUMNS, block.events))
         moved = connection.execute(
-            update(table).where(at_parent).values(height=head.height, hash=head.block_hash, signature=head.signature)
+            _MOVE_HEAD,
+            {
+                "from_height": self._parent.height,
+                "from_hash": self._parent.block_hash,
+                "to_height": head.height,
+                "to_hash": head.block_hash,
+                "to_signature": head.signature,
+            },
         )
         if moved.rowcount != 1:
             raise LedgerBusy("another writer moved the head first; nothing was executed", code="Busy")
@@ -139,79 +152,61 @@ class Journal:
         with self._read() as connection:
             head = _head(connection, genesis)
             query = select(table).where(table.c.height == head.height)
-            header = connection.execute(query).mappings().one_or_none()
+            header = connection.execute(query).mappings().first()
             largest = connection.execute(select(table.c.height).order_by(table.c.height.desc()).limit(1)).scalar()
         return head, None if header is None else _header(dict(header)), largest or 0
 
     def read_blocks(self, first: int, last: int) -> Iterator[tuple[Mapping[str, Any], list[bytes]]]:
         """Headers from height `first` to `last` with their raw transactions, as many as there are rows for."""
-        blocks = schema.blocks
-        while first <= last:
-            upto = min(last, first + _PAGE - 1)
-            query = select(blocks).where(blocks.c.height.between(first, upto)).order_by(blocks.c.height)
-            with self._read() as connection:
-                headers = [_header(dict(row)) for row in connection.execute(query).mappings()]
-            group: list[Mapping[str, Any]] = []
-            size = 0
-            for header in headers:
-                group.append(header)
-                size += 1 + header["transaction_count"]
-                if size >= _GROUP:
-                    yield from self._with_transactions(group)
-                    group, size = [], 0
-            yield from self._with_transactions(group)
-            first = upto + 1
+        group: list[dict[str, Any]] = []
+        size = 0
+        for header in self.headers(first, last):
+            group.append(header)
+            size += 1 + header["transaction_count"]
+            if size >= _GROUP:
+                yield from self._with_transactions(group)
+                group, size = [], 0
+        yield from self._with_transactions(group)
 
     def _with_transactions(
         self, headers: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[Mapping[str, Any], list[bytes]]]:
         if not headers:
             return
-        sequence, raw = schema.transactions.c.sequence, schema.transactions.c.raw
-        last = headers[-1]
-        end = last["first_transaction"] + last["transaction_count"]
-        inside = (sequence >= headers[0]["first_transaction"]) & (sequence < end)
-        with self._read() as connection:
-            rows = connection.execute(select(sequence, raw).where(inside)).all()
-        raws = {row[0]: row[1] for row in rows if type(row[1]) is bytes}
+        end = headers[-1]["first_transaction"] + headers[-1]["transaction_count"]
+        raws = self._transaction_column("raw", headers[0]["first_transaction"], end)
         for header in headers:
             start = header["first_transaction"]
             yield header, [raws[n] for n in range(start, start + header["transaction_count"]) if n in raws]
 
-    def events(
-        self,
-        *,
-        names: Sequence[str] | None = None,
-        addresses: Sequence[bytes] | None = None,
-        from_block: int = 1,
-        to_block: int | None = None,
-    ) -> Iterator[EventRecord]:
-        """Event rows in order, filtered; read in pages, each a view of its own of rows that never change."""
-        events, blocks, transactions = schema.events, schema.blocks, schema.transactions
-        sent = (transactions.c.height == events.c.height) & (transactions.c.position == events.c.position)
-        at_block = blocks.c.first_transaction + events.c.position == transactions.c.sequence
-        query = (
-            select(events, blocks.c.timestamp, transactions.c.hash)
-            .join(blocks, blocks.c.height == events.c.height)
-            .join(transactions, at_block & sent)
-            .order_by(events.c.sequence)
-            .limit(_PAGE)
-        )
-        if names is not None:
-            query = query.where(events.c.name.in_(list(names)))
-        if addresses is not None:
-            query = query.where(events.c.address.in_(list(addresses)))
-        if to_block is not None:
-            query = query.where(events.c.height <= to_block)
-        after = self._first_event(from_block) - 1
-        while True:
+    def _transaction_column(self, name: str, first: int, end: int) -> dict[int, bytes]:
+        sequence, column = schema.transactions.c.sequence, schema.transactions.c[name]
+        query = select(sequence, column).where(sequence >= first, sequence < end)
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        return {row[0]: row[1] for row in rows if type(row[1]) is bytes}
+
+    def headers(self, first: int, last: int) -> Iterator[dict[str, Any]]:
+        """Headers from height `first` to `last`, each of its types."""
+        blocks = schema.blocks
+        while first <= last:
+            upto = min(last, first + _PAGE - 1)
+            query = select(blocks).where(blocks.c.height.between(first, upto)).order_by(blocks.c.height)
             with self._read() as connection:
-                rows = connection.execute(query.where(events.c.sequence > after)).all()
-            for row in rows:
-                yield _event(row)
-            if len(rows) < _PAGE:
-                return
-            after = rows[-1].sequence
+                rows = [_header(dict(row)) for row in connection.execute(query).mappings()]
+            yield from rows
+            first = upto + 1
+
+    def event_rows(self, first: int, end: int) -> dict[int, tuple[Any, ...]]:
+        """Event rows by sequence number, from `first` to before `end`, in column order."""
+        sequence = schema.events.c.sequence
+        query = select(schema.events).where(sequence >= first, sequence < end)
+        with self._read() as connection:
+            return {row[0]: tuple(row) for row in connection.execute(query)}
+
+    def transaction_hashes(self, first: int, end: int) -> dict[int, bytes]:
+        """Transaction hashes by sequence number, from `first` to before `end`."""
+        return self._transaction_column("hash", first, end)
 
     @contextmanager
     def appending(self, genesis: Genesis, parent: SignedHead) -> Iterator[Appending]:
@@ -226,14 +221,6 @@ class Journal:
             if _head(connection, genesis) != parent:
                 raise LedgerBusy("another writer moved the head; nothing was executed. Open again", code="Busy")
             yield Appending(connection, parent)
-
-    def _first_event(self, height: int) -> int:
-        table = schema.blocks
-        with self._read() as connection:
-            found = connection.execute(
-                select(table.c.first_event).where(table.c.height >= height).order_by(table.c.height).limit(1)
-            ).scalar()
-        return found if found is not None else 2**62
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -259,7 +246,7 @@ def _rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[
 
 
 def _head(connection: Connection, genesis: Genesis) -> SignedHead:
-    rows = connection.execute(select(schema.head)).all()
+    rows = connection.execute(_SELECT_HEAD).all()
     if len(rows) != 1:
         raise AuditFailure(f"head: {len(rows)} rows where one belongs; run `tbill audit verify`")
     (row,) = rows
@@ -274,23 +261,3 @@ def _header(row: dict[str, Any]) -> dict[str, Any]:
             where = f"block {row['height']}, column {column.name}"
             raise AuditFailure(f"{where}: not of its type; run `tbill audit verify`")
     return row
-
-
-def _event(row: Any) -> EventRecord:
-    topics = tuple(row.topics[start : start + 32] for start in range(0, len(row.topics), 32))
-    try:
-        arguments = json.loads(row.arguments)
-    except (TypeError, ValueError):
-        where = f"block {row.height}, column events.arguments"
-        raise AuditFailure(f"{where}: not JSON; run `tbill audit verify`") from None
-    return EventRecord(
-        row.sequence,
-        row.height,
-        row.timestamp,
-        row.hash,
-        row.position,
-        row.log_index,
-        Log(row.address, topics, row.data),
-        row.name,
-        arguments,
-    )

@@ -87,7 +87,8 @@ class Machine:
         AuditFailure
             If it does not follow from the tip, a transaction is not its sender's, or the receipts differ.
         """
-        check_header(header, raws, self.tip)
+        check_header(header, self.tip)
+        check_raws(header, raws)
         height = header["height"]
         try:
             outcomes = self.run(self.admit(raws), header["timestamp"])
@@ -126,8 +127,8 @@ def tip_after(header: Mapping[str, Any]) -> Tip:
     )
 
 
-def check_header(header: Mapping[str, Any], raws: Sequence[bytes], tip: Tip) -> None:
-    """That a stored header has its own hash, holds these transactions, and follows from the tip."""
+def check_header(header: Mapping[str, Any], tip: Tip) -> None:
+    """That a stored header has its own hash and follows from the tip."""
     height = header["height"]
     expected = {
         "height": tip.height + 1,
@@ -143,6 +144,11 @@ def check_header(header: Mapping[str, Any], raws: Sequence[bytes], tip: Tip) -> 
     digests = digest_fields(header[name] for name in BLOCK_FIELDS)
     if digests != header["field_digests"] or hash_digests(BLOCK_DOMAIN, digests) != header["hash"]:
         raise AuditFailure(f"block {height}: a column does not have its digest; run `tbill audit verify`")
+
+
+def check_raws(header: Mapping[str, Any], raws: Sequence[bytes]) -> None:
+    """That these are a checked header's transactions."""
+    height = header["height"]
     stored = split_digests(header["transaction_digests"])
     if len(raws) != header["transaction_count"] or digest_column(raws) != stored[_RAW]:
         raise AuditFailure(f"block {height}, column transactions.raw: not what the header covers")

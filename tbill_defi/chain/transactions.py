@@ -7,9 +7,6 @@ list, a recipient, and a low-s signature. There is one encoding of it: what does
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import rlp
 
 from tbill_defi.chain.executor import TRANSACTION_GAS
 from tbill_defi.chain.keys import SigningKey, recover_address
@@ -20,7 +17,8 @@ LONGEST_TRANSACTION = 2**17
 """Bytes of a raw transaction; at 16 gas a byte half of the gas a transaction may use."""
 
 _TYPE = b"\x02"
-_FIELDS = 12
+_FIELDS, _ACCESS_LIST = 12, 8
+_NO_ACCESS = b"\xc0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ def sign_transaction(
             _item(to),
             _item(b""),
             _item(data),
-            _list(b""),
+            _NO_ACCESS,
         )
     )
     signature = key.sign_digest(keccak256(_TYPE + _list(fields)))
@@ -75,50 +73,64 @@ def recover(raw: bytes, *, chain_id: int) -> Transaction:
     """
     if len(raw) > LONGEST_TRANSACTION:
         raise LedgerError(f"transaction: {len(raw)} bytes; at most {LONGEST_TRANSACTION}", code="TooLong")
-    fields = _decode(raw)
-    chain, nonce, tip, fee, gas, to, value, data, access, parity, r, s = fields
-    _check("chain id", int.from_bytes(chain, "big"), chain_id, "WrongChain")
-    _check("tip", int.from_bytes(tip, "big"), 0, "NotZeroFee")
-    _check("max fee", int.from_bytes(fee, "big"), 0, "NotZeroFee")
-    _check("value", int.from_bytes(value, "big"), 0, "NotZeroValue")
-    _check("gas limit", int.from_bytes(gas, "big"), TRANSACTION_GAS, "WrongGasLimit")
-    if access:
-        raise LedgerError("transaction: its access list is not empty", code="NotEmptyAccessList")
+    chain, nonce, tip, fee, gas, to, value, data, parity, r, s = fields = _decode(raw)
+    unsigned = b"".join(map(_item, fields[:8])) + _NO_ACCESS
+    if _TYPE + _list(unsigned + b"".join(map(_item, fields[8:]))) != raw:
+        raise LedgerError("transaction: not its canonical encoding", code="BadTransaction")
+    if any(field[:1] == b"\0" for field in (chain, nonce, tip, fee, gas, value, parity, r, s)):
+        raise LedgerError("transaction: an integer has leading zeros", code="BadTransaction")
+    _check("chain id", chain, chain_id, "WrongChain")
+    _check("tip", tip, 0, "NotZeroFee")
+    _check("max fee", fee, 0, "NotZeroFee")
+    _check("value", value, 0, "NotZeroValue")
+    _check("gas limit", gas, TRANSACTION_GAS, "WrongGasLimit")
     if len(to) != 20:
         raise LedgerError("transaction: no recipient; deploy through the deployment proxy", code="NoRecipient")
     if len(nonce) > 8:
         raise LedgerError("transaction: its nonce is beyond 2^64 - 1", code="BadTransaction")
     if parity not in (b"", b"\x01") or len(r) > 32 or len(s) > 32:
         raise LedgerError("transaction: its signature is out of range", code="BadSignature")
-    signed = b"".join(map(_item, fields[:8])) + _list(b"")
     signature = r.rjust(32, b"\0") + s.rjust(32, b"\0") + bytes((27 + len(parity),))
-    sender = recover_address(keccak256(_TYPE + _list(signed)), signature)
+    sender = recover_address(keccak256(_TYPE + _list(unsigned)), signature)
     return Transaction(sender, to, data, int.from_bytes(nonce, "big"), chain_id, keccak256(raw), bytes(raw))
 
 
 def _decode(raw: bytes) -> list[bytes]:
-    """The twelve fields; the access list, if empty, as b"", else as its encoding."""
-    if raw[:1] != _TYPE:
+    """The eleven fields that are byte strings; the access list must be empty.
+
+    Lenient about lengths: `recover` encodes the fields again and compares, which is what makes decoding strict.
+    """
+    if raw[:1] != _TYPE or len(raw) < 2 or raw[1] < 0xC0:
         raise LedgerError("transaction: not of type 2 (EIP-1559)", code="BadTransaction")
-    try:
-        decoded: Any = rlp.decode(raw[1:], strict=True)
-    except Exception:  # rlp raises IndexError and others beside its DecodingError
-        raise LedgerError("transaction: not RLP", code="BadTransaction") from None
-    if not isinstance(decoded, list) or len(decoded) != _FIELDS or not isinstance(decoded[8], list):
+    position = 2 + max(0, raw[1] - 0xF7)
+    fields: list[bytes] = []
+    count = 0
+    while position < len(raw) and count < _FIELDS:
+        first = raw[position]
+        if first >= 0xC0:
+            if count != _ACCESS_LIST:
+                raise LedgerError("transaction: a field is a list", code="BadTransaction")
+            if first > 0xC0:
+                raise LedgerError("transaction: its access list is not empty", code="NotEmptyAccessList")
+            position += 1
+        else:
+            if first < 0x80:
+                start, end = position, position + 1
+            elif first < 0xB8:
+                start, end = position + 1, position + 1 + first - 0x80
+            else:
+                start = position + 1 + first - 0xB7
+                end = start + int.from_bytes(raw[position + 1 : start], "big")
+            fields.append(raw[start:end])
+            position = end
+        count += 1
+    if count != _FIELDS or len(fields) != _FIELDS - 1:
         raise LedgerError("transaction: not the twelve fields of EIP-1559", code="BadTransaction")
-    access = bytes(rlp.encode(decoded[8]))
-    fields: list[bytes] = [*decoded[:8], access if decoded[8] else b"", *decoded[9:]]
-    if not all(isinstance(field, bytes) for field in fields):
-        raise LedgerError("transaction: a field is a list", code="BadTransaction")
-    if any(field[:1] == b"\0" for field in (*fields[:5], fields[6], *fields[9:])):
-        raise LedgerError("transaction: an integer has leading zeros", code="BadTransaction")
-    body = b"".join(map(_item, fields[:8])) + access + b"".join(map(_item, fields[9:]))
-    if _TYPE + _list(body) != raw:
-        raise LedgerError("transaction: not its canonical encoding", code="BadTransaction")
     return fields
 
 
-def _check(what: str, value: int, right: int, code: str) -> None:
+def _check(what: str, field: bytes, right: int, code: str) -> None:
+    value = int.from_bytes(field, "big")
     if value != right:
         raise LedgerError(f"transaction: {what} is {value}; on this ledger it is {right}", code=code)
 

@@ -217,6 +217,8 @@ class TestDatabase:
         edit(copy, "UPDATE events SET arguments = '{\"count\":\"1000000\"}', data = x'ff'")
         with reopen(copy) as chain, reopen_reader(path) as original:
             assert chain.call(COUNTER_ADDRESS, b"") == original.call(COUNTER_ADDRESS, b"")
+            with pytest.raises(AuditFailure, match=r"block 2, column events\.data"):
+                list(chain.events())
         assert not verify(url_of(copy), decoder=decode_count).ok
 
     def audit_messages(self, path):

@@ -132,6 +132,49 @@ class TestIntact:
             verify("sqlite://")
 
 
+class TestReaders:
+    """A wallet reads events and opens no EVM, but does not read them on trust."""
+
+    def test_no_changed_event_or_header_is_read(self, original, tmp_path):
+        path = tmp_path / "copy.db"
+        unread = {"transactions.sender", "transactions.nonce", "transactions.recipient", "transactions.raw"}
+        unread |= {f"transactions.{name}" for name in ("height", "position", "status", "output")}
+        for table in TABLES:
+            key, stored = rows(original, table)
+            for row in stored:
+                for n, column in enumerate(table.columns):
+                    place = f"{table.name}.{column.name}"
+                    if place in unread | {"head.id"}:
+                        continue
+                    shutil.copy(original, path)
+                    statement = f"UPDATE {table.name} SET {column.name} = ? WHERE {key} = ?"
+                    edit(path, (statement, (changed(row[n + 1]), row[0])))
+                    if place.startswith("transactions.") and block_of(table, row) == 1:
+                        continue  # the first block has no event whose transaction is named
+                    with pytest.raises(AuditFailure), reopen(path, None) as reader:
+                        list(reader.events())
+
+    @pytest.mark.parametrize("statement", ["DELETE FROM events WHERE sequence = 4", "UPDATE events SET name = x'41'"])
+    def test_missing_and_mistyped_events(self, copy, statement):
+        edit(copy, statement)
+        with pytest.raises(AuditFailure, match="events"), reopen(copy, None) as reader:
+            list(reader.events())
+
+    def test_an_event_outside_every_block_is_not_read(self, copy):
+        edit(
+            copy,
+            "INSERT INTO events SELECT 99, height, position, 9, address, topics, data, name, arguments FROM events"
+            " WHERE sequence = 1",
+        )
+        with reopen(copy, None) as reader:
+            assert len(list(reader.events())) == len(rows(copy, schema.events)[1]) - 1
+
+    def test_opens_no_evm(self, original):
+        with reopen(original, None) as reader:
+            assert list(reader.events(names=["Counted"]))
+            assert reader._machine is None
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 class TestEveryColumn:
     def test_changed_value(self, original, tmp_path, table):

@@ -11,14 +11,13 @@ from tbill_defi.chain.engine import Mode, database_path, open_engine
 from tbill_defi.chain.evidence import verify
 from tbill_defi.chain.heads import Genesis
 from tbill_defi.chain.journal import Appending, Journal
-from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError
+from tbill_defi.core.errors import LedgerBusy, LedgerError
 from tests.behaviour.chain.support import (
     ALICE,
     COUNTER_ADDRESS,
     OPERATOR,
     Desk,
     decode_count,
-    edit,
     make_ledger,
     reopen,
     url_of,
@@ -228,9 +227,3 @@ def test_a_failed_creation_can_be_repeated(tmp_path, monkeypatch):
             Journal.create(url, Genesis(1, OPERATOR.address, {}, None, {}), None)
     EmbeddedChain.create(url, operator=OPERATOR, clock=None, simulated_start=1).close()
     assert verify(url).ok
-
-
-def test_a_damaged_event_is_an_audit_failure_to_readers(path):
-    edit(path, "UPDATE events SET arguments = 'not json' WHERE sequence = 1")
-    with reopen(path, None) as reader, pytest.raises(AuditFailure, match=r"events\.arguments"):
-        list(reader.events())

@@ -1,0 +1,143 @@
+"""Reading events without an EVM, and still not on trust.
+
+Headers are followed from genesis to the signed head, and each block's event rows held to the digests in its header: a
+row that anyone without the operator's key has changed, moved, added or dropped is an `AuditFailure`, not a number in a
+wallet. What only replay can show, that the operator himself wrote what execution gives, `verify` shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tbill_defi.chain.blocks import Tip
+from tbill_defi.chain.digests import digest_column, split_digests
+from tbill_defi.chain.heads import Genesis, SignedHead
+from tbill_defi.chain.journal import Journal
+from tbill_defi.chain.replay import check_header, tip_after
+from tbill_defi.chain.schema import TRANSACTION_COLUMNS, events
+from tbill_defi.chain.types import EventRecord, Log
+from tbill_defi.core.errors import AuditFailure
+
+_ROWS_AT_A_TIME = 2_000
+_HASH = TRANSACTION_COLUMNS.index("hash")
+_TYPES = tuple(column.type.python_type for column in events.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What of a checked header reading needs."""
+
+    height: int
+    timestamp: int
+    transactions: range
+    hashes_digest: bytes
+    events: range
+    event_digests: tuple[bytes, ...]
+
+
+class EventReader:
+    """Event rows of one ledger; follows its head."""
+
+    def __init__(self, journal: Journal, genesis: Genesis) -> None:
+        self._journal = journal
+        self._tip = Tip(0, genesis.hash, genesis.clock_start or 0)
+        self._headers: list[_Header] = []
+
+    def read(
+        self,
+        head: SignedHead,
+        *,
+        names: Sequence[str] | None,
+        addresses: Sequence[bytes] | None,
+        from_block: int,
+        to_block: int | None,
+    ) -> Iterator[EventRecord]:
+        """Events up to a head whose signature holds, in order, filtered.
+
+        Raises
+        ------
+        AuditFailure
+            If a row or header is not what the head covers.
+        """
+        self._follow(head)
+        last = head.height if to_block is None else min(to_block, head.height)
+        wanted_names = None if names is None else frozenset(names)
+        wanted_addresses = None if addresses is None else frozenset(addresses)
+        group: list[_Header] = []
+        size = 0
+        for header in self._headers[max(from_block, 1) - 1 : last]:
+            if header.events:
+                group.append(header)
+                size += len(header.events) + len(header.transactions)
+            if group and (size >= _ROWS_AT_A_TIME or header.height == last):
+                for record in self._records(group):
+                    named = wanted_names is None or record.name in wanted_names
+                    if named and (wanted_addresses is None or record.log.address in wanted_addresses):
+                        yield record
+                group, size = [], 0
+
+    def _follow(self, head: SignedHead) -> None:
+        """Check and keep the headers up to the head."""
+        if head.height < self._tip.height:
+            raise AuditFailure(f"head at height {head.height}: the ledger was longer before; run `tbill audit verify`")
+        headers, tip = [], self._tip
+        for row in self._journal.headers(tip.height + 1, head.height):
+            check_header(row, tip)
+            tip = tip_after(row)
+            headers.append(_kept(row))
+        if (tip.height, tip.hash) != (head.height, head.block_hash):
+            raise AuditFailure(f"block {tip.height}: the headers do not end at the head; run `tbill audit verify`")
+        self._headers += headers
+        self._tip = tip
+
+    def _records(self, group: Sequence[_Header]) -> Iterator[EventRecord]:
+        first, last = group[0], group[-1]
+        rows = self._journal.event_rows(first.events.start, last.events.stop)
+        hashes = self._journal.transaction_hashes(first.transactions.start, last.transactions.stop)
+        for header in group:
+            mine = [rows[n] for n in header.events if n in rows]
+            _check_rows(header, mine)
+            sent = [hashes[n] for n in header.transactions if n in hashes]
+            if digest_column(sent) != header.hashes_digest:
+                raise AuditFailure(f"block {header.height}, column transactions.hash: not what the block covers")
+            for row in mine:
+                yield _record(header, row, sent)
+
+
+def _kept(row: Mapping[str, Any]) -> _Header:
+    transactions = range(row["first_transaction"], row["first_transaction"] + row["transaction_count"])
+    spanned = range(row["first_event"], row["first_event"] + row["event_count"])
+    hashes_digest = split_digests(row["transaction_digests"])[_HASH]
+    digests = tuple(split_digests(row["event_digests"]))
+    return _Header(row["height"], row["timestamp"], transactions, hashes_digest, spanned, digests)
+
+
+def _check_rows(header: _Header, rows: Sequence[tuple[Any, ...]]) -> None:
+    where = f"block {header.height}"
+    if len(rows) != len(header.events):
+        missing = len(header.events) - len(rows)
+        raise AuditFailure(f"{where}: {missing} rows of events are missing; run `tbill audit verify`")
+    for n, (column, wanted) in enumerate(zip(events.columns, _TYPES, strict=True)):
+        values = [row[n] for row in rows]
+        if not all(type(value) is wanted for value in values) or digest_column(values) != header.event_digests[n]:
+            raise AuditFailure(
+                f"{where}, column events.{column.name}: not what the block covers; run `tbill audit verify`"
+            )
+
+
+def _record(header: _Header, row: tuple[Any, ...], hashes: Sequence[bytes]) -> EventRecord:
+    sequence, height, position, log_index, address, topics, data, name, arguments = row
+    return EventRecord(
+        sequence,
+        height,
+        header.timestamp,
+        hashes[position],
+        position,
+        log_index,
+        Log(address, tuple(topics[start : start + 32] for start in range(0, len(topics), 32)), data),
+        name,
+        json.loads(arguments),
+    )
