@@ -18,6 +18,8 @@ from tbill_defi.ledger.books import Wallet
 COLUMNS = ("cusip", "face", "cost_price")
 CASH_NAMES = ("USD", "CASH")
 MAX_ROWS = 100_000
+MOST_UNITS = 10**18
+"""Stated limit of one position and of cash: a trillion dollars."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class Holdings:
                 raise ConventionError(f"face of {cusip}: {face} base units is not positive")
         if self.cash_units < 0:
             raise ConventionError(f"cash of {self.party}: {self.cash_units} base units is negative")
+        for name, amount in {**self.positions, "cash": self.cash_units}.items():
+            if amount > MOST_UNITS:
+                raise ConventionError(f"{name}: {amount} base units is more than a trillion dollars")
 
     @classmethod
     def read(cls, path: str | Path, *, party: str = "desk") -> Holdings:
@@ -122,23 +127,29 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         raise DataError(
             f"{path}: is not UTF-8 text; expected a CSV file with the columns {','.join(COLUMNS)}"
         ) from None
-    reader = csv.reader(text.splitlines())
+    reader = csv.reader(text.splitlines(), strict=True)
     try:
-        header = [name.strip().lower() for name in next(reader)]
-    except StopIteration:
-        raise DataError(f"{path}: is empty; expected the columns {','.join(COLUMNS)}") from None
-    missing = [name for name in COLUMNS[:2] if name not in header]
-    if missing:
-        raise DataError(f'{path.name} line 1: no column "{missing[0]}"; expected {",".join(COLUMNS)}')
-    for count, fields in enumerate(reader, start=1):
-        if not any(f.strip() for f in fields):
-            continue
-        where = f"{path.name} line {reader.line_num}"
-        if count > MAX_ROWS:
-            raise DataError(f"{where}: more than {MAX_ROWS:,} rows")
-        if len(fields) != len(header):
-            raise DataError(f"{where}: {len(fields)} fields where the header has {len(header)}")
-        yield where, dict(zip(header, fields, strict=True))
+        header = [name.strip().lower() for name in next(reader, [])]
+        if not any(header):
+            raise DataError(f"{path.name} line 1: is empty; expected the columns {','.join(COLUMNS)}")
+        for name in COLUMNS:
+            if header.count(name) > 1 or (name in COLUMNS[:2] and name not in header):
+                found = "two columns" if name in header else "no column"
+                raise DataError(f'{path.name} line 1: {found} "{name}"; expected {",".join(COLUMNS)}')
+        for count, fields in enumerate(reader, start=1):
+            if not any(f.strip() for f in fields):
+                continue
+            where = f"{path.name} line {reader.line_num}"
+            if count > MAX_ROWS:
+                raise DataError(f"{where}: more than {MAX_ROWS:,} rows")
+            if len(fields) != len(header):
+                raise DataError(
+                    f"{where}: {','.join(fields)!r} has {len(fields)} fields, the header {len(header)}; an amount with "
+                    "thousands separators needs quotes"
+                )
+            yield where, dict(zip(header, fields, strict=True))
+    except csv.Error as error:
+        raise DataError(f"{path.name} line {reader.line_num}: is not CSV: {error}") from None
 
 
 def _face(where: str, text: str) -> int:
@@ -148,6 +159,8 @@ def _face(where: str, text: str) -> int:
         raise DataError(f'{where}, column "face": {error}') from None
     if amount < 0:
         raise DataError(f'{where}, column "face": {text} is negative; expected dollars of face such as 1000000')
+    if amount > MOST_UNITS:
+        raise DataError(f'{where}, column "face": {text} is more than a trillion dollars')
     return amount
 
 
