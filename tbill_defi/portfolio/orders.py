@@ -70,10 +70,12 @@ class Order:
             "face": str(self.face_units),
             "quoted_clean_price": str(self.quoted_clean_price),
             "quote_settlement_date": self.quote_settlement_date.isoformat(),
+            "quoted_dirty_price": str(self.quoted_dirty_price),
             "clean_price": str(self.clean_price),
             "accrued": str(self.accrued),
             "dirty_price": str(self.dirty_price),
             "cash": str(self.cash_units),
+            "cost": str(self.cost_units),
             "source": self.source,
             "quote_date": self.quote_date.isoformat(),
         }

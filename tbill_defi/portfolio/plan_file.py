@@ -1,4 +1,8 @@
-"""A plan as a JSON file: written whole, read back as data, and believed only if its hash recomputes."""
+"""A plan as a JSON file: written whole, read back as data, and believed only if it writes the same file again.
+
+The plan's hash covers context and legs. The figures beside them (before, after, limits, reasons) are for people;
+`figures_hash` covers them, so that a changed figure is noticed, but nobody signs it.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from tbill_defi.core.errors import ConventionError, DataError, PlanError
+from tbill_defi.core.hashing import json_hash
 from tbill_defi.core.money import cash_from_price
 from tbill_defi.instruments import SECURITY
 from tbill_defi.ledger.settlement import legs_hash
@@ -25,7 +30,7 @@ MAX_BYTES = 16 * 2**20
 
 def dump(plan: RebalancePlan) -> dict[str, Any]:
     """The plan's JSON value: hashes with everything they are made of, then the figures."""
-    return {
+    value = {
         "hash": plan.hash,
         "context_hash": "0x" + plan.context_hash.hex(),
         "legs_hash": "0x" + legs_hash(plan.legs).hex(),
@@ -53,6 +58,7 @@ def dump(plan: RebalancePlan) -> dict[str, Any]:
         },
         "net_cash": str(plan.net_cash_units),
     }
+    return value | {"figures_hash": "0x" + json_hash(value).hex()}
 
 
 def _order(order: Order) -> dict[str, Any]:
@@ -90,12 +96,15 @@ def read(path: Path) -> RebalancePlan:
         raise DataError(f"{path}: is not JSON ({error}); expected a plan written by `tbill plan --out`") from None
     try:
         plan = _plan(raw)
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation, ConventionError) as error:
+        for order in plan.orders:
+            _check(order, plan.lot_units)
+        written = dump(plan)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, ConventionError) as error:
         raise DataError(f"{path}: is not a plan of this version: {error!r}") from None
-    for order in plan.orders:
-        _check(order, plan.lot_units)
-    if plan.hash != raw["hash"] or plan.context != raw["context"]:
-        raise PlanError(f"{path}: the content hashes to {plan.hash}, the file says {raw['hash']}; it was changed")
+    if written["hash"] != raw.get("hash"):
+        raise PlanError(f"{path}: the content hashes to {plan.hash}, the file says {raw.get('hash')}; it was changed")
+    if changed := [name for name in {**written, **raw} if written.get(name) != raw.get(name)]:
+        raise PlanError(f"{path}: {', '.join(changed)}: not what the plan says; the file was changed")
     return plan
 
 
