@@ -45,8 +45,10 @@ MIP_GAP = 1e-6
 NEAR = 1e-5
 """Of NAV, a year: lots over the trades of the relaxed solution will do if they are this near to it."""
 NEGLIGIBLE_LOTS = 1e-9
-MIP_NODES = 20_000
+MIP_NODES = 500
 """A bound in nodes, never in seconds: the same input gives the same plan on a slow machine."""
+TOLERANCE = 1e-9
+"""What the arithmetic of doubles may leave a limit overrun by, in its own unit."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,14 @@ def solve(target: Optimize, view: View, holdings: Holdings) -> Solution:
         if exact is None or (over_all is not None and programme.costs @ (over_all[0] - exact[0]) > 0):
             exact = over_all
     if exact is None:
-        raise Infeasible(
-            f"whole lots of ${target.lots.face:,} are too coarse for these limits; use smaller lots or wider limits"
-        )
+        raise _too_coarse(target)
     n = len(view.cusips)
     counts = np.rint(exact[0][: 2 * n]).astype(np.int64)
     lots = counts[:n] - counts[n:]
-    return Solution(lots, tuple(_reports(programme, limits, relaxed[1], lots, target, view, holdings)))
+    reports = tuple(_reports(programme, limits, relaxed[1], lots, target, view, holdings))
+    if any(report.slack < -TOLERANCE for report in reports):
+        raise _too_coarse(target)
+    return Solution(lots, reports)
 
 
 def lot_values(view: View, lot_units: int) -> tuple[Floats, Floats, Floats]:
@@ -219,6 +222,11 @@ def _run(programme: _Programme, *, integer: bool, elastic: bool = False) -> tupl
     if not solved and not (integer and solver.getInfo().primal_solution_status == 2):
         return None
     return np.array(solution.col_value), np.array(solution.row_dual)
+
+
+def _too_coarse(target: Optimize) -> Infeasible:
+    lot = f"${target.lots.face:,}"
+    return Infeasible(f"whole lots of {lot} do not fit within these limits; use smaller lots or wider limits")
 
 
 def _infeasible(programme: _Programme) -> Infeasible:

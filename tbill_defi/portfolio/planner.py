@@ -30,6 +30,8 @@ def build_plan(
     """
     if holdings.party == counterparty:
         raise PlanError(f"counterparty: {counterparty} cannot deal with itself")
+    if not holdings.positions and not holdings.cash_units:
+        raise PlanError(f"holdings: {holdings.party} has neither securities nor cash; there is nothing to invest")
     for cusip in holdings.positions:
         view.index(cusip)
     limits: tuple[LimitReport, ...] = ()
