@@ -32,7 +32,8 @@ library InstructionHash {
 
     bytes32 internal constant INSTRUCTION_TYPEHASH =
         keccak256(
-            "Instruction(Leg[] legs,uint64 notBefore,uint64 deadline,uint256 nonce,bytes32 contextHash,bytes32 planHash)"
+            "Instruction(Leg[] legs,uint64 notBefore,uint64 deadline,uint256 nonce,"
+            "bytes32 contextHash,bytes32 planHash)"
             "Leg(address token,address from,address to,uint256 amount)"
         );
 

@@ -5,7 +5,8 @@ pragma solidity 0.8.37;
 /// `since` is when the balance was last written, `pastCount` how many earlier balances are kept.
 type AccountWord is uint256;
 
-using {balanceOf, heldOf, sinceOf, pastCountOf, hasFrozen, withBalance, withHeld, withFrozen, nextPeriod} for AccountWord global;
+using {balanceOf, heldOf, sinceOf, pastCountOf, hasFrozen} for AccountWord global;
+using {withBalance, withHeld, withFrozen, nextPeriod} for AccountWord global;
 
 uint256 constant BALANCE_MASK = type(uint88).max;
 uint256 constant HELD_MASK = BALANCE_MASK << 88;

@@ -72,7 +72,9 @@ abstract contract Positions is ERC20, IERC6372 {
     function _update(address from, address to, uint256 value) internal virtual override {
         if (from == address(0)) {
             uint256 supply = totalSupply();
-            if (value > BALANCE_MASK - supply) revert SupplyCapExceeded(BALANCE_MASK, Math.saturatingAdd(supply, value));
+            if (value > BALANCE_MASK - supply) {
+                revert SupplyCapExceeded(BALANCE_MASK, Math.saturatingAdd(supply, value));
+            }
             _credit(address(0), value);
         } else if (from == to) {
             uint256 balance = balanceOf(from);

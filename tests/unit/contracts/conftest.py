@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coincurve import PrivateKey
 from eth_abi import decode, encode
 
 from tbill_defi.core.hashing import keccak256
-
-pyrevm = pytest.importorskip("pyrevm", reason="pyrevm has no wheel for this platform")
 
 ARTIFACTS = Path(__file__).resolve().parents[3] / "tbill_defi" / "ledger" / "artifacts"
 CHAIN_ID = 31_337_001
@@ -76,6 +73,9 @@ class Interface:
         entry = self._entry(kind, name)
         return keccak256(f"{name}({','.join(_canonical(p) for p in entry['inputs'])})".encode())[:4]
 
+    def selector_of_error(self, name: str) -> bytes:
+        return self.selector(name, "error")
+
     def call_data(self, name: str, *arguments: Any) -> bytes:
         types = [_canonical(p) for p in self._entry("function", name)["inputs"]]
         return self.selector(name) + encode(types, arguments)
@@ -100,12 +100,16 @@ class Contract:
         data = self.world.transact(sender or self.world.admin, self.address, self.interface.call_data(name, *arguments))
         return self.interface.decode_result(name, data) if data else None
 
+    def refusal(self, name: str, *arguments: Any) -> bytes:
+        """What a call that must revert returns."""
+        with pytest.raises(RevertError) as refusal:
+            self.send(name, *arguments)
+        return refusal.value.data
+
     def view(self, name: str, *arguments: Any) -> Any:
-        return self.interface.decode_result(name, self.world.look(self.address, self.interface.call_data(name, *arguments)))
-
-
-def address_of(key: PrivateKey) -> str:
-    return "0x" + keccak256(key.public_key.format(compressed=False)[1:])[12:].hex()
+        return self.interface.decode_result(
+            name, self.world.look(self.address, self.interface.call_data(name, *arguments))
+        )
 
 
 @dataclass
@@ -118,9 +122,9 @@ class World:
     contracts: dict[str, Contract] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # revm's checks on balance, fee and nonce are not what is tested here
-        config = pyrevm.CfgEnv(chain_id=CHAIN_ID)
-        self.machine = pyrevm.EVM(spec_id="PRAGUE", env=pyrevm.Env(cfg=config))
+        self.revm = pytest.importorskip("pyrevm", reason="pyrevm has no wheel for this platform")
+        config = self.revm.CfgEnv(chain_id=CHAIN_ID)
+        self.machine = self.revm.EVM(spec_id="PRAGUE", env=self.revm.Env(cfg=config))
         self.set_time(self.now)
         manager = self.deploy("AccessManager", self.admin)
         identity = self.deploy("IdentityRegistry", manager.address)
@@ -147,13 +151,12 @@ class World:
 
     def set_time(self, seconds: int) -> None:
         self.now = seconds
-        self.machine.set_block_env(pyrevm.BlockEnv(timestamp=seconds, number=1, gas_limit=2**30))
+        self.machine.set_block_env(self.revm.BlockEnv(timestamp=seconds, number=1, gas_limit=2**30))
 
     def deploy(self, name: str, *arguments: Any) -> Contract:
         interface = Interface.load(name)
-        checkpoint = self.machine.snapshot()
+        self.machine.snapshot()
         address = self.machine.deploy(self.admin, interface.init_code(*arguments), gas=GAS_LIMIT)
-        assert checkpoint is not None
         self.machine.commit()
         self.machine.reset_transient_storage()
         self.gas_used = self.machine.result.gas_used

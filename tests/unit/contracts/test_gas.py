@@ -51,7 +51,6 @@ def test_64_legs_to_new_holders_use_less_than_a_quarter_of_the_gas_limit(world: 
     digest = settlement.view("hashInstruction", instruction)
     settlement.send("settle", instruction, [sign(key, digest) for key in (dealer, client)])
 
-    print("gas of 64 legs:", world.gas_used)
     assert world.gas_used < 2**22
     assert all(t.view("balanceOf", address_of(client)) == 10**9 for t in tokens)
     assert settlement.view("isPlanSettled", address_of(client), plan)
