@@ -11,7 +11,7 @@ from tbill_defi.chain import schema
 from tbill_defi.chain.digests import digest_value, split_digests
 from tbill_defi.chain.findings import Findings, Kind
 from tbill_defi.chain.heads import BLOCK_DOMAIN, GENESIS_DOMAIN, Genesis
-from tbill_defi.chain.stored import UNREADABLE, Row, check_types, judge_row, scan
+from tbill_defi.chain.stored import UNREADABLE, Row, check_types, judge_row, reason, scan
 
 _COLUMNS = tuple(column.name for column in schema.blocks.columns)
 _FIELDS = len(schema.BLOCK_FIELDS)
@@ -79,8 +79,7 @@ def read_chain(connection: Connection, findings: Findings) -> StoredChain:
             else:
                 placed[block.height] = block
     except UNREADABLE as error:
-        text = str(getattr(error, "orig", None) or error) or type(error).__name__
-        findings.add(Kind.PAGES, last + 1, "blocks", f"unreadable from here on: {text}"[:300])
+        findings.add(Kind.PAGES, last + 1, "blocks", f"unreadable from here on: {reason(error)}")
     _place(displaced, placed, findings)
     chain.blocks = [placed[height] for height in sorted(placed)]
     _check_links(chain, findings)

@@ -112,6 +112,8 @@ class EmbeddedChain:
             chain_id = 2**40 + secrets.randbelow(2**52 - 2**40)
         if not 0 < chain_id < 2**53:
             raise UsageError(f"chain id: {chain_id} is not in [1, 2^53)")
+        if not all(isinstance(text, str) for item in (extras or {}).items() for text in item):
+            raise UsageError("extras: text by name; other values go in as text")
         code = {DEPLOYMENT_PROXY: DEPLOYMENT_PROXY_CODE}
         genesis = Genesis(chain_id, operator.address, code, simulated_start, dict(extras or {}))
         journal = Journal.create(url, genesis, SignedHead.sign(operator, genesis, 0, genesis.hash))
@@ -370,6 +372,10 @@ class EmbeddedChain:
         return machine
 
     def _try(self, calls: Sequence[Call], at: int | None) -> list[Outcome]:
+        if at is not None and not 0 <= at < 2**63:
+            raise UsageError(f"at: {at} is not a time in Unix seconds")
+        if any(len(call.sender) != 20 or len(call.to) != 20 for call in calls):
+            raise UsageError("call: an address is 20 bytes")
         machine = self._loaded()
         timestamp = self._next_time(machine.tip.timestamp) if at is None else at
         executor = machine.executor

@@ -22,9 +22,10 @@ from tbill_defi.chain.stored import (
     Row,
     RowStream,
     check_columns,
-    check_pages,
     check_schema,
     check_types,
+    page_faults,
+    reason,
     renumbered,
     scan,
 )
@@ -97,21 +98,20 @@ class _Audit:
         """Every step in order; each goes as far as the damage lets it."""
         if not check_schema(connection, self.findings):
             return
-        try:
-            check_pages(connection, self.findings)
-        except UNREADABLE as error:
-            self.unreadable(error)
+        faults = page_faults(connection)
         self.chain = read_chain(connection, self.findings)
         self.done = 0
         self.check_rows(connection, self.chain)
         self.check_head(connection, self.chain)
         if given is not None:
             self.compare(given, self.chain)
+        first = self.findings.first_block()
+        for n, fault in enumerate(faults):
+            self.findings.add(Kind.PAGES, first, f"database, fault {n + 1}", f"integrity_check: {fault}")
 
     def unreadable(self, error: BaseException) -> None:
         """Note damage of the database's own structure."""
-        text = str(getattr(error, "orig", None) or error) or type(error).__name__
-        self.findings.add(Kind.PAGES, self.done, "database", f"unreadable from here on: {text}"[:300])
+        self.findings.add(Kind.PAGES, self.done, "database", f"unreadable from here on: {reason(error)}")
 
     def report(self, given: SignedHead | None) -> AuditReport:
         """What was found."""
@@ -142,9 +142,11 @@ class _Audit:
                 taken.append(rows)
                 digests = block.header[column]
                 if stream.failure:
-                    text = f"unreadable from here on: {stream.failure}"[:300]
-                    self.findings.add(Kind.PAGES, block.height, stream.table.name, text)
-                    whole = False
+                    whole = whole and len(rows) == len(span or ())
+                    if not stream.told:
+                        stream.told = True
+                        text = f"unreadable from here on: {stream.failure}"
+                        self.findings.add(Kind.PAGES, block.height, stream.table.name, text)
                 elif span is None or column in block.damaged:
                     whole = False
                 elif len(rows) < len(span):

@@ -126,6 +126,10 @@ class Findings:
         """Whether anything is noted there."""
         return any(found.block == block and found.column == column for found in self._found.values())
 
+    def first_block(self) -> int:
+        """The lowest block anything is noted at; 0 if nothing is."""
+        return min((found.block for found in self._found.values()), default=0)
+
     def ordered(self) -> tuple[Finding, ...]:
         """As they were found."""
         return tuple(self._found.values())

@@ -49,11 +49,18 @@ def check_schema(connection: Connection, findings: Findings) -> bool:
     return good
 
 
-def check_pages(connection: Connection, findings: Findings) -> None:
-    """SQLite's own check of its pages."""
-    for (line,) in connection.exec_driver_sql("PRAGMA integrity_check(20)").all():
-        if line != "ok":
-            findings.add(Kind.PAGES, 0, "database", f"integrity_check: {line}".replace("\n", " ")[:300])
+def page_faults(connection: Connection) -> list[str]:
+    """What SQLite's own check of its pages says, if anything is wrong."""
+    try:
+        lines = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)").all()]
+    except UNREADABLE as error:
+        lines = [reason(error)]
+    return [" ".join(line.split())[:300] for line in lines if line != "ok"]
+
+
+def reason(error: BaseException) -> str:
+    """What the database driver said, in one line."""
+    return " ".join((str(getattr(error, "orig", None) or error) or type(error).__name__).split())[:300]
 
 
 def scan(connection: Connection, table: Table) -> Iterator[Row]:
@@ -114,7 +121,8 @@ class RowStream:
         self.table = table
         self.read = 0
         self.strays: list[Row] = []
-        self.failure: str = ""
+        self.failure = ""
+        self.told = False
         self._rows = scan(connection, table)
         self._waiting: list[Row] = []
 
@@ -156,7 +164,7 @@ class RowStream:
         try:
             row = next(self._rows, None)
         except UNREADABLE as error:
-            self.failure = str(getattr(error, "orig", None) or error) or type(error).__name__
+            self.failure = reason(error)
             return None
         self.read += row is not None
         return row

@@ -115,6 +115,17 @@ class TestSimulate:
         desk.chain.simulate([Call(ALICE.address, address)], at=START + 1_000)
         assert desk.chain.submit([desk.sign(ALICE, to=address)])[0].return_data == word(START)
 
+    @pytest.mark.parametrize("at", [-1, 2**63])
+    def test_what_is_no_time(self, desk, at):
+        with pytest.raises(UsageError, match="at"):
+            desk.chain.simulate([], at=at)
+
+    def test_what_is_no_address(self, desk):
+        with pytest.raises(UsageError, match="20 bytes"):
+            desk.chain.call(b"\x01", b"")
+        with pytest.raises(UsageError, match="20 bytes"):
+            desk.chain.simulate([Call(b"", COUNTER_ADDRESS)])
+
     def test_a_failure_inside_leaves_none_either(self, desk):
         calls = [Call(ALICE.address, COUNTER_ADDRESS), Call(DEPLOYMENT_PROXY, COUNTER_ADDRESS)]
         assert code_of(lambda: desk.chain.simulate(calls)) == "SenderHasCode"
@@ -310,6 +321,10 @@ class TestIdentity:
     def test_chain_id_must_fit_json(self, chain_id, clock):
         with pytest.raises(UsageError, match="chain id"):
             EmbeddedChain.create("sqlite://", operator=OPERATOR, clock=clock, chain_id=chain_id)
+
+    def test_extras_are_text(self, clock):
+        with pytest.raises(UsageError, match="extras"):
+            EmbeddedChain.create("sqlite://", operator=OPERATOR, clock=clock, extras={"n": 1})
 
     def test_extras_are_in_genesis(self, tmp_path, clock):
         key = SigningKey.from_seed("another")

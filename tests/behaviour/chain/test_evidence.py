@@ -1,5 +1,6 @@
 """Damage and fraud, each told for what it is."""
 
+import contextlib
 import shutil
 import sqlite3
 
@@ -389,18 +390,54 @@ class TestPages:
         with pytest.raises(AuditFailure, match="damaged"):
             reopen(copy, None)
 
-    def test_truncated_file_names_the_first_unreadable_height(self, tmp_path):
+    @pytest.mark.parametrize("table", ["blocks", "transactions", "events"])
+    def test_names_the_first_unreadable_height(self, tmp_path, table):
+        """A leaf page of a table is overwritten; what was on it is unreadable, what was before is not."""
         path = tmp_path / "a.db"
         make_ledger(path, blocks=60)
-        size = path.stat().st_size
-        connection = sqlite3.connect(path)
-        connection.close()
-        with path.open("r+b") as file:
-            file.truncate(size // 2 // 4096 * 4096)
+        break_leaf(path, table)
+        heights = readable_heights(path, table)
         report = audit(path)
-        pages = [finding for finding in report.findings if finding.kind is Kind.PAGES]
-        assert pages
-        assert "unreadable from here on" in " ".join(finding.message for finding in pages)
+        told = [finding for finding in report.findings if "unreadable from here on" in finding.message]
+        assert [(finding.kind, finding.column) for finding in told] == [(Kind.PAGES, table)]
+        assert told[0].block in (max(heights, default=0), max(heights, default=0) + 1)
+        assert told[0].block > 1
+        assert any(finding.column.startswith("database") for finding in report.findings)
+        with pytest.raises(AuditFailure, match="damaged"), reopen(path) as chain:
+            list(chain.events())
+
+    def test_truncated_file(self, tmp_path):
+        path = tmp_path / "a.db"
+        make_ledger(path, blocks=60)
+        with path.open("r+b") as file:
+            file.truncate(path.stat().st_size // 2 // 4096 * 4096)
+        assert Kind.PAGES in {finding.kind for finding in audit(path).findings}
+
+
+def break_leaf(path, table):
+    """Overwrite a page in the middle of a table."""
+    connection = sqlite3.connect(path)
+    (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    connection.close()
+    content = bytearray(path.read_bytes())
+    start = (root - 1) * 4096
+    cells = int.from_bytes(content[start + 3 : start + 5], "big")
+    assert content[start] == 5, "the root is an interior page"
+    pointer = start + 12 + 2 * (cells // 2)
+    cell = start + int.from_bytes(content[pointer : pointer + 2], "big")
+    page = int.from_bytes(content[cell : cell + 4], "big")
+    content[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+
+
+def readable_heights(path, table):
+    connection = sqlite3.connect(path)
+    heights = []
+    with contextlib.suppress(sqlite3.DatabaseError):
+        for (height,) in connection.execute(f"SELECT height FROM {table}"):
+            heights.append(height)
+    connection.close()
+    return heights
 
 
 class TestHeadFile:
