@@ -13,7 +13,7 @@ from tests.behaviour.chain.support import (
     BOB,
     COUNTER,
     COUNTER_ADDRESS,
-    LOOP,
+    GREEDY,
     OPERATOR,
     START,
     TRANSIENT,
@@ -74,7 +74,7 @@ class TestSubmit:
         assert desk.chain.submit([good])[0].return_data == word(1)
 
     def test_more_than_a_quarter_of_the_gas_is_refused(self, desk):
-        address = desk.deploy(ALICE, LOOP)
+        address = desk.deploy(ALICE, GREEDY)
         height, nonce = desk.chain.height, desk.chain.nonce(ALICE.address)
         batch = [desk.sign(ALICE), desk.sign(ALICE, to=address, ahead=1)]
         assert code_of(lambda: desk.chain.submit(batch)) == "TooLarge"

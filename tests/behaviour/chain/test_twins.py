@@ -12,8 +12,8 @@ from tests.behaviour.chain.support import (
     COUNTER_ADDRESS,
     CREATOR,
     ENVIRONMENT,
+    GREEDY,
     INVALID,
-    LOOP,
     TRANSIENT,
     decode_count,
     deployment,
@@ -23,7 +23,7 @@ from tests.behaviour.chain.support import (
 )
 
 ALICE = SigningKey.from_seed("alice").address
-CODES = [COUNTER, CREATOR, ENVIRONMENT, INVALID, LOOP, TRANSIENT]
+CODES = [COUNTER, CREATOR, ENVIRONMENT, INVALID, GREEDY, TRANSIENT]
 PRECOMPILES = [
     (1, bytes(128)),  # ecrecover of nothing
     (2, b"sha"),
