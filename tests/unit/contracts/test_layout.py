@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,21 @@ def test_every_external_function_is_documented(path: Path) -> None:
 def test_sources_are_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
     assert all(len(line) <= 120 for line in path.read_text().splitlines())
+
+
+def test_forge_compiles_with_the_settings_of_the_build() -> None:
+    contracts = SOURCES[0].parents[1]
+    settings = json.loads((contracts / "settings.json").read_text())
+    forge = tomllib.loads((contracts / "foundry.toml").read_text())["profile"]["default"]
+    assert forge["evm_version"] == settings["evmVersion"]
+    assert forge["optimizer"] == settings["optimizer"]["enabled"]
+    assert forge["optimizer_runs"] == settings["optimizer"]["runs"]
+    assert forge["via_ir"] == settings["viaIR"]
+    assert forge["bytecode_hash"] == settings["metadata"]["bytecodeHash"]
+    assert forge["cbor_metadata"] == settings["metadata"]["appendCBOR"]
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    lock = json.loads((SOURCES[0].parents[1] / "package-lock.json").read_text())
+    assert [name for name, package in lock["packages"].items() if "resolved" in package] == []
+    assert all("integrity" in package for name, package in lock["packages"].items() if name)
