@@ -47,6 +47,8 @@ INVESTORS = {"alice": "137.25", "bob": "0.75"}
 """Party -> dollars of face bought from the desk."""
 TRADE_LIMIT = "1000000"
 NO_LIMIT = 2**256 - 1
+WIDEST = 118
+"""Columns of the screens, and of what goes into a pipe."""
 DAILY_MOVE_BP = 5.19
 """Standard deviation of daily changes of the 2-year par yield, 250 days to 2026-03-24 (US Treasury)."""
 TARGET_RATE = 0.035
@@ -58,7 +60,8 @@ class Demo:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.out = Console(highlight=False, width=118)
+        self.out = Console(highlight=False, emoji=False)
+        self.out.width = min(self.out.width, WIDEST) if self.out.is_terminal else WIDEST
         self.view = view(SAMPLE_DATE, data=sample_data())
 
     def run(self) -> None:

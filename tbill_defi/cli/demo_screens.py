@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
-from rich.table import Table
 
 from tbill_defi.chain.evidence import AuditReport
 from tbill_defi.core.decision import Decision
@@ -17,6 +16,7 @@ from tbill_defi.portfolio.plan import RebalancePlan
 from tbill_defi.portfolio.settlement_cost import SettlementComparison
 from tbill_defi.portfolio.view import View
 from tbill_defi.report import formats, tables
+from tbill_defi.report.layout import Column, Sheet
 
 
 def require(holds: bool) -> None:
@@ -29,21 +29,26 @@ def opening(out: Console, view: View, plan: RebalancePlan, band: tuple[float, fl
     """The book, and what is wrong with it."""
     book = plan.before
     out.rule(f"[bold]The desk's book, {view.date}[/]", align="left")
-    table = tables.make_table("", "CUSIP", "coupon", "maturity", "face $", "clean", "yield", "duration", "weight")
+    sheet = Sheet(
+        "",
+        Column("CUSIP", left=True),
+        Column("coupon", rank=1),
+        *("maturity", "face $", "clean", "yield", "duration", "weight"),
+    )
     for cusip, units in sorted(plan.holdings.positions.items(), key=lambda item: view.index(item[0])):
         i = view.index(cusip)
         security = view.securities[i]
-        table.add_row(
+        sheet.add(
             cusip,
             formats.coupon(security),
             security.maturity_date.isoformat(),
-            f"{units // UNITS_PER_DOLLAR:,}",
+            formats.face(units),
             formats.price(security, float(view.clean_price[i])),
             formats.percent(float(view.yield_[i])),
             f"{view.modified_duration[i]:.2f}",
             f"{units / UNITS_PER_DOLLAR * view.mid_dirty[i] / 100 / book.nav:.1%}",
         )
-    out.print(table)
+    out.print(sheet)
     out.print(tables.book_line(book))
     over = (book.duration - band[1]) * book.nav / 1e4
     short = sum(
@@ -60,7 +65,7 @@ def opening(out: Console, view: View, plan: RebalancePlan, band: tuple[float, fl
 
 def side_by_side(out: Console, plans: Sequence[RebalancePlan], band: tuple[float, float]) -> None:
     """Plans beside each other."""
-    table = tables.make_table("[bold]Two plans[/]", "", *(plan.strategy.name for plan in plans), left=("",))
+    sheet = Sheet("Two plans", Column("", left=True), *(plan.strategy.name for plan in plans))
     rows: list[tuple[str, Callable[[RebalancePlan], str]]] = [
         ("orders, legs", lambda p: f"{len(p.orders)}, {len(p.legs)}"),
         (
@@ -75,14 +80,14 @@ def side_by_side(out: Console, plans: Sequence[RebalancePlan], band: tuple[float
             "DV01",
             lambda p: f"{formats.dollars(p.after.dv01)} ({formats.dollars(p.after.dv01 - p.before.dv01, sign=True)})",
         ),
-        ("cost", lambda p: f"{formats.cents(p.cost_units // 10**4 * 10**4)} = {p.cost_32nds:.2f}/32"),
+        ("cost", lambda p: f"{formats.cash(p.cost_units)} = {p.cost_32nds:.2f}/32"),
         ("break-even", lambda p: "none by yield" if p.breakeven_days is None else f"{p.breakeven_days:.0f} days"),
         ("binding limit", _binding),
         ("plan hash", lambda p: formats.short_hash(p.hash)),
     ]
     for name, show in rows:
-        table.add_row(name, *(show(plan) for plan in plans))
-    out.print(table)
+        sheet.add(name, *(show(plan) for plan in plans))
+    out.print(sheet)
     out.print()
 
 
@@ -91,8 +96,7 @@ def _binding(plan: RebalancePlan) -> str:
     binding = max(plan.limits, key=lambda limit: limit.shadow_price_bp, default=None)
     if binding is None or binding.shadow_price_bp == 0:
         return "none (fixed weights)"
-    step, unit = (10.0, "0.1 y") if binding.unit == "years" else (100.0, "1%")
-    return f"{binding.name}: {binding.shadow_price_bp / step:.2f} bp per {unit}"
+    return f"{binding.name}: {formats.shadow_price(binding.shadow_price_bp, binding.unit)}"
 
 
 def settled(
@@ -106,7 +110,7 @@ def settled(
 ) -> None:
     """The chosen plan, its stages with times, and the result."""
     out.rule(f"[bold]{plan.strategy.name} approved by {execution.approved_by}[/]", align="left")
-    out.print(tables.orders_in_brief(plan))
+    out.print(tables.orders(plan))
     moments = [*(moment for _, moment in stages[1:]), end]
     for (text, began), after in zip(stages, moments, strict=True):
         out.print(f"  {text:<36} {(after - began) * 1e3:7.1f} ms")
@@ -130,8 +134,7 @@ def retail(out: Console, wallets: Sequence[Wallet], view: View, tape: Sequence[T
     for wallet in wallets:
         out.print(tables.wallet(wallet, view))
     out.print()
-    shown: Table = tables.tape(tape[-2:])
-    out.print(shown)
+    out.print(tables.tape(tape[-2:]))
     out.print(f"and before them {len(tape[0].legs)} legs in block {tape[0].height}\n")
 
 
@@ -148,13 +151,13 @@ def closing(
 ) -> None:
     """T+1 against atomic, in dollars."""
     out.rule("[bold]This trade, T+1 against atomic[/]", align="left")
-    table = tables.make_table("", "", "T+1", "atomic", left=("",))
-    table.add_row("settles", str(plan.market_settlement_date), str(plan.settlement_date))
-    table.add_row("net cash paid", f"${result.net_cash_regular:,.2f}", f"${result.net_cash_atomic:,.2f}")
-    table.add_row("higher yield earned meanwhile", "$0.00", f"${result.carry_gained:,.2f}")
-    table.add_row("replacement risk, 1 s.d.", f"${result.replacement_risk:,.2f}", "$0.00")
-    table.add_row("charge if purchases fail a day", f"${result.fails_charge:,.2f}", "$0.00")
-    out.print(table)
+    sheet = Sheet("", Column("", left=True), "T+1", "atomic")
+    sheet.add("settles", str(plan.market_settlement_date), str(plan.settlement_date))
+    sheet.add("net cash paid", f"${result.net_cash_regular:,.2f}", f"${result.net_cash_atomic:,.2f}")
+    sheet.add("higher yield earned meanwhile", "$0.00", f"${result.carry_gained:,.2f}")
+    sheet.add("replacement risk, 1 s.d.", f"${result.replacement_risk:,.2f}", "$0.00")
+    sheet.add("charge if purchases fail a day", f"${result.fails_charge:,.2f}", "$0.00")
+    out.print(sheet)
     charge = f"TMPG charge max(1%, 3% - {formats.percent(target_rate, 2)}) of purchase proceeds / 360"
     out.print(
         f"assumed: {result.days} day(s); a day's yield move of {move_bp} bp (s.d. of the 2-year, last 250 days), "

@@ -35,9 +35,22 @@ def cents(units: int) -> str:
     return f"-${format_units(-units)}" if units < 0 else f"${format_units(units)}"
 
 
-def millions(units: int) -> str:
-    """Face or cash of base units in millions of dollars."""
-    return f"{units / UNITS_PER_DOLLAR / 1e6:,.3f}"
+def cash(units: int) -> str:
+    """Dollars of base units, rounded half up to the cent."""
+    cent = UNITS_PER_DOLLAR // 100
+    rounded = (abs(units) + cent // 2) // cent * cent
+    return f"{'-' if units < 0 and rounded else ''}${format_units(rounded)}"
+
+
+def face(units: int) -> str:
+    """Exact dollars of face: no decimals unless there are some."""
+    return format_units(units, places=0)
+
+
+def shadow_price(bp_per_unit: float, unit: str) -> str:
+    """What relaxing a limit earns: per tenth of a year, or per percentage point."""
+    step, name = (10.0, "0.1 y") if unit == "years" else (100.0, "1%")
+    return f"{bp_per_unit / step:.2f} bp per {name}"
 
 
 def coupon(security: Security) -> str:

@@ -1,181 +1,178 @@
-"""Rich tables of plans, wallets, the tape and the market."""
+"""Sheets of plans, wallets, the tape and the market."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.text import Text
 
 from tbill_defi.core.clock import age_days
-from tbill_defi.core.money import UNITS_PER_DOLLAR
+from tbill_defi.core.decision import Decision
+from tbill_defi.core.money import UNITS_PER_DOLLAR, format_units
 from tbill_defi.ledger.books import TapeEntry, Wallet
 from tbill_defi.portfolio.metrics import Metrics
 from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
 from tbill_defi.portfolio.view import View
 from tbill_defi.report import formats
+from tbill_defi.report.layout import Column, Sheet, text
 
-
-def make_table(title: str, *columns: str, left: Sequence[str] = ()) -> Table:
-    """A table whose columns are right-aligned, but for those named in `left`."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="left" if column in left else "right", no_wrap=True)
-    return table
+SMALLEST_SHADOW_BP = 0.005
+"""Shadow prices below this are shown as 0.00 and do not bind."""
 
 
 def effect_rows(plan: RebalancePlan) -> list[tuple[str, str, str, str]]:
     """(figure, before, after, change) of a plan."""
     before, after = plan.before, plan.after
     return [
-        (
-            "NAV",
-            formats.dollars(before.nav),
-            formats.dollars(after.nav),
-            formats.dollars(after.nav - before.nav, sign=True),
-        ),
-        (
-            "yield (STREET)",
-            formats.percent(before.yield_),
-            formats.percent(after.yield_),
-            formats.basis_points(after.yield_ - before.yield_),
-        ),
-        (
-            "yield, DV01-weighted",
-            formats.percent(before.dv01_weighted_yield),
-            formats.percent(after.dv01_weighted_yield),
-            formats.basis_points(after.dv01_weighted_yield - before.dv01_weighted_yield),
-        ),
+        _dollars("NAV", before.nav, after.nav),
+        _yields("yield (STREET)", before.yield_, after.yield_),
+        _yields("yield, DV01-weighted", before.dv01_weighted_yield, after.dv01_weighted_yield),
         _years("modified duration", before.duration, after.duration),
         _years("WAM", before.wam_years, after.wam_years),
-        (
-            "DV01",
-            formats.dollars(before.dv01),
-            formats.dollars(after.dv01),
-            formats.dollars(after.dv01 - before.dv01, sign=True),
-        ),
-        (
-            "cash",
-            formats.dollars(before.cash),
-            formats.dollars(after.cash),
-            formats.dollars(after.cash - before.cash, sign=True),
-        ),
+        _dollars("DV01", before.dv01, after.dv01),
+        _dollars("cash", before.cash, after.cash),
         ("securities", str(before.securities), str(after.securities), f"{after.securities - before.securities:+d}"),
         ("rating", before.rating or "-", after.rating or "-", ""),
     ]
+
+
+def _dollars(name: str, before: float, after: float) -> tuple[str, str, str, str]:
+    return name, formats.dollars(before), formats.dollars(after), formats.dollars(after - before, sign=True)
+
+
+def _yields(name: str, before: float, after: float) -> tuple[str, str, str, str]:
+    return name, formats.percent(before), formats.percent(after), formats.basis_points(after - before)
 
 
 def _years(name: str, before: float, after: float) -> tuple[str, str, str, str]:
     return name, f"{before:.3f} y", f"{after:.3f} y", f"{after - before:+.3f} y"
 
 
-def effect(plan: RebalancePlan) -> Table:
+def effect(plan: RebalancePlan) -> Sheet:
     """Figures before and after a plan."""
-    table = make_table("Effect", "figure", "before", "after", "change", left=("figure",))
+    sheet = Sheet("Effect", Column("figure", left=True), "before", "after", "change")
     for row in effect_rows(plan):
-        table.add_row(*row)
-    return table
+        sheet.add(*row)
+    return sheet
 
 
 def cost_line(plan: RebalancePlan) -> str:
     """Cost in dollars, basis points and 32nds, and the days that earn it back."""
     days = plan.breakeven_days
     return (
-        f"cost {formats.cents(plan.cost_units)} = {plan.cost_bp:.2f} bp of NAV = {plan.cost_32nds:.2f}/32 of face "
-        "traded; " + (f"earned back in {days:.0f} days" if days is not None else "not earned back by yield")
+        f"cost {formats.cash(plan.cost_units)} = {plan.cost_bp:.2f} bp of NAV = {plan.cost_32nds:.2f}/32 of "
+        f"face traded; {f'earned back in {days:.0f} days' if days is not None else 'not earned back by yield'}"
     )
 
 
-def orders(plan: RebalancePlan) -> Table:
-    """Orders with every price, its source and age."""
-    table = make_table(
+def orders(plan: RebalancePlan) -> Sheet:
+    """Orders with every price, its source and age, as far as the screen is wide."""
+    sheet = Sheet(
         f"Orders with {plan.counterparty}, settling {plan.settlement_date} (prices per 100 face)",
-        *(
-            "",
-            "CUSIP",
-            "coupon",
-            "maturity",
-            "face $",
-            "quoted",
-            "T+1 dirty",
-            "clean",
-            "accrued",
-            "dirty",
-            "cash $",
-            "price",
-            "why",
-        ),
-        left=("", "CUSIP", "price", "why"),
+        Column("", left=True),
+        Column("CUSIP", left=True),
+        Column("coupon", rank=3),
+        Column("maturity", rank=2),
+        "face $",
+        Column("quoted", rank=1),
+        Column("T+1 dirty", rank=4),
+        Column("clean", rank=7),
+        Column("accrued", rank=6),
+        "dirty",
+        "cash $",
+        Column("price", left=True, rank=5),
+        Column("why", left=True, rank=8),
     )
     for o in plan.orders:
         age = age_days(o.quote_date, plan.trade_date)
-        table.add_row(
-            f"[green]{o.side}[/]" if o.side == "buy" else f"[red]{o.side}[/]",
+        sheet.add(
+            Text(o.side, style="green" if o.side == "buy" else "red"),
             o.cusip,
             formats.coupon(o.security),
             o.security.maturity_date.isoformat(),
-            f"{o.face_units // UNITS_PER_DOLLAR:,}",
+            formats.face(o.face_units),
             formats.price(o.security, float(o.quoted_clean_price)),
             str(o.regular_dirty_price or "-"),
             str(o.clean_price),
             str(o.accrued),
             str(o.dirty_price),
-            f"{o.cash_units / UNITS_PER_DOLLAR:,.2f}",
-            o.source + (f", {age} d old" if age else ""),
-            o.reason,
+            formats.cash(o.cash_units)[1:],
+            text(o.source) + (f", {age} d old" if age else ""),
+            text(o.reason),
         )
-    return table
+    return sheet
 
 
-def orders_in_brief(plan: RebalancePlan) -> Table:
-    """Orders on a narrow screen: both prices, no reasons."""
-    table = make_table(
-        f"Orders with {plan.counterparty}, settling {plan.settlement_date} (prices per 100 face)",
-        *("", "CUSIP", "coupon", "maturity", "face $", "quoted", "dirty T+1", "dirty today", "cash $", "price"),
-        left=("", "CUSIP", "price"),
-    )
-    for o in plan.orders:
-        table.add_row(
-            f"[green]{o.side}[/]" if o.side == "buy" else f"[red]{o.side}[/]",
-            o.cusip,
-            formats.coupon(o.security),
-            o.security.maturity_date.isoformat(),
-            f"{o.face_units // UNITS_PER_DOLLAR:,}",
-            formats.price(o.security, float(o.quoted_clean_price)),
-            str(o.regular_dirty_price or "-"),
-            str(o.dirty_price),
-            f"{o.cash_units / UNITS_PER_DOLLAR:,.2f}",
-            o.source,
-        )
-    return table
-
-
-def limits(plan: RebalancePlan, *, binding_only: bool = True) -> Table:
+def limits(plan: RebalancePlan, *, binding_only: bool = True) -> Sheet:
     """Limits of the programme: those that bind, or all."""
-    table = make_table("Limits", "limit", "value", "from", "to", "slack", "shadow price", left=("limit",))
-    shown = [x for x in plan.limits if not binding_only or x.shadow_price_bp > 0.005]
+    sheet = Sheet(
+        "Limits that bind" if binding_only else "Limits",
+        Column("limit", left=True),
+        "value",
+        *(Column(name, rank=1) for name in ("from", "to")),
+        Column("slack", rank=2),
+        "shadow price",
+    )
+    shown = [x for x in plan.limits if not binding_only or x.shadow_price_bp > SMALLEST_SHADOW_BP]
     for limit in sorted(shown, key=lambda x: -x.shadow_price_bp):
         unit = 1.0 if limit.unit == "years" else 100.0
         suffix = " y" if limit.unit == "years" else "%"
         bounds = [f"{b * unit:.2f}{suffix}" if abs(b) != float("inf") else "" for b in (limit.lower, limit.upper)]
-        table.add_row(
-            limit.name,
+        sheet.add(
+            text(limit.name),
             f"{limit.value * unit:.3f}{suffix}",
             *bounds,
             f"{limit.slack * unit:.3f}{suffix}",
-            f"{limit.shadow_price_bp / (10.0 if limit.unit == 'years' else 100.0):.2f} bp per "
-            + ("0.1 y" if limit.unit == "years" else "1%"),
+            formats.shadow_price(limit.shadow_price_bp, limit.unit),
         )
-    return table
+    return sheet
 
 
-def wallet(found: Wallet, view: View | None) -> Table:
+def refusals(decisions: Sequence[Decision]) -> Sheet:
+    """Legs that the contracts refuse: rule, code, largest amount that passes."""
+    sheet = Sheet(
+        "Refused",
+        Column("asset", left=True),
+        "amount $",
+        Column("rule", left=True),
+        "code",
+        Column("party", left=True, rank=1),
+        "largest that passes $",
+        Column("why", left=True, rank=2),
+    )
+    for d in decisions:
+        sheet.add(
+            d.asset,
+            format_units(d.amount),
+            d.rule,
+            str(d.code),
+            text(d.party),
+            format_units(d.largest_amount),
+            d.message.rpartition(": ")[2],
+        )
+    return sheet
+
+
+def wallet(found: Wallet, view: View | None) -> Sheet:
     """Holdings of a party; with a view also prices, yields and values."""
-    columns = ["CUSIP", "face $"]
-    if view is not None:
-        columns += ["type", "coupon", "maturity", "clean", "yield", "duration", "value $", "price"]
-    table = make_table(f"{found.party}: {', '.join(found.addresses)}", *columns, left=("CUSIP", "type", "price"))
+    priced = (
+        Column("type", left=True, rank=5),
+        Column("coupon", rank=6),
+        Column("maturity", rank=4),
+        "clean",
+        Column("yield", rank=2),
+        Column("duration", rank=3),
+        "value $",
+        Column("price", left=True, rank=1),
+    )
+    sheet = Sheet(
+        f"{found.party}: {', '.join(found.addresses)}",
+        Column("CUSIP", left=True),
+        "face $",
+        *(priced if view is not None else ()),
+    )
     for cusip, units in found.positions.items():
-        row = [cusip, formats.cents(units)[1:]]
+        row = [cusip, format_units(units)]
         if view is not None:
             i = view.index(cusip)
             security = view.securities[i]
@@ -189,9 +186,9 @@ def wallet(found: Wallet, view: View | None) -> Table:
                 f"{units / UNITS_PER_DOLLAR * view.mid_dirty[i] / 100:,.2f}",
                 f"{view.sources[i]} {view.quote_dates[i]}",
             ]
-        table.add_row(*row)
-    table.add_row(CURRENCY, formats.cents(found.cash)[1:])
-    return table
+        sheet.add(*row)
+    sheet.add(CURRENCY, format_units(found.cash), *("" for _ in sheet.columns[2:]))
+    return sheet
 
 
 def blocked(found: Wallet) -> list[str]:
@@ -203,30 +200,36 @@ def blocked(found: Wallet) -> list[str]:
     ]
 
 
-def tape(entries: Sequence[TapeEntry]) -> Table:
+def tape(entries: Sequence[TapeEntry]) -> Sheet:
     """Settled legs in order."""
-    table = make_table(
-        "Tape", "block", "time", "asset", "from", "to", "amount $", "plan", left=("time", "asset", "from", "to", "plan")
+    sheet = Sheet(
+        "Tape",
+        "block",
+        Column("time", left=True, rank=1),
+        *(Column(name, left=True) for name in ("asset", "from", "to")),
+        "amount $",
+        Column("plan", left=True, rank=2),
     )
     for entry in entries:
         for leg in entry.legs:
-            table.add_row(
+            sheet.add(
                 str(entry.height),
                 formats.moment(entry.timestamp),
                 leg.asset,
                 leg.giver,
                 leg.receiver,
-                formats.cents(leg.amount)[1:],
+                format_units(leg.amount),
                 formats.short_hash(entry.plan_hash) or "-",
             )
-    return table
+    return sheet
 
 
-def curve(view: View) -> Table:
+def curve(view: View) -> Sheet:
     """Par yields of the date."""
-    table = make_table(f"Par yields of {view.date}", *view.curve)
-    table.add_row(*(formats.percent(rate, 2) for rate in view.curve.values()))
-    return table
+    sheet = Sheet(f"Par yields of {view.date}", Column("tenor", left=True), "par yield")
+    for tenor, rate in view.curve.items():
+        sheet.add(tenor, formats.percent(rate, 2))
+    return sheet
 
 
 def book_line(metrics: Metrics) -> str:
