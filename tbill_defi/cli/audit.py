@@ -8,19 +8,23 @@ from typing import Annotated
 
 import typer
 
-from tbill_defi.cli.common import Home, Json, console, print_json, progress
+from tbill_defi.cli.common import Home, Json, console, group, print_json, progress
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Evidence: the signed head, and a full check.", no_args_is_help=True)
-    group.command("head")(head)
-    group.command("verify")(verify)
-    app.add_typer(group, name="audit")
+    commands = group("Evidence: the signed head, and a full check.")
+    commands.command("head")(head)
+    commands.command("verify")(verify)
+    app.add_typer(commands, name="audit")
 
 
 def head(home: Home = None) -> None:
-    """Print the signed head as JSON; keep it elsewhere: `tbill audit head > head.json`."""
+    """Print the operator's signed head as JSON.
+
+    Keep it where the ledger's operator cannot change it, as in `tbill audit head > head.json`: a later
+    `audit verify --head head.json` then tells a dropped tail, an older copy or a fork apart.
+    """
     from tbill_defi.ledger.open import open_ledger
 
     with open_ledger(home=home, read_only=True) as ledger:
@@ -32,7 +36,10 @@ def verify(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Replay the ledger from its first transaction and check every stored byte."""
+    """Replay the ledger and check every stored byte.
+
+    Every transaction since the first is executed again; receipts, events, digests and signatures must be the same.
+    """
     from tbill_defi.chain.evidence import SignedHead
     from tbill_defi.chain.evidence import verify as verify_journal
     from tbill_defi.core.errors import AuditFailure
@@ -59,12 +66,10 @@ def verify(
             }
         )
     elif report.ok:
-        console().print(report.verdict, markup=False)
-        console().print(
-            f"{report.transactions} transactions executed again, {report.events} events equal", markup=False
-        )
+        console().print(report.verdict, soft_wrap=True)
+        console().print(f"{report.transactions} transactions executed again, {report.events} events equal")
     else:
         for finding in report.findings:
-            console().print(finding.describe(), markup=False, soft_wrap=True)
+            console().print(finding.describe(), soft_wrap=True)
     if not report.ok:
         raise AuditFailure(report.verdict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from tbill_defi.core.errors import UsageError
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tbill_defi.portfolio.view import View
+
+PIPE_WIDTH = 200
+"""Columns of a table that goes into a pipe or a file: all of them fit."""
 
 Home = Annotated[
     Path | None,
@@ -29,16 +34,39 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 Day = Annotated[str | None, typer.Option("--date", help="Market date such as 2026-08-21.", show_default="the ledger's")]
 
 
+def show_help(context: typer.Context) -> None:
+    """What a command group does when no command is named."""
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
+
+
+def group(about: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
+    """A group of commands that shows its help when none is named."""
+    made = typer.Typer(help=about, cls=cls, invoke_without_command=True, rich_markup_mode=None)
+    made.callback()(show_help)
+    return made
+
+
 def console() -> Console:
-    """Where tables go: as wide as the terminal, or 160 columns in a pipe."""
+    """Where tables go: as wide as the terminal; in a pipe as wide as COLUMNS says, else `PIPE_WIDTH`."""
     from rich.console import Console
 
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return Console(highlight=False, markup=False, emoji=False)
+    return Console(highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
+
+
+def hint(text: str) -> None:
+    """What comes naturally next, on stderr, where a person looks."""
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        from rich.console import Console
+
+        Console(stderr=True, highlight=False, markup=False).print(f"next: {text}", style="dim", soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 @contextmanager
@@ -52,12 +80,12 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def parse_date(text: str) -> date:
+def parse_date(text: str, field: str = "date") -> date:
     """A date option."""
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"date: {text!r} is not a date such as 2026-08-21") from None
+        raise UsageError(f"{field}: {text!r} is not a date such as 2026-08-21") from None
 
 
 def view_at(home: Path | None, day: date) -> View:
@@ -67,14 +95,13 @@ def view_at(home: Path | None, day: date) -> View:
     return view(day, home=home)
 
 
-def ledger_date(home: Path | None) -> date:
-    """Market date of the home's ledger."""
-    from tbill_defi.ledger.open import open_ledger
-
-    with open_ledger(home=home, read_only=True) as found:
-        return found.market_date
-
-
 def chosen_date(home: Path | None, text: str | None) -> date:
     """The date given, else the ledger's market date."""
-    return parse_date(text) if text else ledger_date(home)
+    if text:
+        return parse_date(text)
+    from tbill_defi.ledger.open import ledger_url, open_ledger
+
+    if not Path(ledger_url(home).removeprefix("sqlite:///")).exists():
+        raise UsageError("date: give --date, since there is no ledger whose market date could be taken")
+    with open_ledger(home=home, read_only=True) as found:
+        return found.market_date

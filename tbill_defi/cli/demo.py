@@ -18,7 +18,11 @@ def demo(
         Path | None, typer.Option(help="Leave the demo's home in this new folder.", show_default="a temporary one")
     ] = None,
 ) -> None:
-    """Rebalance a real $25m book offline: plan, settle, refuse, and find a flipped byte."""
+    """Rebalance a real $25m book offline, from plan to audit.
+
+    On real Treasury prices of one day: two plans, one atomic settlement, three refusals, fractions for investors, and
+    an audit that finds a flipped byte. Nothing is left behind, unless --keep names a folder.
+    """
     import tempfile
 
     from tbill_defi.cli.demo_acts import Demo

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tbill_defi.cli.common import Day, Home, Json, console, parse_date, print_json, progress
-from tbill_defi.core.errors import PlanError, UsageError
+from tbill_defi.cli.common import Day, Home, Json, console, hint, parse_date, print_json, progress
+from tbill_defi.core.errors import ComplianceRejection, DataError, PlanError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,12 +23,22 @@ if TYPE_CHECKING:
 
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 """A strategy's own fields are options too: --rungs 8."""
+DESK, DEALER = "desk", "dealer"
 
+
+def _names() -> list[str]:
+    """Installed strategies, for the shell's completion: without loading them."""
+    from importlib.metadata import entry_points
+
+    return [point.name for point in entry_points(group="tbill_defi.strategies")]
+
+
+STRATEGY_HELP = "ladder, a file such as ideas.py, or package.module:Class."
 StrategyName = Annotated[
-    str | None, typer.Argument(metavar="STRATEGY", help="ladder, a file such as ideas.py, or package.module:Class.")
+    str | None, typer.Argument(metavar="[STRATEGY]", help=STRATEGY_HELP, autocompletion=_names, show_default=False)
 ]
-Party = Annotated[str, typer.Option(help="Whose portfolio.")]
-Counterparty = Annotated[str, typer.Option(help="Dealer who quotes.")]
+Party = Annotated[str | None, typer.Option(help="Whose portfolio.", show_default=DESK)]
+Counterparty = Annotated[str | None, typer.Option(help="Dealer who quotes.", show_default=DEALER)]
 RepoRate = Annotated[float | None, typer.Option(help="Decimal, Act/360.", show_default="latest SOFR")]
 
 
@@ -54,19 +64,20 @@ def strategies(json_: Json = False) -> None:
         return
     out = console()
     for name, kind in found.items():
-        out.print(f"[bold]{name}[/]  {kind.question()}")
+        out.print(name, style="bold", end="  ")
+        out.print(kind.question(), soft_wrap=True)
         for field, info in kind.config_type.model_fields.items():
-            option = "--" + field.replace("_", "-")
             default = json.dumps(info.get_default(call_default_factory=True), default=str)
-            out.print(f"    {option:<18} {info.description or ''} (default {default})", markup=False)
+            out.print(f"    {_option(field):<18} {info.description or ''} (default {default})", soft_wrap=True)
+    hint("tbill plan STRATEGY, with its options")
 
 
 def plan(
     context: typer.Context,
-    strategy: StrategyName,
+    strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help=STRATEGY_HELP, autocompletion=_names)],
     day: Day = None,
-    party: Party = "desk",
-    counterparty: Counterparty = "dealer",
+    party: Party = None,
+    counterparty: Counterparty = None,
     holdings: Annotated[
         Path | None,
         typer.Option(help="CSV with the columns cusip,face,cost_price.", show_default="the ledger's wallet"),
@@ -76,32 +87,40 @@ def plan(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Make a plan and show it; nothing is sent. A strategy's own options follow, such as --rungs 8."""
+    """Make a plan and show it; nothing is sent.
+
+    A strategy's own settings are options too, as in `tbill plan ladder --rungs 8 --longest-years 5`; values are JSON
+    where they look like it: `--buckets '{"0-1y": [0.1, 0.4]}'`. `tbill strategies` lists them.
+    """
     from tbill_defi.ledger.open import open_ledger
     from tbill_defi.portfolio.holdings import Holdings
 
-    chosen = _strategy(strategy, context.args)
+    chosen, owner = _strategy(strategy, context), party or DESK
+    if out is not None and out.is_dir():
+        raise UsageError(f"out: {out} is a directory; name a file such as plan.json")
     if holdings is not None and day is not None:
-        book, date = Holdings.read(holdings, party=party), parse_date(day)
+        book, date = Holdings.read(holdings, party=owner), parse_date(day)
     else:
         with open_ledger(home=home, read_only=True) as ledger:
-            book = Holdings.read(holdings, party=party) if holdings else _from_wallet(ledger, party)
+            book = Holdings.read(holdings, party=owner) if holdings else _from_wallet(ledger, owner)
             date = parse_date(day) if day else ledger.market_date
     made = _make(chosen, home, date, book, counterparty, repo_rate)
     if out is not None:
         made.save(out)
     if json_:
         print_json(made.to_json())
-    else:
-        _show(console(), made)
+        return
+    _show(console(), made)
+    if made.orders and holdings is None and day is None:
+        hint(f"tbill rebalance --plan {out}" if out else f"tbill rebalance {strategy}, with the same options")
 
 
 def rebalance(
     context: typer.Context,
     strategy: StrategyName = None,
     plan_file: Annotated[Path | None, typer.Option("--plan", help="A plan written by `plan --out`.")] = None,
-    party: Party = "desk",
-    counterparty: Counterparty = "dealer",
+    party: Party = None,
+    counterparty: Counterparty = None,
     approve_by: Annotated[
         str | None, typer.Option(help="Name of the key that approves.", show_default="the party's")
     ] = None,
@@ -111,40 +130,93 @@ def rebalance(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Make a plan, have it approved, and settle all of it in one Instruction, or none."""
-    from tbill_defi.ledger.open import open_ledger
+    """Make a plan, have it approved, settle it whole or not at all.
 
+    All lines settle in one Instruction at the dealer's signed prices. A strategy's own settings are options too, as
+    with `tbill plan`. A plan saved by `plan --out` settles as it was approved, or is refused if market data or
+    holdings have changed since.
+    """
     if (strategy is None) == (plan_file is None):
         raise UsageError("rebalance: give a strategy, or --plan with a plan's file")
-    chosen = _strategy(strategy, context.args) if strategy else None
-    with progress("replaying") as advance:
-        ledger = open_ledger(home=home, progress=advance)
-    with ledger:
+    own = {"--party": party, "--counterparty": counterparty, "--repo-rate": repo_rate}
+    given = [*context.args, *(name for name, value in own.items() if value is not None)]
+    if plan_file is not None and given:
+        raise UsageError(f"{given[0]} is for a new plan; a saved plan has its own party, dealer and settings")
+    chosen = _strategy(strategy, context) if strategy else None
+    with _opened(home, dry_run=dry_run) as ledger:
         if chosen is not None:
-            book = _from_wallet(ledger, party)
+            book = _from_wallet(ledger, party or DESK)
             made = _make(chosen, home, ledger.market_date, book, counterparty, repo_rate)
         else:
-            made = _loaded(plan_file, context.args, home)
+            made = _loaded(plan_file or Path(), home)
         screen = console()
         if not json_:
             _show(screen, made)
         if made.orders and not (dry_run or yes):
             _ask(f"settle {len(made.orders)} orders, approved by {approve_by or made.party}?")
-        execution = made.execute(ledger, approve_by=approve_by or made.party, dry_run=dry_run)
-        _keep(home, made, execution)
+        try:
+            execution = made.execute(ledger, approve_by=approve_by or made.party, dry_run=dry_run)
+        except ComplianceRejection as refusal:
+            _tell_refused(screen, made, refusal, json_)
+            raise
         after = ledger.wallet(made.party)
     if json_:
         print_json({"plan": made.to_json(), "execution": execution.to_json(), "cash_after": str(after.cash)})
-        return
-    _report(screen, made, execution)
+    else:
+        _report(screen, made, execution)
+    if execution.settled:
+        _keep(home, made, execution)
 
 
-def _strategy(reference: str | None, extra: list[str]) -> Strategy[Any]:
+def _opened(home: Path | None, *, dry_run: bool) -> Ledger:
+    """The ledger with its keys; for a dry run it is opened for reading only."""
+    from tbill_defi.ledger.ledger import Ledger
+    from tbill_defi.ledger.open import desk_keys, ledger_url, open_ledger
+
+    with progress("replaying") as advance:
+        if not dry_run:
+            return open_ledger(home=home, progress=advance)
+        open_ledger(home=home, read_only=True).close()
+        return Ledger.open(ledger_url(home), keys=desk_keys(home), write=False, progress=advance)
+
+
+def _tell_refused(screen: Console, made: RebalancePlan, refusal: ComplianceRejection, json_: bool) -> None:
+    from tbill_defi.report import tables
+
+    if json_:
+        from tbill_defi.portfolio.execution import Execution
+
+        refused = Execution(made.hash, False, refusal.decisions, {}, "").to_json()["decisions"]
+        print_json({"plan": made.to_json(), "refused": refused})
+    else:
+        screen.print(tables.refusals(refusal.decisions))
+
+
+def _option(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+def _strategy(reference: str, context: typer.Context) -> Strategy[Any]:
     """The strategy with its own options."""
     from tbill_defi.strategy.discovery import find
 
-    kind = find(reference or "")
-    return kind(kind.make_config(_settings(extra)))
+    kind = find(reference)
+    settings = _settings(context.args)
+    for name in settings:
+        if name not in kind.config_type.model_fields:
+            raise UsageError(_unknown(name, kind, context))
+    return kind(kind.make_config(settings))
+
+
+def _unknown(name: str, kind: type[Strategy[Any]], context: typer.Context) -> str:
+    """What to say of an option that neither the command nor the strategy has."""
+    from difflib import get_close_matches
+
+    own = [_option(field) for field in kind.config_type.model_fields]
+    others = [text for parameter in context.command.params for text in parameter.opts if text.startswith("--")]
+    near = get_close_matches(_option(name), [*own, *others], n=1)
+    known = f"did you mean {near[0]}?" if near else f"the options of {kind.name()} are {', '.join(own) or 'none'}"
+    return f"option {_option(name)} is not known; {known}"
 
 
 def _settings(extra: list[str]) -> dict[str, Any]:
@@ -152,17 +224,20 @@ def _settings(extra: list[str]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     words = iter(extra)
     for word in words:
-        name, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or not name:
-            raise UsageError(f"option {word!r} is not known; a strategy's options look like --rungs 8")
+        option, equals, value = word.partition("=")
+        name = option.removeprefix("--").replace("-", "_")
+        if not option.startswith("--") or not name:
+            raise UsageError(f"{word!r} is not an option; a strategy's options look like --rungs 8")
+        if name in settings:
+            raise UsageError(f"option {option} is there twice")
         if not equals:
             value = next(words, "")
             if not value:
-                raise UsageError(f"option {word} needs a value")
+                raise UsageError(f"option {option} needs a value")
         try:
-            settings[name.replace("-", "_")] = json.loads(value)
+            settings[name] = json.loads(value)
         except ValueError:
-            settings[name.replace("-", "_")] = value
+            settings[name] = value
     return settings
 
 
@@ -174,24 +249,26 @@ def _from_wallet(ledger: Ledger, party: str) -> Holdings:
 
 
 def _make(
-    strategy: Strategy[Any], home: Path | None, day: Any, book: Holdings, counterparty: str, repo_rate: float | None
+    strategy: Strategy[Any],
+    home: Path | None,
+    day: Any,
+    book: Holdings,
+    counterparty: str | None,
+    repo_rate: float | None,
 ) -> RebalancePlan:
     from tbill_defi.portfolio.market_view import view
     from tbill_defi.strategy.planning import plan as make_plan
 
-    return make_plan(strategy, view(day, home=home, repo_rate=repo_rate), book, counterparty=counterparty)
+    return make_plan(strategy, view(day, home=home, repo_rate=repo_rate), book, counterparty=counterparty or DEALER)
 
 
-def _loaded(path: Path | None, extra: list[str], home: Path | None) -> RebalancePlan:
+def _loaded(path: Path, home: Path | None) -> RebalancePlan:
     """A saved plan, if the market data it was made from are still the same."""
+    from tbill_defi.portfolio.market_view import view
     from tbill_defi.portfolio.plan import RebalancePlan
 
-    if extra:
-        raise UsageError(f"option {extra[0]!r} belongs to a strategy; a saved plan has its own")
-    made = RebalancePlan.load(path or Path())
+    made = RebalancePlan.load(path)
     given = made.repo_rate if made.repo_source == "given" else None
-    from tbill_defi.portfolio.market_view import view
-
     now = view(made.trade_date, home=home, repo_rate=given).market_hash
     if now != made.market_hash:
         raise PlanError(
@@ -204,7 +281,7 @@ def _loaded(path: Path | None, extra: list[str], home: Path | None) -> Rebalance
 def _ask(question: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError("rebalance: nobody is there to ask; say --yes to settle or --dry-run to look")
-    if not typer.confirm(question):
+    if not typer.confirm(question, err=True):
         raise PlanError("not approved; nothing was sent")
 
 
@@ -214,22 +291,30 @@ def _keep(home: Path | None, made: RebalancePlan, execution: Execution) -> None:
 
     if execution.quote is None:
         return
-    path = made.save(home_path(home) / "plans" / f"{made.hash}.json")
-    path.with_suffix(".quote.json").write_text(json.dumps(execution.quote.to_json(), indent=1) + "\n")
+    folder = home_path(home) / "plans"
+    try:
+        path = made.save(folder / f"{made.hash}.json")
+        path.with_suffix(".quote.json").write_text(json.dumps(execution.quote.to_json(), indent=1) + "\n")
+    except OSError as error:
+        raise DataError(
+            f"the plan has settled in block {execution.height}, but {folder} cannot keep it: {error.strerror}"
+        ) from None
 
 
 def _show(screen: Console, made: RebalancePlan) -> None:
     from tbill_defi.core.clock import age_days
     from tbill_defi.report import formats, tables
 
-    screen.print(f"[bold]{made.strategy.name}[/] for {made.party}, trade date {made.trade_date}")
+    screen.print(made.strategy.name, style="bold", end=" ")
+    screen.print(f"for {made.party}, trade date {made.trade_date}")
     if not made.orders:
         screen.print("no orders: the holdings are at their target")
     else:
         screen.print(tables.orders(made))
     screen.print(tables.effect(made))
     if made.limits:
-        screen.print(tables.limits(made))
+        sheet = tables.limits(made)
+        screen.print(sheet if sheet.rows else f"none of {len(made.limits)} limits binds")
     screen.print(tables.cost_line(made))
     age = age_days(made.repo_date, made.trade_date)
     screen.print(
@@ -250,4 +335,6 @@ def _report(screen: Console, made: RebalancePlan, execution: Execution) -> None:
         f"{passed}; approved by {execution.approved_by}; settled atomically in block {execution.height} at "
         f"{formats.moment(execution.timestamp)}"
     )
-    screen.print(f"net cash {formats.cents(-made.net_cash_units)}; instruction {execution.instruction_hash}")
+    verb = "paid" if made.net_cash_units > 0 else "received"
+    screen.print(f"net cash {verb} {formats.cents(abs(made.net_cash_units))}; instruction {execution.instruction_hash}")
+    hint(f"tbill wallet {made.party}, tbill tape, tbill audit verify")

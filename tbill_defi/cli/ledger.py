@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tbill_defi.cli.common import Home, Json, console, print_json, progress, view_at
+from tbill_defi.cli.common import Home, Json, console, group, hint, print_json, progress, view_at
 from tbill_defi.core.errors import NoCurve, UnknownSecurity, UsageError
 
 if TYPE_CHECKING:
     from tbill_defi.ledger.books import Wallet
     from tbill_defi.portfolio.view import View
 
+EARLIEST, LATEST = 365 * 86_400, 7_258_118_400
+"""Unix seconds at which a simulated clock may start: 1971 to 2200."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("init")(init)
-    group = typer.Typer(help="Positions: import them as tokens on the ledger.", no_args_is_help=True)
-    group.command("import")(import_holdings)
-    app.add_typer(group, name="holdings")
+    commands = group("Positions: import them as tokens on the ledger.")
+    commands.command("import")(import_holdings)
+    app.add_typer(commands, name="holdings")
     app.command("wallet")(wallet)
     app.command("tape")(tape)
 
@@ -36,10 +40,14 @@ def init(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Make a ledger: keys, contracts, roles, first parties."""
+    """Make a ledger: keys, contracts, roles, first parties.
+
+    Keystores are under the passphrase TBILL_PASSPHRASE, or a random one that is stored beside them.
+    """
     from tbill_defi.ledger.open import PARTIES, create_ledger, keys_folder, ledger_url
 
-    with create_ledger(home=home, at=at, light_keys=light_keys, parties=party or PARTIES) as made:
+    parties = _first_parties(party or PARTIES)
+    with create_ledger(home=home, at=_start(at), light_keys=light_keys, parties=parties) as made:
         genesis = made.chain.genesis
         value: dict[str, Any] = {
             "url": ledger_url(home),
@@ -61,6 +69,33 @@ def init(
     out.print(f"keys in {value['keys']}; operator {value['operator']}")
     for name, address in value["parties"].items():
         out.print(f"party {name}: {address}")
+    hint("tbill market import FILE..., then tbill holdings import positions.csv")
+
+
+def _first_parties(names: Sequence[str]) -> Sequence[str]:
+    """Names that can be parties, before anything is made."""
+    from tbill_defi.core.identifiers import party_name
+    from tbill_defi.ledger.ledger import ROLE_NAMES
+
+    for count, name in enumerate(names):
+        party_name(name)
+        if name in ROLE_NAMES:
+            raise UsageError(f"party: {name!r} is the name of a key of the ledger itself; take another")
+        if name in names[:count]:
+            raise UsageError(f"party: {name!r} is there twice; give each name once")
+    return names
+
+
+def _start(at: str | None) -> int | None:
+    """Start of a simulated clock, Unix seconds, before anything is made."""
+    from tbill_defi.core.clock import parse_time
+
+    if at is None:
+        return None
+    start = parse_time(at)
+    if not EARLIEST <= start <= LATEST:
+        raise UsageError(f"at: {at} is not between 1971 and 2200")
+    return start
 
 
 def import_holdings(
@@ -70,11 +105,16 @@ def import_holdings(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Deposit positions with the registrar, who makes the tokens."""
+    """Deposit positions with the registrar, who makes the tokens.
+
+    A row whose cusip is USD is the cash, in dollars. Securities must be outstanding on the ledger's market date.
+    """
     from tbill_defi.ledger.open import open_ledger
     from tbill_defi.portfolio.holdings import Holdings
 
     book = Holdings.read(file, party=party)
+    if not book.positions and not book.cash_units:
+        raise UsageError(f"{file.name}: no face and no cash, so there is nothing to deposit")
     with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
         before = ledger.wallet(party)
         if (before.positions or before.cash) and not add:
@@ -94,12 +134,13 @@ def import_holdings(
         f"{party}: {len(book.positions)} securities, {total} face, and {formats.cents(book.cash_units)} cash "
         f"deposited in block {block}"
     )
+    hint(f"tbill wallet {party}, or tbill strategies")
 
 
 def wallet(
     party: Annotated[str, typer.Argument(help="Name of the party.")], home: Home = None, json_: Json = False
 ) -> None:
-    """Show what a party holds, priced where market data are there."""
+    """Show what a party holds, with prices where there are any."""
     from tbill_defi.ledger.open import open_ledger
 
     with open_ledger(home=home, read_only=True) as ledger:
@@ -111,10 +152,12 @@ def wallet(
             view.index(cusip)
     except (NoCurve, UnknownSecurity) as error:
         view, why = None, str(error)
-    if json_:
-        print_json(_wallet_json(found, view))
-        return
     from tbill_defi.portfolio.metrics import measure
+
+    if json_:
+        figures = None if view is None else measure(view, found.positions, found.cash).as_dict()
+        print_json({**_wallet_json(found, view), "market_date": day.isoformat(), "figures": figures})
+        return
     from tbill_defi.report import tables
 
     out = console()
@@ -124,7 +167,7 @@ def wallet(
     if view is not None:
         out.print(tables.book_line(measure(view, found.positions, found.cash)))
     else:
-        out.print(f"not priced: {why}")
+        out.print(f"not priced: {why}", soft_wrap=True)
 
 
 def _wallet_json(found: Wallet, view: View | None) -> dict[str, Any]:
@@ -156,7 +199,7 @@ def tape(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Show settled instructions, leg by leg."""
+    """Show what has settled, leg by leg."""
     from tbill_defi.ledger.open import open_ledger
 
     with open_ledger(home=home, read_only=True) as ledger:

@@ -1,38 +1,134 @@
-"""`tbill`: one line of help a command, errors in one or two lines, exit codes as in docs/exit-codes.md."""
+"""`tbill`: errors in one or two lines on stderr, exit codes as in docs/exit-codes.md."""
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from tbill_defi.cli import audit, demo, desk, ledger, market, price
-from tbill_defi.core.errors import TbillError
+from tbill_defi.cli.common import group, show_help
+from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, TbillError
 
-app = typer.Typer(
-    name="tbill",
-    help="Derivatives and programmable portfolios on tokenized US Treasuries.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
+ORDER = (
+    *("demo", "init", "market", "holdings", "price", "strategies"),
+    *("plan", "rebalance", "wallet", "tape", "audit"),
 )
+"""Commands as a desk meets them."""
+BUG, INTERRUPTED, PIPE_CLOSED = 1, 130, 141
+"""Exit codes of what no error class stands for."""
+TRACEBACK_VARIABLE = "TBILL_TRACEBACK"
+LONGEST_LINE = 1_000
+_CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+"""Base of the errors of the option parser, whichever package typer takes it from."""
+
+
+class InOrder(TyperGroup):
+    """Lists commands in `ORDER`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names for the help and for completion."""
+        return [name for name in ORDER if name in self.commands]
+
+
+app = group("Derivatives and programmable portfolios on tokenized US Treasuries.", InOrder)
+app.info.name = "tbill"
+app.info.context_settings = {"help_option_names": ["-h", "--help"]}
 for module in (demo, market, price, desk, ledger, audit):
     module.register(app)
 
-INTERRUPTED = 130
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"tbill_defi {version('tbill-defi')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _tbill(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Derivatives and programmable portfolios on tokenized US Treasuries."""
+    show_help(context)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; a refusal is one or two lines on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = app(args=arguments, prog_name="tbill", standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; nothing is half done, `tbill tape` shows what has settled", INTERRUPTED)
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit as exit_:
+        if isinstance(exit_.__context__, BrokenPipeError):
+            return _pipe_closed()
+        return exit_.code if isinstance(exit_.code, int) else 0 if exit_.code is None else BUG
+    except Exception as error:
+        return _fail(*_told(error))
+    if code == INTERRUPTED:
+        return _fail("interrupted; nothing is half done, `tbill tape` shows what has settled", INTERRUPTED)
+    return code if isinstance(code, int) else 0
 
 
 def main() -> None:
-    """Run the command line; a refusal is one or two lines on stderr and an exit code."""
-    try:
-        app()
-    except TbillError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; nothing is half done\n")
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    """Entry point of `tbill`."""
+    sys.exit(run())
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and its exit code."""
+    if isinstance(error, ComplianceRejection):
+        first, *others = error.decisions
+        more = f"; {len(others)} more legs are refused" if others else ""
+        return f"{first.describe()}{more}; nothing was sent", error.exit_code
+    if isinstance(error, TbillError):
+        return str(error), error.exit_code
+    if isinstance(error, _CLICK_ERROR):
+        return _parser_error(error)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}", DataError.exit_code
+    if type(error).__module__.startswith("sqlalchemy"):
+        cause = getattr(error, "orig", None) or error
+        return f"ledger: its database fails: {str(cause).splitlines()[0]}", LedgerError.exit_code
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error)
+    return (
+        f"this is a bug of tbill_defi: {type(error).__name__}: {error}\n"
+        f"{TRACEBACK_VARIABLE}=1 shows where; please report it",
+        BUG,
+    )
+
+
+def _parser_error(error: Any) -> tuple[str, int]:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "tbill"
+    message = str(error.format_message()).strip().rstrip(".")
+    return f"{message[:1].lower()}{message[1:]}; see `{path} -h`", int(error.exit_code)
+
+
+def _fail(message: str, code: int) -> int:
+    """At most two lines, the first with "error:" before it."""
+    lines = [line.strip()[:LONGEST_LINE] for line in message.splitlines() if line.strip()]
+    sys.stderr.write("error: " + "\n".join(lines[:2] or ["no reason given"]) + "\n")
+    return code
+
+
+def _pipe_closed() -> int:
+    """The reader has gone: say nothing more, not even while the interpreter ends."""
+    if sys.stdout is sys.__stdout__ and sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PIPE_CLOSED

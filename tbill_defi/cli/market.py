@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, parse_date, print_json, view_at
+from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, group, hint, parse_date, print_json, view_at
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Market data: import published files, show a date.", no_args_is_help=True)
-    group.command("import")(import_files)
-    group.command("show")(show)
-    app.add_typer(group, name="market")
+    commands = group("Market data: import published files, show a date.")
+    commands.command("import")(import_files)
+    commands.command("show")(show)
+    app.add_typer(commands, name="market")
 
 
 def import_files(
@@ -29,14 +29,17 @@ def import_files(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Import published files; each is read whole or not at all."""
+    """Import published files, each whole or not at all.
+
+    Files are par yields and auction results of the US Treasury, price sheets of FedInvest, and SOFR of the New York
+    Fed. Importing a file again changes nothing; a value that differs replaces the stored one and is named.
+    """
     from tbill_defi.core.home import home_path
     from tbill_defi.market.store import MarketStore
 
     store = MarketStore(home_path(home))
-    reports = [
-        store.import_file(path, kind=kind, price_date=parse_date(price_date) if price_date else None) for path in files
-    ]
+    day = parse_date(price_date, "price-date") if price_date else None
+    reports = [store.import_file(path, kind=kind, price_date=day) for path in files]
     if json_:
         print_json(
             [
@@ -56,11 +59,12 @@ def import_files(
         )
         return
     for report in reports:
-        console().print(report.describe(), markup=False)
+        console().print(report.describe(), soft_wrap=True)
+    hint("tbill market show --date DATE, or tbill holdings import positions.csv")
 
 
 def show(day: Day = None, home: Home = None, json_: Json = False) -> None:
-    """Show what is known on a date: curve, repo rate, universe, price sources."""
+    """Show what is known on a date: curve, repo, prices and sources."""
     from collections import Counter
 
     view = view_at(home, chosen_date(home, day))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, parse_date, print_json, view_at
-from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.errors import ConventionError, DataError, UsageError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -33,7 +33,10 @@ def price(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Price, yields in both conventions, accrued interest, duration, convexity, DV01."""
+    """Price one security: yields, accrued, duration, DV01.
+
+    Of a CUSIP the market price of the date is shown, unless one of --price, --yield, --discount is given.
+    """
     if sum(x is not None for x in (clean, yield_, discount)) > 1:
         raise UsageError("price: give one of --price, --yield, --discount")
     if (cusip is None) == (terms is None):
@@ -43,13 +46,13 @@ def price(
     if terms is not None:
         if not given or settlement is None:
             raise UsageError("price: with --terms give --settlement and one of --price, --yield, --discount")
-        security, settles, clean_price = _read_terms(terms), parse_date(settlement), 0.0
+        security, settles, clean_price = _read_terms(terms), parse_date(settlement, "settlement"), 0.0
     else:
         view = view_at(home, chosen_date(home, day))
         index = view.index(str(cusip))
         quote = view.bid[index] or view.offer[index]
         quoted_for = quote.quote_settlement_date if quote else view.market_settlement_date
-        security, settles = view.securities[index], parse_date(settlement) if settlement else quoted_for
+        security, settles = view.securities[index], parse_date(settlement, "settlement") if settlement else quoted_for
         clean_price = float(view.clean_price[index])
         if not given and settles != quoted_for:
             raise UsageError(f"price: the quote is for {quoted_for}; give --price or --yield for another settlement")
@@ -68,9 +71,15 @@ def _read_terms(path: Path) -> Security:
     from tbill_defi.instruments import read_security
 
     try:
-        return read_security(path.read_text())
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is not UTF-8 text; expected JSON with the terms of a security") from None
+    try:
+        return read_security(text)
+    except ConventionError as error:
+        raise ConventionError(f"{path.name}: {error}") from None
 
 
 def _clean(
@@ -89,9 +98,12 @@ def _clean(
 
     if clean is not None:
         try:
-            return float(clean)
+            price = float(clean)
         except ValueError:
-            return parse_32nds(clean)
+            price = parse_32nds(clean)
+        if price <= 0:
+            raise UsageError(f"price: {clean} is not a positive price per 100 face such as 99.5 or 99-16+")
+        return price
     if yield_ is not None:
         names = {"street": YieldConvention.STREET, "treasury": YieldConvention.TREASURY}
         if convention.lower() not in names:
@@ -135,22 +147,23 @@ def _figures(security: Security, settles: date, clean: float, source: str) -> di
 
 def _show(security: Security, value: dict[str, Any]) -> None:
     from tbill_defi.report import formats
-    from tbill_defi.report.tables import make_table
+    from tbill_defi.report.layout import Column, Sheet
 
-    table = make_table(
-        f"{security.cusip} {security.kind} {formats.coupon(security)} {security.maturity_date}", "", "value", left=("",)
-    )
-    table.add_row("settlement", value["settlement_date"])
-    table.add_row("source", value["source"])
-    table.add_row("clean price", f"{formats.price(security, value['clean_price'])}  {value['clean_price']:.6f}")
-    table.add_row("accrued interest", f"{value['accrued_interest']:.6f}")
-    table.add_row("dirty price", f"{value['dirty_price']:.6f}")
-    table.add_row("yield, STREET", formats.percent(value["yield_street"], 4))
-    table.add_row("yield, TREASURY", formats.percent(value["yield_treasury"], 4))
+    title = f"{security.cusip} {security.kind} {formats.coupon(security)} {security.maturity_date}"
+    sheet = Sheet(" ".join(title.split()), Column("", left=True), "value")
+    sheet.add("settlement", value["settlement_date"])
+    sheet.add("source", value["source"])
+    clean = value["clean_price"]
+    in_32nds = "" if security.kind == "bill" else f"{formats.price(security, clean)}  "
+    sheet.add("clean price", f"{in_32nds}{clean:.6f}")
+    sheet.add("accrued interest", f"{value['accrued_interest']:.6f}")
+    sheet.add("dirty price", f"{value['dirty_price']:.6f}")
+    sheet.add("yield, STREET", formats.percent(value["yield_street"], 4))
+    sheet.add("yield, TREASURY", formats.percent(value["yield_treasury"], 4))
     if security.kind == "bill":
-        table.add_row("discount rate", formats.percent(value["discount_rate"]))
-        table.add_row("investment rate", formats.percent(value["investment_rate"]))
-    table.add_row("modified duration", f"{value['modified_duration']:.4f} y")
-    table.add_row("convexity", f"{value['convexity']:.4f} y²")
-    table.add_row("DV01 of $1m face", f"${value['dv01_per_million']:,.2f}")
-    console().print(table)
+        sheet.add("discount rate", formats.percent(value["discount_rate"]))
+        sheet.add("investment rate", formats.percent(value["investment_rate"]))
+    sheet.add("modified duration", f"{value['modified_duration']:.4f} y")
+    sheet.add("convexity", f"{value['convexity']:.4f} y²")
+    sheet.add("DV01 of $1m face", f"${value['dv01_per_million']:,.2f}")
+    console().print(sheet)
