@@ -453,6 +453,17 @@ contract SettlementAttacksTest is Desk {
         assertTrue(settlement.isNonceUsed(address(account), 1) == success, "second");
     }
 
+    /// @notice Nor can he starve the question whether an account has a guard, so that the guard is passed over.
+    function testFuzz_starved_settlement_never_passes_over_a_guard(uint256 gas_) public {
+        (GuardedAccount account, , Instruction memory refused) = _accountSells(901);
+        gas_ = between(gas_, 40_000, 600_000);
+        bytes[] memory signatures = withBob(address(account), aliceKey, digest(refused));
+        bytes memory data = abi.encodeCall(settlement.settle, (refused, signatures));
+        (bool success, ) = address(settlement).call{gas: gas_}(data);
+        assertFalse(success, "settled below the floor");
+        assertEq(note.balanceOf(address(account)), 1_000, "nothing moved");
+    }
+
     // --- inside -------------------------------------------------------------------------------------------------
 
     function _batch(Instruction memory bad, bytes[] memory signatures, uint256 gas_, bool isolated) private {
