@@ -150,8 +150,8 @@ def _build(target: Optimize, limits: Sequence[Limit], view: View, holdings: Hold
             [np.inf],
         ]
     )
-    earn, pay = mid * view.yield_ * target.objective.yield_weight, target.objective.cost_per_year
-    costs = np.concatenate([earn - pay * (offer - mid), -earn - pay * (mid - bid), [0.0]])
+    earn, weigh = mid * view.yield_ * target.objective.yield_weight, target.objective.cost_per_year
+    costs = np.concatenate([earn + weigh * (offer - mid), -earn + weigh * (mid - bid), [0.0]])
     rows = [np.concatenate([-offer, bid, [0.0]]), np.concatenate([offer - mid, mid - bid, [1.0]])]
     lower, higher = [CASH_MARGIN - cash if cash > CASH_MARGIN else -cash, nav], [np.inf, nav]
     names = ["cash", "nav"]

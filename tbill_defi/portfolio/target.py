@@ -37,7 +37,15 @@ class Lots:
 
 @dataclass(frozen=True)
 class Objective:
-    """Dollars per year: portfolio yield times NAV, less transaction cost spread over a horizon."""
+    """Dollars per year: portfolio yield times NAV, less transaction cost spread over a horizon.
+
+    Attributes
+    ----------
+    yield_weight
+        What a dollar of yield a year counts.
+    cost_per_year
+        What a dollar of cost counts: -1 / horizon where cost is subtracted.
+    """
 
     yield_weight: float = 0.0
     cost_per_year: float = 0.0
