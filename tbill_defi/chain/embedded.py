@@ -18,9 +18,10 @@ from tbill_defi.chain.executor import DEPLOYMENT_PROXY, DEPLOYMENT_PROXY_CODE, O
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.journal import Journal
 from tbill_defi.chain.keys import SigningKey
-from tbill_defi.chain.reading import EventReader
+from tbill_defi.chain.reading import EventReader, checked_head
 from tbill_defi.chain.replay import Machine, refuse_too_large
-from tbill_defi.chain.types import Call, CallReverted, EventDecoder, EventRecord, Log, Receipt
+from tbill_defi.chain.transactions import sign_in_order
+from tbill_defi.chain.types import Call, CallReverted, EventDecoder, EventRecord, Log, Receipt, Unsigned
 from tbill_defi.core.clock import Clock
 from tbill_defi.core.errors import AuditFailure, LedgerError, UsageError
 
@@ -41,6 +42,9 @@ class EmbeddedChain:
 
     One instance serves one thread. A reader follows the writer: what it is asked is answered on the latest block.
     """
+
+    shared = False
+    simulates = True
 
     def __init__(
         self,
@@ -63,7 +67,7 @@ class EmbeddedChain:
         self._advance = 0
         self.genesis = journal.genesis()
         self._reader = EventReader(journal, self.genesis)
-        self._head, self._timestamp = self._checked_head()
+        self._head, self._timestamp = checked_head(journal, self.genesis)
         if operator is not None and operator.address != self.genesis.operator:
             raise LedgerError(
                 f"ledger: its operator is 0x{self.genesis.operator.hex()}, the key is 0x{operator.address.hex()}'s",
@@ -177,6 +181,11 @@ class EmbeddedChain:
         return self._journal.url
 
     @property
+    def records(self) -> Mapping[str, str]:
+        """The genesis's extras."""
+        return self.genesis.extras
+
+    @property
     def height(self) -> int:
         """Height of the latest block; 0 is genesis."""
         return self.head().height
@@ -184,7 +193,7 @@ class EmbeddedChain:
     def head(self) -> SignedHead:
         """The latest signed head, its signature checked."""
         if self._operator is None:
-            self._head, self._timestamp = self._checked_head()
+            self._head, self._timestamp = checked_head(self._journal, self.genesis)
         return self._head
 
     def now(self) -> int:
@@ -210,6 +219,10 @@ class EmbeddedChain:
         """Next nonce of an account."""
         return self._loaded().nonce(address)
 
+    def sign(self, transactions: Sequence[Unsigned]) -> list[bytes]:
+        """Raw transactions of zero fee, each with its sender's next nonce, in order."""
+        return sign_in_order(transactions, chain_id=self.chain_id, next_nonce=self.nonce)
+
     def call(self, to: bytes, data: bytes, *, sender: bytes | None = None) -> bytes:
         """Output of a call on the latest state, at the time of the next block; leaves no trace.
 
@@ -222,6 +235,10 @@ class EmbeddedChain:
         if not outcome.status:
             raise CallReverted(outcome.output)
         return outcome.output
+
+    def views(self, calls: Sequence[Call]) -> Sequence[Receipt]:
+        """Receipts of calls, each by itself on the latest state."""
+        return tuple(receipt for call in calls for receipt in self.simulate((call,)))
 
     def simulate(self, transactions: Sequence[Call], *, at: int | None = None) -> Sequence[Receipt]:
         """Receipts of calls made one after the other in the next block, at time `at`; leaves no trace."""
@@ -330,22 +347,6 @@ class EmbeddedChain:
         if self.genesis.clock_start is not None:
             return last + 1 + self._advance
         return max(self._clock.now(), last)
-
-    def _checked_head(self) -> tuple[SignedHead, int]:
-        """The head, its signature and its block checked, and that block's time."""
-        head, header, largest = self._journal.latest(self.genesis)
-        where = f"head at height {head.height}"
-        if not head.holds():
-            raise AuditFailure(f"{where}: the signature is not the operator's; run `tbill audit verify`")
-        if head.height == 0:
-            block_hash, timestamp = self.genesis.hash, self.genesis.clock_start or 0
-        elif header is None:
-            raise AuditFailure(f"{where}: the row of its block is missing; run `tbill audit verify`")
-        else:
-            block_hash, timestamp = header["hash"], header["timestamp"]
-        if head.block_hash != block_hash or largest > head.height:
-            raise AuditFailure(f"{where}: it is not the last block's; run `tbill audit verify`")
-        return head, timestamp
 
     def _loaded(self) -> Machine:
         """The machine at the latest head; replays what it has not seen."""

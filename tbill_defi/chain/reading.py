@@ -141,3 +141,26 @@ def _record(header: _Header, row: tuple[Any, ...], hashes: Sequence[bytes]) -> E
         name,
         json.loads(arguments),
     )
+
+
+def checked_head(journal: Journal, genesis: Genesis) -> tuple[SignedHead, int]:
+    """The head, its signature and its block checked, and that block's time (Unix seconds).
+
+    Raises
+    ------
+    AuditFailure
+        If the signature is not the operator's, or it is not the last block's.
+    """
+    head, header, largest = journal.latest(genesis)
+    where = f"head at height {head.height}"
+    if not head.holds():
+        raise AuditFailure(f"{where}: the signature is not the operator's; run `tbill audit verify`")
+    if head.height == 0:
+        block_hash, timestamp = genesis.hash, genesis.clock_start or 0
+    elif header is None:
+        raise AuditFailure(f"{where}: the row of its block is missing; run `tbill audit verify`")
+    else:
+        block_hash, timestamp = header["hash"], header["timestamp"]
+    if head.block_hash != block_hash or largest > head.height:
+        raise AuditFailure(f"{where}: it is not the last block's; run `tbill audit verify`")
+    return head, timestamp

@@ -1,15 +1,18 @@
-"""Raw EIP-1559 transactions: the only way to change an embedded ledger. Signed here, recovered here, strictly.
+"""Raw EIP-1559 transactions: the only way to change a ledger. Signed here, recovered here, strictly.
 
-Every transaction has the ledger's chain id, gas limit exactly `TRANSACTION_GAS`, tip, fee and value 0, an empty access
-list, a recipient, and a low-s signature. There is one encoding of it: what does not encode back to itself is refused.
+Every transaction of an embedded ledger has the ledger's chain id, gas limit exactly `TRANSACTION_GAS`, tip, fee and
+value 0, an empty access list, a recipient, and a low-s signature. There is one encoding of it: what does not encode back
+to itself is refused. A node's has fees, and the node is its judge.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tbill_defi.chain.executor import TRANSACTION_GAS
 from tbill_defi.chain.keys import SigningKey, recover_address
+from tbill_defi.chain.types import Unsigned
 from tbill_defi.core.errors import LedgerError
 from tbill_defi.core.hashing import keccak256
 
@@ -35,24 +38,37 @@ class Transaction:
 
 
 def sign_transaction(
-    key: SigningKey, *, chain_id: int, nonce: int, to: bytes, data: bytes, gas_limit: int = TRANSACTION_GAS
+    key: SigningKey,
+    *,
+    chain_id: int,
+    nonce: int,
+    to: bytes,
+    data: bytes,
+    gas_limit: int = TRANSACTION_GAS,
+    tip: int = 0,
+    max_fee: int = 0,
+    value: int = 0,
 ) -> bytes:
-    """Raw EIP-1559 transaction of fee, tip and value 0.
+    """Raw EIP-1559 transaction; by default one of an embedded ledger, with fee, tip and value 0.
 
     Parameters
     ----------
     to
         Contract, 20 bytes. Contracts are created through the deployment proxy, not by transactions without recipient.
+    tip, max_fee
+        Wei per gas.
+    value
+        Wei.
     """
     fields = b"".join(
         (
             _item(_integer(chain_id)),
             _item(_integer(nonce)),
-            _item(b""),
-            _item(b""),
+            _item(_integer(tip)),
+            _item(_integer(max_fee)),
             _item(_integer(gas_limit)),
             _item(to),
-            _item(b""),
+            _item(_integer(value)),
             _item(data),
             _NO_ACCESS,
         )
@@ -60,6 +76,21 @@ def sign_transaction(
     signature = key.sign_digest(keccak256(_TYPE + _list(fields)))
     tail = (_integer(signature[64] - 27), signature[:32].lstrip(b"\0"), signature[32:64].lstrip(b"\0"))
     return _TYPE + _list(fields + b"".join(map(_item, tail)))
+
+
+def sign_in_order(
+    transactions: Sequence[Unsigned], *, chain_id: int, next_nonce: Callable[[bytes], int]
+) -> list[bytes]:
+    """Raw transactions of an embedded ledger, each with its sender's next nonce."""
+    nonces: dict[bytes, int] = {}
+    signed = []
+    for item in transactions:
+        sender = item.key.address
+        nonce = nonces[sender] = nonces[sender] + 1 if sender in nonces else next_nonce(sender)
+        signed.append(
+            sign_transaction(item.key, chain_id=chain_id, nonce=nonce, to=item.to, data=item.data, value=item.value)
+        )
+    return signed
 
 
 def recover(raw: bytes, *, chain_id: int) -> Transaction:

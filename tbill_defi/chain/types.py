@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tbill_defi.chain.keys import SigningKey
 from tbill_defi.core.errors import LedgerError
 
 
@@ -27,12 +28,13 @@ class Receipt:
     status
         False: it reverted, changed nothing but its sender's nonce.
     return_data
-        Output of the call, or of the revert.
+        Output of the call, or of the revert. A node keeps no output of a transaction that succeeded: empty there.
     gas_used
         As the executor counted it. Slots stay warm between transactions in revm, so this depends on history: no hash
         contains it.
     transaction_hash
-        Keccak-256 of the raw transaction; 32 zero bytes in a simulation.
+        Keccak-256 of the raw transaction that was mined (on a node, perhaps one that replaced the one submitted); 32
+        zero bytes in a simulation.
     height
         Block it is in; in a simulation, the block it would be in.
     revert
@@ -59,6 +61,19 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A transaction before `Chain.sign`: the key that signs it, where it goes, its calldata, its value in wei.
+
+    An embedded ledger takes no value but 0.
+    """
+
+    key: SigningKey
+    to: bytes
+    data: bytes = b""
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DecodedEvent:
     """An event by name, its arguments as JSON: integers as decimal strings, bytes and addresses as 0x-hex."""
 
@@ -74,8 +89,9 @@ EventDecoder = Callable[[Log], DecodedEvent | None]
 class EventRecord:
     """A row of the journal's event table, with its block's time and its transaction's hash.
 
-    `sequence` counts all events of the ledger from 1; `position` is the transaction's place in its block and
-    `log_index` the log's place in the transaction, both from 0. `name` is "" if no decoder knew the log.
+    `sequence` counts all events of an embedded ledger from 1; on a node, those of one read. `position` is the
+    transaction's place in its block and `log_index` the log's place in the transaction (on a node: in the block), both
+    from 0. `name` is "" if no decoder knew the log.
     """
 
     sequence: int
@@ -102,11 +118,36 @@ class CallReverted(LedgerError):
 
 
 class Chain(Protocol):
-    """What the floors above know of a ledger, embedded or not."""
+    """What the floors above know of a ledger, embedded or on a node."""
 
     @property
     def chain_id(self) -> int:
         """EIP-155 chain id; random per embedded ledger."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Where it is, without anything secret."""
+        ...
+
+    @property
+    def records(self) -> Mapping[str, str]:
+        """Text by name kept with the ledger since it was made: administrator and contracts."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Height of the latest block."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether others' contracts are on it too, so that events are asked for by address."""
+        ...
+
+    @property
+    def simulates(self) -> bool:
+        """Whether `simulate` can run several calls one after the other."""
         ...
 
     def now(self) -> int:
@@ -117,8 +158,16 @@ class Chain(Protocol):
         """Next nonce of an account."""
         ...
 
+    def sign(self, transactions: Sequence[Unsigned]) -> list[bytes]:
+        """Raw transactions of this chain, with its fees and gas limits and each sender's next nonces, in order."""
+        ...
+
     def call(self, to: bytes, data: bytes, *, sender: bytes | None = None) -> bytes:
         """Output of a call on the latest state; leaves no trace. Raises `CallReverted`."""
+        ...
+
+    def views(self, calls: Sequence[Call]) -> Sequence[Receipt]:
+        """Receipts of calls, each by itself on the latest state; leaves no trace."""
         ...
 
     def simulate(self, transactions: Sequence[Call], *, at: int | None = None) -> Sequence[Receipt]:
@@ -126,9 +175,27 @@ class Chain(Protocol):
         ...
 
     def submit(self, signed: Sequence[bytes]) -> Sequence[Receipt]:
-        """Execute and make durable, in one block; each transaction succeeds or reverts by itself."""
+        """Execute in order and make durable; each transaction succeeds or reverts by itself.
+
+        An embedded ledger makes one block of them, a node as many as it likes.
+        """
         ...
 
     def logs(self, *, from_block: int, addresses: Sequence[bytes] | None = None) -> Iterator[Log]:
         """Logs in order, from a height on."""
+        ...
+
+    def events(
+        self,
+        *,
+        names: Sequence[str] | None = None,
+        addresses: Sequence[bytes] | None = None,
+        from_block: int = 1,
+        to_block: int | None = None,
+    ) -> Iterator[EventRecord]:
+        """Events in order, decoded."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
         ...

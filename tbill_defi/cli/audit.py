@@ -28,7 +28,7 @@ def head(home: Home = None) -> None:
     from tbill_defi.ledger.open import open_ledger
 
     with open_ledger(home=home, read_only=True) as ledger:
-        sys.stdout.write(ledger.chain.head().to_json())
+        sys.stdout.write(ledger.embedded.head().to_json())
 
 
 def verify(

@@ -75,7 +75,7 @@ class Demo:
             self._settle(ledger, chosen)
             self._refuse(ledger)
             self._retail(ledger)
-            head = ledger.chain.head()
+            head = ledger.embedded.head()
         screens.audit(self.out, verify(ledger_url(self.home), head=head, decoder=decode_log), self._tampered())
         comparison = compare_settlement(chosen, self.view, daily_move_bp=DAILY_MOVE_BP, target_rate=TARGET_RATE)
         screens.closing(self.out, chosen, comparison, DAILY_MOVE_BP, TARGET_RATE)

@@ -48,7 +48,7 @@ def init(
 
     parties = _first_parties(party or PARTIES)
     with create_ledger(home=home, at=_start(at), light_keys=light_keys, parties=parties) as made:
-        genesis = made.chain.genesis
+        genesis = made.embedded.genesis
         value: dict[str, Any] = {
             "url": ledger_url(home),
             "keys": str(keys_folder(home)),

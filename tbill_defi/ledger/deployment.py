@@ -76,6 +76,10 @@ class Contracts:
         """As the ledger's genesis records them."""
         return {f"contract.{f.name}": "0x" + getattr(self, f.name).hex() for f in fields(self)}
 
+    def addresses(self) -> tuple[bytes, ...]:
+        """All of them."""
+        return tuple(getattr(self, f.name) for f in fields(self))
+
     @classmethod
     def from_extras(cls, extras: Mapping[str, str]) -> Contracts:
         """From a ledger's genesis."""

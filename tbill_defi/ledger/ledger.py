@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from types import TracebackType
 from typing import Any, Self
 
 from tbill_defi.chain.embedded import EmbeddedChain, Progress
-from tbill_defi.chain.transactions import sign_transaction
-from tbill_defi.chain.types import Call, CallReverted, Receipt
+from tbill_defi.chain.types import Call, CallReverted, Chain, EventRecord, Receipt, Unsigned
 from tbill_defi.core.clock import Clock, SystemClock, market_date, new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.identifiers import bytes32, party_name
@@ -35,19 +34,20 @@ ROLE_NAMES = (OPERATOR, ADMIN, *ROLE_KEYS)
 
 
 class Ledger:
-    """The framework's contracts on an embedded chain.
+    """The framework's contracts on a chain: embedded, or a node's.
 
-    Reading wallets and the tape needs no key and opens no EVM. Writing needs the operator's key, which signs the
-    head, and the key of whoever acts.
+    Reading wallets and the tape needs no key and, of an embedded one, opens no EVM. Writing needs the key of whoever
+    acts; an embedded one is opened for writing with the operator's key, which signs the head.
     """
 
-    def __init__(self, chain: EmbeddedChain, keys: Keys | None) -> None:
+    def __init__(self, chain: Chain, keys: Keys | None) -> None:
         self.chain = chain
         self.keys = keys
-        self.contracts = Contracts.from_extras(chain.genesis.extras)
+        self.contracts = Contracts.from_extras(chain.records)
         self._books = Books(self.contracts, CURRENCY)
         self._books_height = 0
         self._tokens: dict[str, bytes] = {}
+        self._token_addresses: list[bytes] = []
 
     # --- opening ------------------------------------------------------------------------------------------------
 
@@ -132,6 +132,21 @@ class Ledger:
     ) -> None:
         self.close()
 
+    @property
+    def embedded(self) -> EmbeddedChain:
+        """The embedded chain it is on.
+
+        Raises
+        ------
+        LedgerError
+            If it is on a node (code "NoJournal").
+        """
+        if not isinstance(self.chain, EmbeddedChain):
+            raise LedgerError(
+                f"ledger: it is on a node ({self.chain.url}), which has no journal and no signed head", "NoJournal"
+            )
+        return self.chain
+
     # --- reading ------------------------------------------------------------------------------------------------
 
     @property
@@ -143,9 +158,19 @@ class Ledger:
         """Balances and tape up to the head."""
         height = self.chain.height
         if height > self._books_height:
-            self._books.apply(self.chain.events(names=EVENTS, from_block=self._books_height + 1, to_block=height))
+            self._books.apply(self._events(self._books_height + 1, height))
             self._books_height = height
         return self._books
+
+    def _events(self, first: int, last: int) -> Iterator[EventRecord]:
+        """Events of the books; on a shared chain those of our contracts and of every token registered by then."""
+        if not self.chain.shared:
+            return self.chain.events(names=EVENTS, from_block=first, to_block=last)
+        registry = (self.contracts.asset_registry,)
+        for event in self.chain.events(names=("AssetRegistered",), addresses=registry, from_block=first, to_block=last):
+            self._token_addresses.append(bytes.fromhex(event.arguments["token"][2:]))
+        addresses = dict.fromkeys((*self.contracts.addresses(), *self._token_addresses))
+        return self.chain.events(names=EVENTS, addresses=tuple(addresses), from_block=first, to_block=last)
 
     def wallet(self, party: str) -> Wallet:
         """What a party holds.
@@ -210,25 +235,24 @@ class Ledger:
 
     def sign(self, steps: Iterable[Step]) -> list[bytes]:
         """Raw transactions of the steps, each signed by its key with its sender's next nonce."""
-        nonces: dict[bytes, int] = {}
-        signed = []
-        for step in steps:
-            key = self.keyring.key(step.key)
-            nonce = nonces[key.address] + 1 if key.address in nonces else self.chain.nonce(key.address)
-            nonces[key.address] = nonce
-            signed.append(sign_transaction(key, chain_id=self.chain.chain_id, nonce=nonce, to=step.to, data=step.data))
-        return signed
+        return self.chain.sign([Unsigned(self.keyring.key(step.key), step.to, step.data) for step in steps])
 
     def send(self, steps: Sequence[Step]) -> Sequence[Receipt]:
-        """Carry out the steps in one block, after a simulation in which all of them succeed.
+        """Carry out the steps in order, after a simulation in which all of them succeed.
+
+        An embedded ledger does so in one block. A node that cannot simulate a sequence gets one step at a time, each
+        tried before it is sent.
 
         Raises
         ------
         LedgerError
-            With the contract's error name as `code`, if one would revert; nothing is sent.
+            With the contract's error name as `code`, if one would revert; nothing is sent (in the last case: nothing
+            from that step on).
         """
         if not steps:
             return ()
+        if len(steps) > 1 and not self.chain.simulates:
+            return [receipt for step in steps for receipt in self.send([step])]
         self.require_success(self.simulate(steps))
         receipts = self.chain.submit(self.sign(steps))
         self.require_success(receipts)
@@ -237,7 +261,7 @@ class Ledger:
     def simulate(self, steps: Sequence[Step], *, then: Sequence[Call] = ()) -> Sequence[Receipt]:
         """Receipts of the steps, then of the calls, on the latest state; leaves no trace and needs no signature."""
         calls = [Call(self.keyring.key(step.key).address, step.to, step.data) for step in steps]
-        return self.chain.simulate([*calls, *then])
+        return self.chain.simulate([*calls, *then]) if calls else self.chain.views(then)
 
     @staticmethod
     def require_success(receipts: Iterable[Receipt]) -> None:
