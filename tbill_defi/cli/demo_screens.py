@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 
 from tbill_defi.chain.evidence import AuditReport
 from tbill_defi.core.decision import Decision
@@ -124,7 +125,7 @@ def settled(
 def refusal(out: Console, title: str, decision: Decision) -> None:
     """A refusal: rule, code, largest amount."""
     require(not decision.ok)
-    out.print(f"[bold]{title}[/]: rule {decision.rule}, code {decision.code}: {decision.message}")
+    out.print(f"[bold]{title}[/]: rule {decision.rule}, code {decision.code}: {escape(decision.message)}")
     out.print(f"   largest amount that passes: ${format_units(decision.largest_amount)}")
 
 
@@ -143,7 +144,7 @@ def audit(out: Console, sound: AuditReport, tampered: AuditReport) -> None:
     out.rule("[bold]Audit[/]", align="left")
     require(sound.ok and not tampered.ok)
     out.print(f"{sound.verdict}; {sound.transactions} signed transactions executed again")
-    out.print(f"[bold red]one byte flipped in a copy:[/] {tampered.findings[0].describe()}\n")
+    out.print(f"[bold red]one byte flipped in a copy:[/] {escape(tampered.findings[0].describe())}\n")
 
 
 def closing(
