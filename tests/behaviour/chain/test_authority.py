@@ -211,6 +211,19 @@ class TestDatabase:
             reopen(path, MALLORY)
         assert caught.value.code == "WrongOperator"
 
+    def test_another_transaction_of_alices_is_not_the_one_in_the_block(self, path):
+        """Both are signed by her for this nonce, and do the same: only the header tells them apart."""
+        with reopen(path) as chain:
+            nonce = chain.nonce(ALICE.address)
+            one, other = (
+                sign_transaction(ALICE, chain_id=chain.chain_id, nonce=nonce, to=b"\x99" * 20, data=data)
+                for data in (b"one", b"other")
+            )
+            (receipt,) = chain.submit([one])
+            assert receipt.status
+        edit(path, ("UPDATE transactions SET raw = ? WHERE raw = ?", (other, one)))
+        assert "transactions.raw" in self.refuse(path)
+
     def test_changed_events_do_not_move_cash(self, path, tmp_path):
         """Events are a report: what is owned is recomputed from signed transactions."""
         copy = shutil.copy(path, tmp_path / "copy.db")
