@@ -16,6 +16,7 @@ const DEPLOYABLE = {
   CashToken: "src/CashToken.sol",
   Compliance: "src/Compliance.sol",
   IdentityRegistry: "src/IdentityRegistry.sol",
+  PriceOracle: "src/oracle/PriceOracle.sol",
   SecurityToken: "src/SecurityToken.sol",
   Settlement: "src/Settlement.sol",
 };

@@ -20,4 +20,6 @@ library Roles {
     uint64 internal constant LIMITS = 6;
     /// @notice Registers assets; held by the factory.
     uint64 internal constant FACTORY = 7;
+    /// @notice Names the pricers and sets the rules of their rounds; signs none.
+    uint64 internal constant ORACLE = 8;
 }

@@ -146,6 +146,10 @@ class Books:
         """Names of the parties with a wallet, sorted."""
         return sorted(set(self._parties.values()))
 
+    def securities(self) -> list[str]:
+        """CUSIPs with a token, sorted."""
+        return sorted(asset for asset in self._assets.values() if asset != self._currency)
+
     def addresses(self, party: str) -> tuple[str, ...]:
         """Wallets of a party as 0x-text, first registered first."""
         return tuple(address for address, name in self._parties.items() if name == party)

@@ -32,6 +32,7 @@ class Role(IntEnum):
     CASH_ISSUER = 5
     LIMITS = 6
     FACTORY = 7
+    ORACLE = 8
 
 
 ROLE_KEYS: Mapping[str, tuple[Role, ...]] = {
@@ -40,6 +41,7 @@ ROLE_KEYS: Mapping[str, tuple[Role, ...]] = {
     "compliance": (Role.FREEZER, Role.LIMITS),
     "enforcer": (Role.ENFORCER,),
     "bank": (Role.CASH_ISSUER,),
+    "oracle": (Role.ORACLE,),
 }
 """Key name -> the roles it holds. The administrator holds ADMIN and nothing else."""
 
@@ -48,6 +50,7 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "IdentityRegistry": {Role.REGISTRAR: ("registerIdentity", "setClaim", "registerWallet", "removeWallet")},
     "Compliance": {Role.LIMITS: ("setTradeLimit",)},
     "AssetFactory": {Role.ISSUER: ("create",)},
+    "PriceOracle": {Role.ORACLE: ("setPricers", "setRules")},
     "CashToken": {Role.CASH_ISSUER: ("issue", "redeem")},
     "SecurityToken": {
         Role.ISSUER: ("issue", "redeem"),
@@ -71,6 +74,7 @@ class Contracts:
     """The implementation that every security's clone runs."""
     asset_factory: bytes
     usd: bytes
+    price_oracle: bytes
 
     def to_extras(self) -> dict[str, str]:
         """As the ledger's genesis records them."""
@@ -117,7 +121,8 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     implementation = place("SecurityToken", settlement)
     factory = place("AssetFactory", manager, assets, compliance, implementation)
     usd = place("CashToken", manager, settlement, bytes32(CURRENCY), "US dollar")
-    return Contracts(manager, assets, identities, compliance, settlement, implementation, factory, usd), codes
+    oracle = place("PriceOracle", manager)
+    return Contracts(manager, assets, identities, compliance, settlement, implementation, factory, usd, oracle), codes
 
 
 def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contracts, list[Step]]:
@@ -138,6 +143,7 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
         "Compliance": contracts.compliance,
         "AssetFactory": contracts.asset_factory,
         "CashToken": contracts.usd,
+        "PriceOracle": contracts.price_oracle,
     }
     calls = [call for name, target in targets.items() for call in wire(name, target)]
     for name, roles in ROLE_KEYS.items():

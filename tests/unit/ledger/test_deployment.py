@@ -48,6 +48,10 @@ OPEN = {
     "AssetRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "Compliance": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "AssetFactory": {"setAuthority": "the AccessManager itself, on the administrator's word"},
+    "PriceOracle": {
+        "publish": "by the pricers' signatures",
+        "setAuthority": "the AccessManager itself, on the administrator's word",
+    },
 }
 """Contract -> functions that change state and no role guards -> who can call them, or why anyone may."""
 
@@ -93,6 +97,7 @@ def targets(bench):
         "Compliance": places.compliance,
         "AssetFactory": places.asset_factory,
         "CashToken": places.usd,
+        "PriceOracle": places.price_oracle,
         "SecurityToken": bench.note,
     }
 
@@ -146,7 +151,7 @@ def test_has_role_says_the_same(shared):
 
 
 def test_no_key_holds_two_of_freezer_enforcer_issuer_bank():
-    apart = {Role.FREEZER, Role.ENFORCER, Role.ISSUER, Role.CASH_ISSUER}
+    apart = {Role.FREEZER, Role.ENFORCER, Role.ISSUER, Role.CASH_ISSUER, Role.ORACLE}
     for roles in ROLE_KEYS.values():
         assert len(apart & set(roles)) <= 1
     assert {role for roles in ROLE_KEYS.values() for role in roles} == set(Role) - {Role.ADMIN, Role.FACTORY}
