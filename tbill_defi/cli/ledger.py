@@ -76,10 +76,11 @@ def _first_parties(names: Sequence[str]) -> Sequence[str]:
     """Names that can be parties, before anything is made."""
     from tbill_defi.core.identifiers import party_name
     from tbill_defi.ledger.ledger import ROLE_NAMES
+    from tbill_defi.ledger.oracle import PRICER_KEYS
 
     for count, name in enumerate(names):
         party_name(name)
-        if name in ROLE_NAMES:
+        if name in (*ROLE_NAMES, *PRICER_KEYS):
             raise UsageError(f"party: {name!r} is the name of a key of the ledger itself; take another")
         if name in names[:count]:
             raise UsageError(f"party: {name!r} is there twice; give each name once")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tbill_defi.cli.common import Day, Home, Json, console, parse_date, print_json, progress, view_at
+from tbill_defi.cli.common import Day, Home, Json, console, group, parse_date, print_json, progress, view_at
 from tbill_defi.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Prices on the ledger, signed by k of n pricers.", no_args_is_help=True)
-    group.command("publish")(publish)
-    group.command("show")(show)
-    group.command("rules")(rules)
-    app.add_typer(group, name="oracle")
+    commands = group("Prices on the ledger, signed by k of n pricers.")
+    commands.command("publish")(publish)
+    commands.command("show")(show)
+    commands.command("rules")(rules)
+    app.add_typer(commands, name="oracle")
 
 
 def publish(
@@ -163,13 +163,16 @@ def _price(price: OraclePrice, now: int, max_age: int) -> dict[str, Any]:
 
 def _show(value: dict[str, Any]) -> None:
     from tbill_defi.report import formats
-    from tbill_defi.report.tables import make_table
+    from tbill_defi.report.layout import Column, Sheet
 
-    columns = ("CUSIP", "clean", "accrued", "dirty", "yield", "duration", "maturity", "rating", "round", "of", "age")
-    table = make_table("Oracle prices, per 100 face", *columns, left=("CUSIP",))
+    sheet = Sheet(
+        "Oracle prices, per 100 face",
+        *(Column("CUSIP", left=True), "clean", "accrued", "dirty", "yield", "duration"),
+        *(Column("maturity", rank=1), Column("rating", rank=2), Column("round", rank=3), "of", "age"),
+    )
     for row in value["prices"]:
-        age = value["time"] - row["observed_at"]
-        table.add_row(
+        age = (value["time"] - row["observed_at"]) / 3600
+        sheet.add(
             row["cusip"],
             row["clean_price"],
             row["accrued"],
@@ -180,10 +183,10 @@ def _show(value: dict[str, Any]) -> None:
             row["rating"],
             str(row["round"]),
             row["market_date"],
-            f"{age / 3600:.1f} h" + (" [red]stale[/]" if row["stale"] else ""),
+            f"{age:.1f} h{' stale' if row['stale'] else ''}",
         )
     out = console()
-    out.print(table)
+    out.print(sheet)
     if value["missing"]:
         out.print(f"no price: {', '.join(value['missing'])}; publish with `tbill oracle publish`")
     out.print(_rules_line(value["rules"]))

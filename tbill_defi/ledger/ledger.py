@@ -343,5 +343,12 @@ class Ledger:
 
 def _refusal(data: bytes) -> LedgerError:
     name, arguments = decode_revert(data)
-    shown = ", ".join(f"{k} {'0x' + v.hex() if isinstance(v, bytes) else v}" for k, v in arguments.items())
+    shown = ", ".join(f"{k} {_told(v) if isinstance(v, bytes) else v}" for k, v in arguments.items())
     return LedgerError(f"the contract refuses: {name}{f' ({shown})' if shown else ''}", name)
+
+
+def _told(value: bytes) -> str:
+    """Bytes for a person: the text of an identifier (CUSIP, party, currency), else 0x-hex."""
+    text = value.rstrip(b"\0")
+    named = len(value) == 32 and text.isascii() and text.decode("ascii", "replace").isprintable() and text
+    return text.decode() if named else "0x" + value.hex()

@@ -21,17 +21,17 @@ library Accrual {
     /// before `previousCoupon` count in their own period: 100 c/2 (a/b + d/p), with one rounding at the end.
     function accruedE6(Schedule memory schedule, uint64 settlement) internal pure returns (uint256) {
         if (schedule.couponE9 == 0) return 0;
-        if (
-            settlement < schedule.previousCoupon || settlement < schedule.accrualStart || settlement >= schedule.nextCoupon
-        ) revert SettlementOutsidePeriod(settlement, schedule.previousCoupon, schedule.nextCoupon);
+        uint64 first = schedule.accrualStart > schedule.previousCoupon
+            ? schedule.accrualStart
+            : schedule.previousCoupon;
+        if (settlement < first || settlement >= schedule.nextCoupon) {
+            revert SettlementOutsidePeriod(settlement, first, schedule.nextCoupon);
+        }
         uint256 period = daysBetween(schedule.previousCoupon, schedule.nextCoupon);
         uint256 numerator;
         uint256 denominator = period;
         if (schedule.priorCoupon == 0) {
-            uint64 start = schedule.accrualStart > schedule.previousCoupon
-                ? schedule.accrualStart
-                : schedule.previousCoupon;
-            numerator = daysBetween(start, settlement);
+            numerator = daysBetween(first, settlement);
         } else {
             uint256 prior = daysBetween(schedule.priorCoupon, schedule.previousCoupon);
             numerator =

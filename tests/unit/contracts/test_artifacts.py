@@ -11,19 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tbill_defi.ledger.artifacts import CONTRACTS as CONTRACT_NAMES
+
 ROOT = Path(__file__).resolve().parents[3]
 CONTRACTS = ROOT / "contracts"
 ARTIFACTS = ROOT / "tbill_defi" / "ledger" / "artifacts"
-NAMES = (
-    "AccessManager",
-    "AssetFactory",
-    "AssetRegistry",
-    "CashToken",
-    "Compliance",
-    "IdentityRegistry",
-    "SecurityToken",
-    "Settlement",
-)
+NAMES = tuple(sorted(CONTRACT_NAMES))
 MAX_CODE_BYTES = 24_576
 MAX_GAS = 2**22
 
@@ -93,7 +86,8 @@ def test_own_sources_are_hashed_with_what_they_import(name: str) -> None:
     if not library.is_dir():
         pytest.skip("contracts/node_modules is missing: run npm ci in contracts/")
     units: dict[str, str] = {}
-    pending = [f"src/{name}.sol"]
+    pending = [str(path.relative_to(CONTRACTS)) for path in (CONTRACTS / "src").rglob(f"{name}.sol")]
+    assert len(pending) == 1
     while pending:
         unit = pending.pop()
         if unit in units:
