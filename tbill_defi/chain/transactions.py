@@ -1,8 +1,8 @@
 """Raw EIP-1559 transactions: the only way to change a ledger. Signed here, recovered here, strictly.
 
 Every transaction of an embedded ledger has the ledger's chain id, gas limit exactly `TRANSACTION_GAS`, tip, fee and
-value 0, an empty access list, a recipient, and a low-s signature. There is one encoding of it: what does not encode back
-to itself is refused. A node's has fees, and the node is its judge.
+value 0, an empty access list, a recipient, and a low-s signature. There is one encoding of it: what does not encode
+back to itself is refused. A node's has fees, and the node is its judge.
 """
 
 from __future__ import annotations
