@@ -45,8 +45,8 @@ MIP_GAP = 1e-6
 NEAR = 1e-5
 """Of NAV, a year: lots over the trades of the relaxed solution will do if they are this near to it."""
 NEGLIGIBLE_LOTS = 1e-9
-MIP_NODES = 500
-"""A bound in nodes, never in seconds: the same input gives the same plan on a slow machine."""
+MIP_WORK = 10_000
+"""Nodes times securities: a bound in work, never in seconds, so that a slow machine makes the same plan."""
 TOLERANCE = 1e-9
 """What the arithmetic of doubles may leave a limit overrun by, in its own unit."""
 
@@ -112,21 +112,29 @@ def solve(target: Optimize, view: View, holdings: Holdings) -> Solution:
     relaxed = _run(programme, integer=False)
     if relaxed is None:
         raise _infeasible(programme)
-    near = replace(programme, upper=np.where(relaxed[0] > NEGLIGIBLE_LOTS, programme.upper, 0.0))
-    exact = _run(near, integer=True)
-    if exact is None or programme.costs @ (relaxed[0] - exact[0]) > NEAR * programme.nav:
-        over_all = _run(programme, integer=True)
-        if exact is None or (over_all is not None and programme.costs @ (over_all[0] - exact[0]) > 0):
-            exact = over_all
+    exact = _whole(programme, relaxed[0])
     if exact is None:
         raise _too_coarse(target)
     n = len(view.cusips)
-    counts = np.rint(exact[0][: 2 * n]).astype(np.int64)
+    counts = np.rint(exact[: 2 * n]).astype(np.int64)
     lots = counts[:n] - counts[n:]
     reports = tuple(_reports(programme, limits, relaxed[1], lots, target, view, holdings))
     if any(report.slack < -TOLERANCE for report in reports):
         raise _too_coarse(target)
     return Solution(lots, reports)
+
+
+def _whole(programme: _Programme, relaxed: Floats) -> Floats | None:
+    """Whole lots over the trades of the relaxed solution; over all where these are not near it. None if none fit.
+
+    HiGHS 1.16 can call a solution optimal that is not when it presolves the programme over all, so it does not.
+    """
+    near = _run(replace(programme, upper=np.where(relaxed > NEGLIGIBLE_LOTS, programme.upper, 0.0)), integer=True)
+    if near is not None and programme.costs @ (relaxed - near[0]) <= NEAR * programme.nav:
+        return near[0]
+    over_all = _run(programme, integer=True, presolve="off")
+    found = [solution[0] for solution in (near, over_all) if solution is not None]
+    return max(found, key=lambda columns: float(programme.costs @ columns), default=None)
 
 
 def lot_values(view: View, lot_units: int) -> tuple[Floats, Floats, Floats]:
@@ -204,7 +212,9 @@ class _Quiet(highspy.Highs):
         super().enableCallbacks()  # type: ignore[no-untyped-call]
 
 
-def _run(programme: _Programme, *, integer: bool, elastic: bool = False) -> tuple[Floats, Floats] | None:
+def _run(
+    programme: _Programme, *, integer: bool, elastic: bool = False, presolve: str = "choose"
+) -> tuple[Floats, Floats] | None:
     """Columns and row duals of the solved programme, or None if it is infeasible."""
     solver = _Quiet()
     for option, value in (
@@ -212,7 +222,8 @@ def _run(programme: _Programme, *, integer: bool, elastic: bool = False) -> tupl
         ("random_seed", 0),
         ("mip_rel_gap", 0.0),
         ("mip_abs_gap", MIP_GAP * programme.nav),
-        ("mip_max_nodes", MIP_NODES),
+        ("mip_max_nodes", max(1, 2 * MIP_WORK // programme.upper.size)),
+        ("presolve", presolve),
     ):
         solver.setOptionValue(option, value)
     solver.passModel(_model(programme, integer=integer, elastic=elastic))
