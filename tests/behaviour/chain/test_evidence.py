@@ -7,8 +7,9 @@ import sqlite3
 import pytest
 
 from tbill_defi.chain import schema
+from tbill_defi.chain.digests import digest_fields, hash_digests
 from tbill_defi.chain.evidence import Kind, SignedHead, verify
-from tbill_defi.chain.heads import Genesis
+from tbill_defi.chain.heads import BLOCK_DOMAIN, Genesis
 from tbill_defi.core.errors import AuditFailure, DataError, LedgerError, UsageError
 from tests.behaviour.chain.forge import genesis_of, rewrite
 from tests.behaviour.chain.support import (
@@ -330,6 +331,22 @@ class TestFraud:
     def test_hashed_again_under_the_head_as_signed(self, copy):
         rewrite(copy, lambda history: history[-1][1].pop(), signer=None, move_head=False)
         assert kinds(audit(copy)) == {(Kind.REHASHED, BLOCKS, "blocks.hash")}
+
+    def test_one_block_replaced_and_hashed_again(self, copy):
+        """Its own hash is right, the head is the operator's: only the link of the next block tells."""
+        connection = sqlite3.connect(copy)
+        connection.row_factory = sqlite3.Row
+        header = dict(connection.execute("SELECT * FROM blocks WHERE height = 2").fetchone())
+        connection.close()
+        header["timestamp"] += 1
+        digests = digest_fields(header[name] for name in schema.BLOCK_FIELDS)
+        values = (header["timestamp"], digests, hash_digests(BLOCK_DOMAIN, digests))
+        edit(copy, ("UPDATE blocks SET timestamp = ?, field_digests = ?, hash = ? WHERE height = 2", values))
+        assert kinds(audit(copy)) == {(Kind.LINK, 3, "blocks.parent_hash")}
+        with pytest.raises(AuditFailure, match="block 3, column parent_hash"):
+            reopen(copy)
+        with pytest.raises(AuditFailure, match="block 3, column parent_hash"), reopen(copy, None) as reader:
+            list(reader.events())
 
     def test_longer_chain_under_the_head_as_signed(self, copy):
         rewrite(copy, lambda history: history.append((history[-1][0] + 1, [])), signer=None, move_head=False)
