@@ -124,31 +124,37 @@ def open_ledger(
     url: str | None = None,
     *,
     home: str | Path | None = None,
+    at: str | int | None = None,
     keys: Keys | None = None,
     read_only: bool = False,
     clock: Clock | None = None,
     progress: Progress | None = None,
 ) -> Ledger:
-    """Open a ledger made by `create_ledger` or `tbill init`.
+    """Open a ledger; one that is named by a new URL is made first, as databases are.
 
     Parameters
     ----------
     url
-        "sqlite:///desk.db"; None: the home's own.
+        "sqlite:///desk.db"; None: the home's own, which `tbill init` makes.
+    at
+        Start of the simulated clock of a ledger that is made; see `create_ledger`.
     keys
         None: the home's. Writing needs the operator's key among them.
     read_only
-        Open without any key: wallets, tape and audit work.
+        Open without any key, make nothing: wallets, tape and audit work.
 
     Raises
     ------
     LedgerError
-        If there is none.
+        If there is none and it is not to be made (code "NotFound"), or `at` is given for one that is there ("Exists").
     """
     place = url or ledger_url(home)
-    if place.startswith("sqlite:///") and not Path(place.removeprefix("sqlite:///")).exists():
-        raise LedgerError(
-            f"ledger: there is none at {place.removeprefix('sqlite:///')}; make one with `tbill init`", "NotFound"
-        )
+    path = Path(place.removeprefix("sqlite:///")) if place.startswith("sqlite:///") else None
+    if path is not None and not path.exists():
+        if url is None or read_only:
+            raise LedgerError(f"ledger: there is none at {path}; make one with `tbill init`", "NotFound")
+        return create_ledger(url, home=home, at=at, keys=keys)
+    if at is not None:
+        raise LedgerError(f"ledger: there is one at {place} already; its clock was set when it was made", "Exists")
     ring = None if read_only else keys or desk_keys(home)
     return Ledger.open(place, keys=ring, clock=clock, progress=progress, write=not read_only)

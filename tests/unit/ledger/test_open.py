@@ -68,9 +68,21 @@ def test_there_is_none(tmp_path):
         open_ledger(home=tmp_path)
     assert caught.value.code == "NotFound"
     with pytest.raises(LedgerError) as caught:
-        open_ledger(f"sqlite:///{tmp_path / 'no.db'}", keys=ring())
+        open_ledger(f"sqlite:///{tmp_path / 'no.db'}", keys=ring(), read_only=True)
     assert caught.value.code == "NotFound"
     assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+
+
+def test_a_new_url_makes_a_ledger(tmp_path):
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    with open_ledger(url, keys=ring(), at="2026-08-21T15:00-04:00") as made:
+        assert made.books().parties() == ["dealer", "desk"]
+        height = made.chain.height
+    with open_ledger(url, keys=ring("desk", "dealer")) as again:
+        assert (again.market_date.isoformat(), again.chain.height) == ("2026-08-21", height)
+    with pytest.raises(LedgerError, match="its clock was set when it was made") as caught:
+        open_ledger(url, keys=ring(), at="2026-08-22T15:00-04:00")
+    assert caught.value.code == "Exists"
 
 
 def test_passphrase_file_is_its_owners(made):
