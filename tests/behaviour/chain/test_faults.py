@@ -128,15 +128,19 @@ class TestAtTheCommit:
 
 
 class TestWriters:
-    def test_locked_database(self, path):
+    def test_locked_database(self, path, monkeypatch):
         with reopen(path) as chain:
             desk = Desk(chain)
             with chain._journal._engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA busy_timeout = 1")
             other = sqlite3.connect(path, isolation_level=None)
             other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(LedgerBusy):
-                desk.count()
+            executed = []
+            with monkeypatch.context() as patch:
+                patch.setattr(chain._machine, "run", lambda *arguments: executed.append(arguments))
+                with pytest.raises(LedgerBusy):
+                    desk.count()
+            assert not executed
             other.execute("ROLLBACK")
             other.close()
             assert same_as_reopened(chain, path)
