@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tbill_defi.chain.types import Call
 from tbill_defi.core.decision import Decision
+from tbill_defi.core.errors import ComplianceRejection
 from tbill_defi.core.money import format_units
 from tbill_defi.ledger.abi import decode_result, encode_call
 from tbill_defi.ledger.deployment import CURRENCY, Step
@@ -37,6 +38,7 @@ MESSAGES = {
     9: "the security has matured or is paused",
 }
 SENDER_CODES = (1, 3, 5, 6, 8)
+STANDING_CODES = (1, 2, 3, 4)
 BALANCE_CODE = 6
 
 
@@ -51,6 +53,13 @@ def decide(
         The same legs by names and by addresses, in the same order.
     after
         Steps that come before the settlement (deposits): the answer is of the state after them.
+
+    Raises
+    ------
+    ComplianceRejection
+        If the steps fail because a party of a leg has no identity or no valid claim: nothing can be issued to it.
+    LedgerError
+        If they fail for another reason.
     """
     nobody = bytes(20)
     questions = [
@@ -60,9 +69,27 @@ def decide(
         for named, leg in zip(legs, instruction.legs, strict=True)
     ]
     receipts = ledger.simulate(after, then=questions)
+    if not all(receipt.status for receipt in receipts[: len(after)]):
+        before = ledger.simulate((), then=questions)
+        known = [
+            _decision(leg, r.return_data) for leg, r in zip(legs, before, strict=True) if r.status and r.return_data
+        ]
+        if barred := [decision for decision in known if decision.code in STANDING_CODES]:
+            raise ComplianceRejection(barred)
     ledger.require_success(receipts)
     answers = receipts[len(after) :]
     return tuple(_decision(leg, answer.return_data) for leg, answer in zip(legs, answers, strict=True))
+
+
+def _barred(ledger: Ledger, legs: Sequence[PlanLeg], instruction: Instruction) -> list[Decision]:
+    """Refusals of the security legs whose parties may not hold at all; their tokens need not be there yet."""
+    place, refused = ledger.contracts.compliance, []
+    for named, leg in zip(legs, instruction.legs, strict=True):
+        if named.asset != CURRENCY:
+            largest, code = ledger.call("Compliance", place, "largestAmount", leg.token, leg.giver, leg.receiver)
+            if code in STANDING_CODES:
+                refused.append(_judged(named, largest, code))
+    return refused
 
 
 def _decision(leg: PlanLeg, answer: bytes) -> Decision:
@@ -71,6 +98,10 @@ def _decision(leg: PlanLeg, answer: bytes) -> Decision:
         code = BALANCE_CODE
     else:
         largest, code = decode_result("SecurityToken", "largestTransfer", answer)
+    return _judged(leg, largest, code)
+
+
+def _judged(leg: PlanLeg, largest: int, code: int) -> Decision:
     ok = leg.amount <= largest
     message = f"{format_units(leg.amount)} of {leg.asset} from {leg.from_party} to {leg.to_party}"
     if not ok:
