@@ -69,13 +69,8 @@ def decide(
         for named, leg in zip(legs, instruction.legs, strict=True)
     ]
     receipts = ledger.simulate(after, then=questions)
-    if not all(receipt.status for receipt in receipts[: len(after)]):
-        before = ledger.simulate((), then=questions)
-        known = [
-            _decision(leg, r.return_data) for leg, r in zip(legs, before, strict=True) if r.status and r.return_data
-        ]
-        if barred := [decision for decision in known if decision.code in STANDING_CODES]:
-            raise ComplianceRejection(barred)
+    if not all(r.status for r in receipts[: len(after)]) and (barred := _barred(ledger, legs, instruction)):
+        raise ComplianceRejection(barred)
     ledger.require_success(receipts)
     answers = receipts[len(after) :]
     return tuple(_decision(leg, answer.return_data) for leg, answer in zip(legs, answers, strict=True))
