@@ -82,7 +82,10 @@ class Strategy(ABC, Generic[C]):
     @classmethod
     def source_hash(cls) -> bytes:
         """Keccak-256 of the bytes of the file that defines the strategy."""
-        path = inspect.getsourcefile(cls)
+        try:
+            path = inspect.getsourcefile(cls)
+        except (TypeError, OSError):  # a class typed at a prompt has no module or no file
+            path = None
         if path is None or not Path(path).exists():
             raise UsageError(f"{cls.__name__}: its source file is not there; a plan names the source it came from")
         return keccak256(Path(path).read_bytes())
