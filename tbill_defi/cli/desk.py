@@ -137,7 +137,8 @@ def rebalance(
     holdings have changed since.
     """
     if (strategy is None) == (plan_file is None):
-        raise UsageError("rebalance: give a strategy, or --plan with a plan's file")
+        cure = "not both, and no settings for a saved plan" if strategy else "such as ladder, or plan.json"
+        raise UsageError(f"rebalance: give a strategy, or --plan with a plan's file: {cure}")
     own = {"--party": party, "--counterparty": counterparty, "--repo-rate": repo_rate}
     given = [*context.args, *(name for name, value in own.items() if value is not None)]
     if plan_file is not None and given:
@@ -214,7 +215,7 @@ def _unknown(name: str, kind: type[Strategy[Any]], context: typer.Context) -> st
 
     own = [_option(field) for field in kind.config_type.model_fields]
     others = [text for parameter in context.command.params for text in parameter.opts if text.startswith("--")]
-    near = get_close_matches(_option(name), [*own, *others], n=1)
+    near = get_close_matches(_option(name), [*own, *others], n=1, cutoff=0.75)
     known = f"did you mean {near[0]}?" if near else f"the options of {kind.name()} are {', '.join(own) or 'none'}"
     return f"option {_option(name)} is not known; {known}"
 
