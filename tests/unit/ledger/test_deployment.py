@@ -71,6 +71,34 @@ def mapped():
     return {name: {f for functions in roles.values() for f in functions} for name, roles in RESTRICTED.items()}
 
 
+def test_who_may_what_in_so_many_words():
+    """Written out a second time, by the role: what each key's holder can do to others."""
+    found = {}
+    for contract, roles in RESTRICTED.items():
+        for role, functions in roles.items():
+            for function in functions:
+                assert (contract, function) not in found, "one role"
+                found[contract, function] = role.name
+    powers = {}
+    for (contract, function), role in found.items():
+        powers.setdefault(role, set()).add(f"{contract}.{function}")
+    assert powers == {
+        "REGISTRAR": {
+            "IdentityRegistry.registerIdentity",
+            "IdentityRegistry.setClaim",
+            "IdentityRegistry.registerWallet",
+            "IdentityRegistry.removeWallet",
+        },
+        "ISSUER": {"AssetFactory.create", "SecurityToken.issue", "SecurityToken.redeem"},
+        "FREEZER": {"SecurityToken.setFrozenTokens"},
+        "ENFORCER": {"SecurityToken.forcedTransfer", "SecurityToken.forcedTransferEndingHolds"},
+        "CASH_ISSUER": {"CashToken.issue", "CashToken.redeem"},
+        "LIMITS": {"Compliance.setTradeLimit"},
+        "FACTORY": {"AssetRegistry.register"},
+        "ORACLE": {"PriceOracle.setPricers", "PriceOracle.setRules"},
+    }
+
+
 def test_every_restricted_function_is_mapped_and_nothing_else():
     assert restricted_in_sources() == mapped()
 
