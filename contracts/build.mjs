@@ -15,8 +15,10 @@ const DEPLOYABLE = {
   AssetRegistry: "src/AssetRegistry.sol",
   CashToken: "src/CashToken.sol",
   Compliance: "src/Compliance.sol",
+  CouponPayer: "src/life/CouponPayer.sol",
   IdentityRegistry: "src/IdentityRegistry.sol",
   PriceOracle: "src/oracle/PriceOracle.sol",
+  Issuance: "src/life/Issuance.sol",
   SecurityToken: "src/SecurityToken.sol",
   Settlement: "src/Settlement.sol",
 };

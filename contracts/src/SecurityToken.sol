@@ -40,6 +40,9 @@ contract SecurityToken is
     /// @notice A forced transfer takes held units only if it names their holds.
     error ForcedTransferExceedsUnheld(address account, uint256 amount, uint256 unheld);
 
+    /// @notice The security has not matured.
+    error NotMatured(uint64 maturity);
+
     /// @notice Arrays of a batch differ in length.
     error BatchLengthMismatch(uint256 recipients, uint256 amounts);
 
@@ -85,7 +88,7 @@ contract SecurityToken is
     }
 
     /// @notice Maturity, Unix time of its New York midnight.
-    function maturity() external view returns (uint64) {
+    function maturity() public view returns (uint64) {
         return uint64(uint256(_argument(4)));
     }
 
@@ -185,6 +188,14 @@ contract SecurityToken is
         _burn(from, amount);
     }
 
+    /// @notice Destroys units of a matured security: free units of `from` first, then frozen ones; never held ones.
+    /// @dev What is frozen falls by what was taken of it. Whoever calls this pays frozen units into a blocked account.
+    function redeemMatured(address from, uint256 amount) external restricted {
+        if (block.timestamp < maturity()) revert NotMatured(maturity());
+        _takeUnheld(from, address(0), amount);
+        super._update(from, address(0), amount);
+    }
+
     /// @inheritdoc IERC7943Fungible
     function setFrozenTokens(address account, uint256 amount) external restricted returns (bool) {
         _setFrozen(account, amount);
@@ -276,17 +287,21 @@ contract SecurityToken is
         revert ERC7943InsufficientUnfrozenBalance(account, amount, available);
     }
 
-    /// @dev Frozen falls by what was taken of it, before the transfer's event (ERC-7943); a self-transfer takes
-    /// nothing (I4).
     function _forceTransfer(address from, address to, uint256 amount) private {
         if (from == address(0)) revert ERC20InvalidSender(from);
         if (!canTransact(to)) revert ERC7943CannotReceive(to);
+        _takeUnheld(from, to, amount);
+        super._update(from, to, amount);
+        emit ForcedTransfer(from, to, amount);
+    }
+
+    /// @dev Frozen falls by what is taken of it, before the transfer's event (ERC-7943); a self-transfer takes
+    /// nothing (I4).
+    function _takeUnheld(address from, address to, uint256 amount) private {
         (uint256 free, uint256 balance, uint256 held, uint256 frozen) = _positionOf(from);
         if (amount > balance) revert ERC20InsufficientBalance(from, balance, amount);
         if (amount > balance - held) revert ForcedTransferExceedsUnheld(from, amount, balance - held);
         if (amount > free && from != to) _setFrozen(from, frozen - (amount - free));
-        super._update(from, to, amount);
-        emit ForcedTransfer(from, to, amount);
     }
 
     function _setFrozen(address account, uint256 amount) private {

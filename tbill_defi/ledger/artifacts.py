@@ -20,6 +20,8 @@ CONTRACTS = (
     "AssetFactory",
     "CashToken",
     "PriceOracle",
+    "Issuance",
+    "CouponPayer",
 )
 
 

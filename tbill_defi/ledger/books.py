@@ -171,6 +171,20 @@ class Books:
         wallet.positions = dict(sorted(wallet.positions.items()))
         return wallet
 
+    def holders(self, asset: str) -> dict[str, int]:
+        """Wallet (0x-text) -> units of every wallet that holds the asset or ever did, by wallet."""
+        tokens = {token for token, name in self._assets.items() if name == asset}
+        found = {
+            address: sum(units for token, units in amounts.items() if token in tokens)
+            for address, amounts in self._balances.items()
+            if address != ZERO and not tokens.isdisjoint(amounts)
+        }
+        return dict(sorted(found.items()))
+
+    def party_of(self, address: str) -> str:
+        """Name of the party a wallet (0x-text) belongs to; the address itself if it is not registered."""
+        return self._parties.get(address, address)
+
     def supply(self) -> Iterator[tuple[str, int]]:
         """(asset, units in circulation) of every registered asset, by asset."""
         for token, asset in sorted(self._assets.items(), key=lambda item: item[1]):

@@ -53,10 +53,12 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "PriceOracle": {Role.ORACLE: ("setPricers", "setRules")},
     "CashToken": {Role.CASH_ISSUER: ("issue", "redeem")},
     "SecurityToken": {
-        Role.ISSUER: ("issue", "redeem"),
+        Role.ISSUER: ("issue", "redeem", "redeemMatured"),
         Role.FREEZER: ("setFrozenTokens",),
         Role.ENFORCER: ("forcedTransfer", "forcedTransferEndingHolds"),
     },
+    "Issuance": {Role.ISSUER: ("issue", "openRedemption"), Role.ENFORCER: ("releaseBlocked",)},
+    "CouponPayer": {Role.ISSUER: ("announce",)},
 }
 """Contract -> role -> its restricted functions. What is not here is the administrator's alone."""
 
@@ -75,6 +77,8 @@ class Contracts:
     asset_factory: bytes
     usd: bytes
     price_oracle: bytes
+    issuance: bytes
+    coupon_payer: bytes
 
     def to_extras(self) -> dict[str, str]:
         """As the ledger's genesis records them."""
@@ -122,7 +126,22 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     factory = place("AssetFactory", manager, assets, compliance, implementation)
     usd = place("CashToken", manager, settlement, bytes32(CURRENCY), "US dollar")
     oracle = place("PriceOracle", manager)
-    return Contracts(manager, assets, identities, compliance, settlement, implementation, factory, usd, oracle), codes
+    issuance = place("Issuance", manager, settlement, usd, identities)
+    payer = place("CouponPayer", manager, usd, identities)
+    contracts = Contracts(
+        access_manager=manager,
+        asset_registry=assets,
+        identity_registry=identities,
+        compliance=compliance,
+        settlement=settlement,
+        security_token=implementation,
+        asset_factory=factory,
+        usd=usd,
+        price_oracle=oracle,
+        issuance=issuance,
+        coupon_payer=payer,
+    )
+    return contracts, codes
 
 
 def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contracts, list[Step]]:
@@ -144,12 +163,15 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
         "AssetFactory": contracts.asset_factory,
         "CashToken": contracts.usd,
         "PriceOracle": contracts.price_oracle,
+        "Issuance": contracts.issuance,
+        "CouponPayer": contracts.coupon_payer,
     }
     calls = [call for name, target in targets.items() for call in wire(name, target)]
     for name, roles in ROLE_KEYS.items():
         calls += [encode_call("AccessManager", "grantRole", role, holders[name], 0) for role in roles]
     calls += [encode_call("AccessManager", "labelRole", role, role.name) for role in Role if role is not Role.ADMIN]
     calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, contracts.asset_factory, 0))
+    calls.append(encode_call("AccessManager", "grantRole", Role.ISSUER, contracts.issuance, 0))
     calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, admin, 0))
     steps.append(Step("admin", contracts.access_manager, multicall(calls)))
     steps.append(Step("admin", contracts.asset_registry, encode_call("AssetRegistry", "register", contracts.usd)))

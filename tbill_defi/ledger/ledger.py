@@ -312,21 +312,30 @@ class Ledger:
 
     def deposit_steps(self, wallet: bytes, face: Mapping[Security, int], cash_units: int = 0) -> list[Step]:
         """The transactions of `deposit`."""
-        creations, wiring, issues = [], [], []
+        creations, issues = [], []
         for security, units in face.items():
             if units <= 0:
                 raise UsageError(f"deposit: {units} base units of {security.cusip} is not positive")
-            token = self.token_of(security.cusip)
-            if token is None:
-                arguments = self._creation(security)
-                factory = self.contracts.asset_factory
-                token = self.call("AssetFactory", factory, "predict", *arguments)
-                creations.append(Step("issuer", factory, encode_call("AssetFactory", "create", *arguments)))
-                wiring.append(Step(ADMIN, self.contracts.access_manager, multicall(wire("SecurityToken", token))))
+            token, steps = self.creation_steps(security)
+            creations += steps
             issues.append(Step("issuer", token, encode_call("SecurityToken", "issue", wallet, units)))
         if cash_units:
             issues.append(Step("bank", self.contracts.usd, encode_call("CashToken", "issue", wallet, cash_units)))
-        return [*creations, *wiring, *issues]
+        return [*creations, *issues]
+
+    def creation_steps(self, security: Security) -> tuple[bytes, list[Step]]:
+        """The token of a security, and the transactions that create and wire it if the ledger does not have it yet."""
+        token = self.token_of(security.cusip)
+        if token is not None:
+            return token, []
+        arguments = self._creation(security)
+        factory = self.contracts.asset_factory
+        token = self.call("AssetFactory", factory, "predict", *arguments)
+        wiring = multicall(wire("SecurityToken", token))
+        return token, [
+            Step("issuer", factory, encode_call("AssetFactory", "create", *arguments)),
+            Step(ADMIN, self.contracts.access_manager, wiring),
+        ]
 
     def predicted_token(self, security: Security) -> bytes:
         """Where the token of a security is, or will be."""

@@ -434,6 +434,7 @@ PRIVILEGED = [
             ("CashToken", "usd", "redeem", lambda b: (b.address("desk"), 1)),
             ("SecurityToken", "note", "issue", lambda b: (b.address("desk"), 1)),
             ("SecurityToken", "note", "redeem", lambda b: (b.address("desk"), 1)),
+            ("SecurityToken", "note", "redeemMatured", lambda b: (b.address("desk"), 1)),
             ("SecurityToken", "note", "setFrozenTokens", lambda b: (b.address("desk"), 1)),
             ("SecurityToken", "note", "forcedTransfer", lambda b: (b.address("desk"), b.address("fund"), 1)),
             (

@@ -70,14 +70,19 @@ abstract contract Ledger is Test {
         enrol("carol", carol);
     }
 
-    function createSecurity(bytes32 cusip) internal returns (SecurityToken token) {
+    function createSecurity(bytes32 cusip) internal returns (SecurityToken) {
+        return createMaturing(cusip, MATURITY);
+    }
+
+    function createMaturing(bytes32 cusip, uint64 maturity) internal returns (SecurityToken token) {
         vm.prank(issuer);
-        token = SecurityToken(factory.create(cusip, TERMS, MATURITY));
-        _map(address(token), SecurityToken.issue.selector, Roles.ISSUER);
-        _map(address(token), SecurityToken.redeem.selector, Roles.ISSUER);
-        _map(address(token), SecurityToken.setFrozenTokens.selector, Roles.FREEZER);
-        _map(address(token), SecurityToken.forcedTransfer.selector, Roles.ENFORCER);
-        _map(address(token), SecurityToken.forcedTransferEndingHolds.selector, Roles.ENFORCER);
+        token = SecurityToken(factory.create(cusip, TERMS, maturity));
+        map(address(token), SecurityToken.issue.selector, Roles.ISSUER);
+        map(address(token), SecurityToken.redeem.selector, Roles.ISSUER);
+        map(address(token), SecurityToken.redeemMatured.selector, Roles.ISSUER);
+        map(address(token), SecurityToken.setFrozenTokens.selector, Roles.FREEZER);
+        map(address(token), SecurityToken.forcedTransfer.selector, Roles.ENFORCER);
+        map(address(token), SecurityToken.forcedTransferEndingHolds.selector, Roles.ENFORCER);
     }
 
     function enrol(bytes32 identity, address wallet) internal {
@@ -129,20 +134,20 @@ abstract contract Ledger is Test {
     }
 
     function _mapRoles() private {
-        _map(address(identities), IdentityRegistry.registerIdentity.selector, Roles.REGISTRAR);
-        _map(address(identities), IdentityRegistry.setClaim.selector, Roles.REGISTRAR);
-        _map(address(identities), IdentityRegistry.registerWallet.selector, Roles.REGISTRAR);
-        _map(address(identities), IdentityRegistry.removeWallet.selector, Roles.REGISTRAR);
-        _map(address(assets), AssetRegistry.register.selector, Roles.FACTORY);
-        _map(address(compliance), Compliance.setTradeLimit.selector, Roles.LIMITS);
-        _map(address(factory), AssetFactory.create.selector, Roles.ISSUER);
-        _map(address(usd), CashToken.issue.selector, Roles.CASH_ISSUER);
-        _map(address(usd), CashToken.redeem.selector, Roles.CASH_ISSUER);
-        _map(address(eur), CashToken.issue.selector, Roles.CASH_ISSUER);
-        _map(address(eur), CashToken.redeem.selector, Roles.CASH_ISSUER);
+        map(address(identities), IdentityRegistry.registerIdentity.selector, Roles.REGISTRAR);
+        map(address(identities), IdentityRegistry.setClaim.selector, Roles.REGISTRAR);
+        map(address(identities), IdentityRegistry.registerWallet.selector, Roles.REGISTRAR);
+        map(address(identities), IdentityRegistry.removeWallet.selector, Roles.REGISTRAR);
+        map(address(assets), AssetRegistry.register.selector, Roles.FACTORY);
+        map(address(compliance), Compliance.setTradeLimit.selector, Roles.LIMITS);
+        map(address(factory), AssetFactory.create.selector, Roles.ISSUER);
+        map(address(usd), CashToken.issue.selector, Roles.CASH_ISSUER);
+        map(address(usd), CashToken.redeem.selector, Roles.CASH_ISSUER);
+        map(address(eur), CashToken.issue.selector, Roles.CASH_ISSUER);
+        map(address(eur), CashToken.redeem.selector, Roles.CASH_ISSUER);
     }
 
-    function _map(address target, bytes4 selector, uint64 role) private {
+    function map(address target, bytes4 selector, uint64 role) internal {
         bytes4[] memory selectors = new bytes4[](1);
         selectors[0] = selector;
         manager.setTargetFunctionRole(target, selectors, role);

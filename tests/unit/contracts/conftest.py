@@ -30,6 +30,7 @@ RESTRICTED = {
     "SecurityToken": {
         "issue": "ISSUER",
         "redeem": "ISSUER",
+        "redeemMatured": "ISSUER",
         "setFrozenTokens": "FREEZER",
         "forcedTransfer": "ENFORCER",
         "forcedTransferEndingHolds": "ENFORCER",

@@ -44,6 +44,17 @@ OPEN = {
         "settleOne": "Settlement itself",
         "cancel": "own nonce",
     },
+    "Issuance": {
+        "fundRedemption": "the caller's own cash, by allowance",
+        "redeem": "anyone, once funded and due: it only pays holders",
+        "redeemOne": "Issuance itself",
+        "setAuthority": "the AccessManager itself, on the administrator's word",
+    },
+    "CouponPayer": {
+        "fund": "the caller's own cash, by allowance",
+        "pay": "anyone, once funded and due: it only pays holders",
+        "setAuthority": "the AccessManager itself, on the administrator's word",
+    },
     "IdentityRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "AssetRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "Compliance": {"setAuthority": "the AccessManager itself, on the administrator's word"},
@@ -126,6 +137,8 @@ def targets(bench):
         "AssetFactory": places.asset_factory,
         "CashToken": places.usd,
         "PriceOracle": places.price_oracle,
+        "Issuance": places.issuance,
+        "CouponPayer": places.coupon_payer,
         "SecurityToken": bench.note,
     }
 
@@ -156,10 +169,11 @@ def holders(bench):
     return {Role(role): accounts for role, accounts in found.items()}
 
 
-def test_each_role_has_one_holder_and_the_administrator_only_his(shared):
+def test_each_role_has_its_key_and_the_administrator_only_his(shared):
     expected = {Role.ADMIN: {"0x" + shared.address("admin").hex()}}
     for name, roles in ROLE_KEYS.items():
         expected |= {role: {"0x" + shared.address(name).hex()} for role in roles}
+    expected[Role.ISSUER].add("0x" + shared.contracts.issuance.hex())
     expected[Role.FACTORY] = {"0x" + shared.contracts.asset_factory.hex()}
     assert holders(shared) == expected
 
@@ -169,6 +183,8 @@ def test_has_role_says_the_same(shared):
     people = [shared.address(name) for name in (*ROLE_NAMES, "desk", "dealer")] + [
         OUTSIDER.address,
         shared.contracts.asset_factory,
+        shared.contracts.issuance,
+        shared.contracts.coupon_payer,
         shared.contracts.settlement,
     ]
     found = holders(shared)

@@ -1,0 +1,347 @@
+"""The life of a security on the ledger: sold against payment, coupons, redemption at maturity.
+
+The United States Treasury is a party like any other, "treasury": it is paid for what is issued and pays coupons and
+principal out of its wallet. Its key and its wallet are made when they are first needed. Dollars that it pays and does
+not have on the ledger are registered by the bank in the same block. The issuer's key announces; anyone may push
+payments, here the operator does.
+
+Payment dates are given, not computed: this wing knows no calendar. A coupon date or maturity that is no good settlement
+day is paid on the next one, for the same amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+from tbill_defi.chain.types import Call, Receipt
+from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
+from tbill_defi.core.hashing import keccak256
+from tbill_defi.instruments import Security, terms_hash
+from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
+from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.ledger import OPERATOR, Ledger
+from tbill_defi.ledger.settlement import MAX_LEGS, Instruction, Leg
+
+TREASURY = "treasury"
+"""Party name and key of the issuer of the securities."""
+NO_EXPIRY = 2**64 - 1
+PAYMENTS_PER_TRANSACTION = 64
+REDEMPTIONS_PER_TRANSACTION = 40
+"""Holders in one transaction: their gas stays below a quarter of 2^24."""
+SALE_SECONDS = 900
+_NOBODY = bytes(20)
+_PER_CENT = Fraction(1, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A buyer's part of an issue: face and its price, base units."""
+
+    buyer: str
+    face_units: int
+    cash_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """A coupon of a security: `fraction` of face, exact, for the position at the start of `day`."""
+
+    day: date
+    fraction: Fraction
+
+    @property
+    def record_time(self) -> int:
+        """Unix seconds of the New York midnight at which the coupon date starts; positions before it count."""
+        return new_york_midnight(self.day)
+
+    def units(self, face_units: int) -> int:
+        """Cash for a position, base units: floor(face x fraction)."""
+        return face_units * self.fraction.numerator // self.fraction.denominator
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What a coupon or a redemption paid, base units.
+
+    Attributes
+    ----------
+    due
+        What was funded: of a coupon floor(supply x fraction), of a redemption the face outstanding.
+    paid
+        Wallet (0x-text) -> cash.
+    blocked
+        Wallet -> cash that went into the blocked account of its identity: redemption of frozen units.
+    withheld
+        Wallets that could not be paid yet: not registered, or all units on hold.
+    returned
+        Cash that went back to the Treasury: a coupon's rounding, less than one unit a holder.
+    complete
+        Whether nobody is left to be paid.
+    height
+        Block of the payment.
+    """
+
+    due: int
+    paid: Mapping[str, int]
+    blocked: Mapping[str, int]
+    withheld: tuple[str, ...]
+    returned: int
+    complete: bool
+    height: int
+
+
+def coupons(security: Security) -> tuple[Coupon, ...]:
+    """Every coupon of a security in order of date; none of a bill or a zero coupon.
+
+    The fraction is coupon x ActAct(ICMA) year fraction of `resolve()`: coupon / 2 in a regular period.
+    """
+    flows = security.resolve()
+    return tuple(
+        Coupon(day, flows.rate * fraction * _PER_CENT)
+        for day, fraction in zip(flows.payment_dates, flows.fractions, strict=True)
+        if flows.rate * fraction
+    )
+
+
+def coupon_on(security: Security, day: date) -> Coupon:
+    """The coupon of a date.
+
+    Raises
+    ------
+    ConventionError
+        If there is none.
+    """
+    for coupon in coupons(security):
+        if coupon.day == day:
+            return coupon
+    raise ConventionError(f"coupon: {security.cusip} pays none on {day}; resolve() gives its dates")
+
+
+def ensure_treasury(ledger: Ledger) -> bytes:
+    """Address of the Treasury's wallet; key and party are made if the ledger has none. Its claim does not expire."""
+    ring = ledger.keyring
+    key = ring.key(TREASURY) if TREASURY in ring.names() else ring.create(TREASURY)
+    if TREASURY not in ledger.books().parties():
+        ledger.add_party(TREASURY, key.address, claim_expiry=NO_EXPIRY)
+    return key.address
+
+
+# --- issue ------------------------------------------------------------------------------------------------------
+
+
+def sale(ledger: Ledger, security: Security, purchases: Sequence[Purchase]) -> Instruction:
+    """The Instruction that sells a new security: each buyer's cash against his units, all or none.
+
+    Raises
+    ------
+    UsageError
+        If there is no purchase, an amount is not positive, or more than 32 purchases are given.
+    """
+    if not 0 < 2 * len(purchases) <= MAX_LEGS:
+        raise UsageError(f"issue: {len(purchases)} purchases; an instruction takes 1 to {MAX_LEGS // 2}")
+    token, seller, now = ledger.predicted_token(security), ensure_treasury(ledger), ledger.chain.now()
+    legs = []
+    for purchase in purchases:
+        if purchase.face_units <= 0 or purchase.cash_units <= 0:
+            raise UsageError(
+                f"issue: {purchase.buyer} buys {purchase.face_units} for {purchase.cash_units} base units; "
+                "both must be positive"
+            )
+        buyer = ledger.address_of(purchase.buyer)
+        legs.append(Leg(token, seller, buyer, purchase.face_units))
+        legs.append(Leg(ledger.contracts.usd, buyer, seller, purchase.cash_units))
+    unique = keccak256(b"issue" + terms_hash(security) + repr((ledger.chain.height, tuple(purchases))).encode())
+    return Instruction(tuple(legs), now, now + SALE_SECONDS, int.from_bytes(unique, "big"))
+
+
+def issue(ledger: Ledger, security: Security, purchases: Sequence[Purchase]) -> Sequence[Receipt]:
+    """Issue a security to its first buyers against payment to the Treasury; create its token if need be.
+
+    Every buyer's key must be in the ledger's keyring.
+
+    Raises
+    ------
+    UsageError
+        As of `sale`.
+    LedgerError
+        With the contract's error name as `code`: a buyer without cash or a valid claim, a matured security.
+    """
+    instruction = sale(ledger, security, purchases)
+    digest = instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
+    keys = {ledger.address_of(name): ledger.keyring.key(name) for name in (TREASURY, *(p.buyer for p in purchases))}
+    signatures = [keys[giver].sign_digest(digest) for giver in instruction.givers]
+    token, creation = ledger.creation_steps(security)
+    data = encode_call("Issuance", "issue", token, instruction.abi_value(), signatures)
+    return ledger.send([*creation, Step("issuer", ledger.contracts.issuance, data)])
+
+
+# --- coupons ----------------------------------------------------------------------------------------------------
+
+
+def pay_coupon(ledger: Ledger, security: Security, day: date, *, payment_date: date | None = None) -> Payment:
+    """Announce a coupon, fund it in full, and pay every holder of its record, in one block.
+
+    What is already done is not done again, so it can be called again for wallets that were withheld.
+
+    Parameters
+    ----------
+    day
+        The coupon date as in `resolve()`; positions at its start count.
+    payment_date
+        The next good settlement day if `day` is none; None: `day`.
+
+    Raises
+    ------
+    ConventionError
+        If the security pays no coupon on that date.
+    LedgerError
+        If the ledger has no such security (code "UnknownAsset"), or it is too early ("RecordTimeNotPassed" before the
+        record time, "CouponNotPayable" before the payment date).
+    """
+    steps, due = coupon_steps(ledger, security, day, payment_date=payment_date)
+    return _report(ledger, ledger.send(steps), due)
+
+
+def coupon_steps(
+    ledger: Ledger, security: Security, day: date, *, payment_date: date | None = None
+) -> tuple[list[Step], int]:
+    """The transactions of `pay_coupon`, to be sent in one block, and the cash they fund."""
+    coupon, token, payer = coupon_on(security, day), _token(ledger, security), ledger.contracts.coupon_payer
+    record = coupon.record_time
+    if ledger.chain.now() < record:
+        raise LedgerError(
+            f"coupon: the record time of {security.cusip} is the start of {day} in New York; the ledger is at "
+            f"{ledger.market_date}",
+            "RecordTimeNotPassed",
+        )
+    treasury = ensure_treasury(ledger)
+    (supply,) = _ask(ledger, [(token, "totalSupplyAt", (record - 1,))])
+    holders = [bytes.fromhex(text[2:]) for text in ledger.books().holders(security.cusip)]
+    positions = _ask(ledger, [(token, "balanceOfAt", (holder, record - 1)) for holder in holders])
+    coupon_id = ledger.call("CouponPayer", payer, "couponIdOf", token, record)
+    state = ledger.call("CouponPayer", payer, "couponOf", coupon_id)
+    due, steps = coupon.units(supply), []
+    if state["denominator"] == 0:
+        terms = (record, new_york_midnight(payment_date or day), coupon.fraction.numerator, coupon.fraction.denominator)
+        steps.append(Step("issuer", payer, encode_call("CouponPayer", "announce", token, *terms)))
+    if not any(state["payer"]):
+        steps += _allowance_steps(ledger, treasury, payer, due)
+        steps.append(Step(TREASURY, payer, encode_call("CouponPayer", "fund", coupon_id)))
+    entitled = [holder for holder, face in zip(holders, positions, strict=True) if face]
+    for batch in _batches(entitled, PAYMENTS_PER_TRANSACTION):
+        steps.append(Step(OPERATOR, payer, encode_call("CouponPayer", "pay", coupon_id, batch)))
+    return steps, due
+
+
+# --- redemption -------------------------------------------------------------------------------------------------
+
+
+def redeem(ledger: Ledger, security: Security, *, payment_date: date | None = None) -> Payment:
+    """Redeem a matured security at par: fund everything outstanding and pay every holder, in one block.
+
+    Free units are paid to their holder, frozen ones into the blocked account of his identity; units on hold stay, and
+    it can be called again when their hold has ended. The final coupon is `pay_coupon`'s.
+
+    Parameters
+    ----------
+    payment_date
+        The next good settlement day if the maturity date is none; None: the maturity date.
+
+    Raises
+    ------
+    LedgerError
+        If the ledger has no such security (code "UnknownAsset"), or it is too early ("RedemptionNotOpen").
+    """
+    steps, due = redemption_steps(ledger, security, payment_date=payment_date)
+    return _report(ledger, ledger.send(steps), due)
+
+
+def redemption_steps(ledger: Ledger, security: Security, *, payment_date: date | None = None) -> tuple[list[Step], int]:
+    """The transactions of `redeem`, to be sent in one block, and the face outstanding before it."""
+    token, issuance, treasury = _token(ledger, security), ledger.contracts.issuance, ensure_treasury(ledger)
+    (supply,) = _ask(ledger, [(token, "totalSupply", ())])
+    state = ledger.call("Issuance", issuance, "redemptionOf", token)
+    steps = []
+    if state["payableFrom"] == 0:
+        payable = new_york_midnight(payment_date or security.maturity_date)
+        steps.append(Step("issuer", issuance, encode_call("Issuance", "openRedemption", token, payable)))
+    missing = supply - state["funds"]
+    if missing > 0:
+        steps += _allowance_steps(ledger, treasury, issuance, missing)
+        steps.append(Step(TREASURY, issuance, encode_call("Issuance", "fundRedemption", token, missing)))
+    holders = [bytes.fromhex(text[2:]) for text, units in ledger.books().holders(security.cusip).items() if units]
+    for batch in _batches(holders, REDEMPTIONS_PER_TRANSACTION):
+        steps.append(Step(OPERATOR, issuance, encode_call("Issuance", "redeem", token, batch)))
+    return steps, supply
+
+
+def release_blocked(ledger: Ledger, party: str, units: int) -> Sequence[Receipt]:
+    """Let the enforcer pay out of a party's blocked account to its wallet, base units."""
+    data = encode_call("Issuance", "releaseBlocked", party.encode().ljust(32, b"\0"), ledger.address_of(party), units)
+    return ledger.send([Step("enforcer", ledger.contracts.issuance, data)])
+
+
+# --- inside -----------------------------------------------------------------------------------------------------
+
+
+def _batches(items: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _token(ledger: Ledger, security: Security) -> bytes:
+    token = ledger.token_of(security.cusip)
+    if token is None:
+        raise LedgerError(f"{security.cusip} has no token on this ledger", "UnknownAsset")
+    return token
+
+
+def _ask(ledger: Ledger, questions: Sequence[tuple[bytes, str, tuple[Any, ...]]]) -> list[int]:
+    """Answers of a security's view functions, one integer each."""
+    calls = [Call(_NOBODY, token, encode_call("SecurityToken", name, *given)) for token, name, given in questions]
+    receipts = ledger.simulate((), then=calls)
+    ledger.require_success(receipts)
+    return [
+        decode_result("SecurityToken", name, receipt.return_data)[0]
+        for (_, name, _), receipt in zip(questions, receipts, strict=True)
+    ]
+
+
+def _allowance_steps(ledger: Ledger, treasury: bytes, spender: bytes, units: int) -> list[Step]:
+    """The bank registers what the Treasury lacks; the Treasury lets the contract take exactly this."""
+    usd = ledger.contracts.usd
+    missing = units - ledger.call("CashToken", usd, "balanceOf", treasury)
+    steps = [Step("bank", usd, encode_call("CashToken", "issue", treasury, missing))] if missing > 0 else []
+    return [*steps, Step(TREASURY, usd, encode_call("CashToken", "approve", spender, units))]
+
+
+def _report(ledger: Ledger, receipts: Sequence[Receipt], due: int) -> Payment:
+    """A payment from the events of its own contracts."""
+    sources = (ledger.contracts.coupon_payer, ledger.contracts.issuance)
+    paid: dict[str, int] = {}
+    blocked: dict[str, int] = {}
+    withheld, returned, complete = [], 0, False
+    for log in chain.from_iterable(receipt.logs for receipt in receipts):
+        event = decode_log(log) if log.address in sources else None
+        if event is None:
+            continue
+        values = event.arguments
+        match event.name:
+            case "CouponPaid":
+                paid[values["holder"]] = int(values["amount"])
+            case "Redeemed":
+                paid |= {values["holder"]: int(values["paid"])} if int(values["paid"]) else {}
+                blocked |= {values["holder"]: int(values["blocked"])} if int(values["blocked"]) else {}
+            case "CouponWithheld" | "RedemptionWithheld":
+                withheld.append(values["holder"])
+            case "CouponClosed":
+                returned, complete = int(values["dust"]), True
+            case "RedemptionCompleted":
+                returned, complete = int(values["surplus"]), True
+    height = receipts[-1].height if receipts else ledger.chain.height
+    return Payment(due, paid, blocked, tuple(withheld), returned, complete, height)
