@@ -25,7 +25,7 @@ demo: setup-python
 
 test: setup
 	$(BIN)/pytest -n auto --dist worksteal
-	cd contracts && npm test --silent
+	cd contracts && npm run --silent check && npm test --silent
 
 lint: setup-python
 	$(BIN)/ruff check .
