@@ -7,6 +7,7 @@ Nothing here is a float: prices cross as `Decimal`, and each crossing names its 
 from __future__ import annotations
 
 import decimal
+import re
 from decimal import Decimal
 from enum import Enum
 
@@ -16,6 +17,7 @@ UNITS_PER_DOLLAR = 1_000_000
 LARGEST_UNITS = 10**24
 """Stated limit of one amount: a quintillion dollars, far inside a uint128."""
 
+_AMOUNT = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|[+-]?\.[0-9]+")
 _CONTEXT = decimal.Context(prec=60)
 
 
@@ -43,12 +45,11 @@ def units(dollars: Decimal | str | int, *, field: str = "amount") -> int:
     ConventionError
         If the amount is not a number, is finer than 10^-6 dollar, or is beyond `LARGEST_UNITS`.
     """
-    text = str(dollars).replace(",", "").strip()
-    try:
-        value = Decimal(text)
-    except decimal.InvalidOperation:
-        raise ConventionError(f"{field}: {dollars!r} is not an amount of dollars such as 1000000.00") from None
-    if not value.is_finite() or abs(value) * UNITS_PER_DOLLAR > LARGEST_UNITS:
+    text = str(dollars).strip()
+    if not _AMOUNT.fullmatch(text):
+        raise ConventionError(f"{field}: {dollars!r} is not an amount of dollars such as 1000000.00 or 1,000,000.00")
+    value = Decimal(text.replace(",", ""))
+    if abs(value) * UNITS_PER_DOLLAR > LARGEST_UNITS:
         raise ConventionError(f"{field}: {dollars!r} is out of range")
     scaled = _CONTEXT.multiply(value, Decimal(UNITS_PER_DOLLAR))
     if scaled != scaled.to_integral_value():
