@@ -15,6 +15,21 @@ library RestrictionCodes {
     uint8 internal constant HELD = 8;
     /// @notice Reserved: matured or paused.
     uint8 internal constant CLOSED = 9;
+    uint8 internal constant SENDER_COUNTRY = 10;
+    uint8 internal constant RECIPIENT_COUNTRY = 11;
+    uint8 internal constant SENDER_VOLUME = 12;
+    uint8 internal constant RECIPIENT_VOLUME = 13;
+    uint8 internal constant HOLDING_CAP = 14;
+
+    /// @notice The sender may not send at all.
+    function isOfSender(uint8 code) internal pure returns (bool) {
+        return code == SENDER_UNKNOWN || code == SENDER_CLAIM || code == SENDER_COUNTRY;
+    }
+
+    /// @notice The recipient may not receive at all.
+    function isOfRecipient(uint8 code) internal pure returns (bool) {
+        return code == RECIPIENT_UNKNOWN || code == RECIPIENT_CLAIM || code == RECIPIENT_COUNTRY;
+    }
 
     /// @notice One sentence for a person; the empty string for a code that does not exist.
     function message(uint8 code) internal pure returns (string memory) {
@@ -28,6 +43,11 @@ library RestrictionCodes {
         if (code == TRADE_LIMIT) return "amount exceeds the single-trade limit";
         if (code == HELD) return "amount exceeds the sender's units that are not on hold";
         if (code == CLOSED) return "security has matured or is paused";
+        if (code == SENDER_COUNTRY) return "sender's country is not admitted";
+        if (code == RECIPIENT_COUNTRY) return "recipient's country is not admitted";
+        if (code == SENDER_VOLUME) return "amount exceeds the sender's volume left in the window";
+        if (code == RECIPIENT_VOLUME) return "amount exceeds the recipient's volume left in the window";
+        if (code == HOLDING_CAP) return "amount exceeds what the recipient's holding cap leaves";
         return "";
     }
 }

@@ -193,6 +193,7 @@ contract SecurityToken is
     function redeemMatured(address from, uint256 amount) external restricted {
         if (block.timestamp < maturity()) revert NotMatured(maturity());
         _takeUnheld(from, address(0), amount);
+        compliance().moved(from, address(0), amount);
         super._update(from, address(0), amount);
     }
 
@@ -240,39 +241,57 @@ contract SecurityToken is
 
     /// @dev Guards issuance, redemption and every consensual transfer. Forced transfers go past it.
     function _update(address from, address to, uint256 value) internal override(ERC20, Positions) {
+        uint256 largest;
+        uint8 code;
         if (from == address(0)) {
-            if (!canTransact(to)) revert ERC7943CannotReceive(to);
+            super._update(from, to, value);
+            (largest, code) = compliance().issuing(to, value);
+            if (value > largest || _refusesAll(largest, code)) _refuse(code, from, to, value, 0);
         } else if (to == address(0)) {
             _requireAvailable(from, value);
+            compliance().moved(from, to, value);
+            super._update(from, to, value);
         } else {
-            _requireAllowed(from, to, value);
+            (largest, code) = compliance().transferring(from, to, value);
+            if (value <= largest && !_refusesAll(largest, code) && _shift(from, to, value)) return;
+            uint256 available;
+            (code, available) = _judge(largest, code, from, value);
+            _refuse(code, from, to, value, available);
         }
-        super._update(from, to, value);
     }
 
     /// @dev Code of the rule that refuses, or SUCCESS, and the sender's available units.
     function _verdict(address from, address to, uint256 amount) private view returns (uint8 code, uint256 available) {
         uint256 largest;
         (largest, code) = compliance().largestAmount(address(this), from, to);
-        if (largest == 0 && code != RestrictionCodes.SUCCESS) return (code, 0);
+        return _judge(largest, code, from, amount);
+    }
+
+    /// @dev The rules' answer and the sender's own units together.
+    function _judge(
+        uint256 largest,
+        uint8 code,
+        address from,
+        uint256 amount
+    ) private view returns (uint8, uint256 available) {
+        if (_refusesAll(largest, code)) return (code, 0);
         uint256 balance;
         uint256 held;
         (available, balance, held, ) = _positionOf(from);
         if (amount <= largest && amount <= available) return (RestrictionCodes.SUCCESS, available);
         if (largest <= available) return (code, available);
         if (amount > balance) return (RestrictionCodes.BALANCE, available);
-        code = amount > balance - held ? RestrictionCodes.HELD : RestrictionCodes.FROZEN;
+        return (amount > balance - held ? RestrictionCodes.HELD : RestrictionCodes.FROZEN, available);
     }
 
-    function _requireAllowed(address from, address to, uint256 amount) private view {
-        (uint8 code, uint256 available) = _verdict(from, to, amount);
-        if (code == RestrictionCodes.SUCCESS) return;
-        if (code == RestrictionCodes.SENDER_UNKNOWN || code == RestrictionCodes.SENDER_CLAIM) {
-            revert ERC7943CannotSend(from);
-        }
-        if (code == RestrictionCodes.RECIPIENT_UNKNOWN || code == RestrictionCodes.RECIPIENT_CLAIM) {
-            revert ERC7943CannotReceive(to);
-        }
+    /// @dev A rule that leaves nothing refuses zero amounts too.
+    function _refusesAll(uint256 largest, uint8 code) private pure returns (bool) {
+        return largest == 0 && code != RestrictionCodes.SUCCESS;
+    }
+
+    function _refuse(uint8 code, address from, address to, uint256 amount, uint256 available) private view {
+        if (RestrictionCodes.isOfSender(code)) revert ERC7943CannotSend(from);
+        if (RestrictionCodes.isOfRecipient(code)) revert ERC7943CannotReceive(to);
         if (code == RestrictionCodes.BALANCE) revert ERC20InsufficientBalance(from, balanceOf(from), amount);
         if (code == RestrictionCodes.FROZEN || code == RestrictionCodes.HELD) {
             revert ERC7943InsufficientUnfrozenBalance(from, amount, available);
@@ -291,6 +310,7 @@ contract SecurityToken is
         if (from == address(0)) revert ERC20InvalidSender(from);
         if (!canTransact(to)) revert ERC7943CannotReceive(to);
         _takeUnheld(from, to, amount);
+        compliance().moved(from, to, amount);
         super._update(from, to, amount);
         emit ForcedTransfer(from, to, amount);
     }
@@ -302,6 +322,11 @@ contract SecurityToken is
         if (amount > balance) revert ERC20InsufficientBalance(from, balance, amount);
         if (amount > balance - held) revert ForcedTransferExceedsUnheld(from, amount, balance - held);
         if (amount > free && from != to) _setFrozen(from, frozen - (amount - free));
+    }
+
+    function _reportHold(address from, address to, uint256 amount, bool begins) internal override {
+        if (begins) compliance().holding(from, to, amount);
+        else compliance().unholding(from, to, amount);
     }
 
     function _setFrozen(address account, uint256 amount) private {

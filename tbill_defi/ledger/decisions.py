@@ -24,6 +24,11 @@ RULES = {
     7: "trade-limit",
     8: "hold",
     9: "closed",
+    10: "country",
+    11: "country",
+    12: "volume",
+    13: "volume",
+    14: "holding-cap",
 }
 """ERC-1404 code -> rule; codes as in contracts/src/RestrictionCodes.sol."""
 MESSAGES = {
@@ -36,9 +41,14 @@ MESSAGES = {
     7: "the single-trade limit is lower",
     8: "the rest is on hold",
     9: "the security has matured or is paused",
+    10: "the sender's country is not admitted",
+    11: "the recipient's country is not admitted",
+    12: "the sender's volume limit leaves less in its window",
+    13: "the recipient's volume limit leaves less in its window",
+    14: "the recipient's holding cap leaves less",
 }
-SENDER_CODES = (1, 3, 5, 6, 8)
-STANDING_CODES = (1, 2, 3, 4)
+SENDER_CODES = (1, 3, 5, 6, 8, 10, 12)
+STANDING_CODES = (1, 2, 3, 4, 10, 11)
 BALANCE_CODE = 6
 
 

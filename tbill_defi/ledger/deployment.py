@@ -48,7 +48,9 @@ ROLE_KEYS: Mapping[str, tuple[Role, ...]] = {
 RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "AssetRegistry": {Role.FACTORY: ("register",)},
     "IdentityRegistry": {Role.REGISTRAR: ("registerIdentity", "setClaim", "registerWallet", "removeWallet")},
-    "Compliance": {Role.LIMITS: ("setTradeLimit",)},
+    "Compliance": {
+        Role.LIMITS: ("setTradeLimit", "setVolumeLimit", "setHoldingCap", "setOwnLimits", "setCountries")
+    },
     "AssetFactory": {Role.ISSUER: ("create",)},
     "PriceOracle": {Role.ORACLE: ("setPricers", "setRules")},
     "CashToken": {Role.CASH_ISSUER: ("issue", "redeem")},
@@ -120,7 +122,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     manager = place("AccessManager", admin)
     assets = place("AssetRegistry", manager)
     identities = place("IdentityRegistry", manager)
-    compliance = place("Compliance", manager, identities)
+    compliance = place("Compliance", manager, identities, assets)
     settlement = place("Settlement", assets, identities)
     implementation = place("SecurityToken", settlement)
     factory = place("AssetFactory", manager, assets, compliance, implementation)

@@ -2,11 +2,30 @@
 pragma solidity 0.8.37;
 
 /// @title ICompliance
-/// @notice Rules that answer with the largest amount they allow, not with yes or no.
+/// @notice Rules that answer with the largest amount they allow, not with yes or no, and count what is done.
+/// @dev The functions that count may be called by registered tokens only, each of which reports its own moves.
 interface ICompliance {
+    /// @notice The caller is not a token of the ledger.
+    error NotAToken(address caller);
+
     /// @notice The least amount any rule allows, and the code of the rule that binds (0: no rule does).
     function largestAmount(address token, address from, address to) external view returns (uint256 largest, uint8 code);
 
-    /// @notice Whether a wallet has an identity with a valid claim.
+    /// @notice The same answer, and `amount` is counted if it is not more than that.
+    function transferring(address from, address to, uint256 amount) external returns (uint256 largest, uint8 code);
+
+    /// @notice The largest amount that may be issued to `to`, and `amount` is counted if it is not more than that.
+    function issuing(address to, uint256 amount) external returns (uint256 largest, uint8 code);
+
+    /// @notice Counts units that moved past the rules: a redemption (`to` zero) or a forced transfer.
+    function moved(address from, address to, uint256 amount) external;
+
+    /// @notice Counts a hold as pending, out of `from` and into `to`.
+    function holding(address from, address to, uint256 amount) external;
+
+    /// @notice The hold is over.
+    function unholding(address from, address to, uint256 amount) external;
+
+    /// @notice Whether a wallet has an identity with a valid claim, of an admitted country.
     function isVerified(address wallet) external view returns (bool);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+/// @dev Set in a standing if the claim holds now.
+uint256 constant VALID_CLAIM = 1 << 16;
+
 /// @title IIdentityRegistry
 /// @notice Wallets, the identities they belong to, and until when an identity's claim holds.
 interface IIdentityRegistry {
@@ -16,9 +19,24 @@ interface IIdentityRegistry {
     /// @notice Whether the wallet has an identity with a valid claim.
     function isVerified(address wallet) external view returns (bool);
 
-    /// @notice Identity of each of two wallets and whether its claim is valid now: all a transfer asks, in one call.
+    /// @notice What a transfer asks of two wallets, in one call: identity (zero: none), and its standing: the country in
+    /// the low 16 bits, bit 16 if its claim holds now.
     function standingsOf(
         address first,
         address second
-    ) external view returns (bytes32 firstIdentity, bool firstValid, bytes32 secondIdentity, bool secondValid);
+    )
+        external
+        view
+        returns (
+            bytes32 firstIdentity,
+            uint256 firstStanding,
+            bytes32 secondIdentity,
+            uint256 secondStanding
+        );
+
+    /// @notice The same of one wallet.
+    function standingOf(address wallet) external view returns (bytes32 identity, uint256 standing);
+
+    /// @notice Wallets of an identity, at most 16.
+    function walletsOf(bytes32 identity) external view returns (address[] memory);
 }

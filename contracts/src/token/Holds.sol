@@ -61,6 +61,7 @@ abstract contract Holds is Positions {
         _requireAvailable(msg.sender, amount);
         _holds[id] = Hold(msg.sender, HoldStatus.Pending, uint88(amount), notary, expiry, to);
         _setHeld(msg.sender, heldOf(msg.sender) + amount);
+        _reportHold(msg.sender, to, amount, true);
         emit HoldCreated(id, msg.sender, notary, to, amount, expiry);
     }
 
@@ -100,6 +101,9 @@ abstract contract Holds is Positions {
     /// @dev Reverts with the reason if `account` cannot spare `amount`.
     function _requireAvailable(address account, uint256 amount) internal view virtual;
 
+    /// @dev Tells the rules that a hold begins or is over.
+    function _reportHold(address from, address to, uint256 amount, bool begins) internal virtual;
+
     /// @dev Ends pending holds of `holder` by name: the enforcer's way to held units.
     function _releaseHoldsOf(address holder, bytes32[] calldata ids) internal {
         for (uint256 i = 0; i < ids.length; ++i) {
@@ -117,6 +121,7 @@ abstract contract Holds is Positions {
     function _endHold(bytes32 id, Hold memory ended, HoldStatus status) private {
         _holds[id].status = status;
         _setHeld(ended.holder, heldOf(ended.holder) - ended.amount);
+        _reportHold(ended.holder, ended.to, ended.amount, false);
     }
 
     function _pendingHold(bytes32 id) private view returns (Hold memory pending) {

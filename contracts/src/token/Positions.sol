@@ -90,6 +90,24 @@ abstract contract Positions is ERC20, IERC6372 {
         emit Transfer(from, to, value);
     }
 
+    /// @dev Moves available units, each account read once; false, and nothing done, if `value` is more than those.
+    function _shift(address from, address to, uint256 value) internal returns (bool) {
+        AccountWord word = _accounts[from];
+        uint256 balance = word.balanceOf();
+        unchecked {
+            uint256 available = balance - word.heldOf();
+            if (word.hasFrozen()) available = Math.saturatingSub(available, _frozen[from]);
+            if (value > available) return false;
+            if (from != to && value != 0) {
+                _write(from, word, balance - value);
+                word = _accounts[to];
+                _write(to, word, word.balanceOf() + value);
+            }
+        }
+        emit Transfer(from, to, value);
+        return true;
+    }
+
     function _positionOf(
         address account
     ) internal view returns (uint256 available, uint256 balance, uint256 held, uint256 frozen) {

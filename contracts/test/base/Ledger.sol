@@ -52,7 +52,7 @@ abstract contract Ledger is Test {
         manager = new AccessManager(address(this));
         identities = new IdentityRegistry(address(manager));
         assets = new AssetRegistry(address(manager));
-        compliance = new Compliance(address(manager), identities);
+        compliance = new Compliance(address(manager), identities, assets);
         settlement = new Settlement(assets, identities);
         implementation = new SecurityToken(address(settlement));
         factory = new AssetFactory(address(manager), assets, compliance, address(implementation));
@@ -140,6 +140,10 @@ abstract contract Ledger is Test {
         map(address(identities), IdentityRegistry.removeWallet.selector, Roles.REGISTRAR);
         map(address(assets), AssetRegistry.register.selector, Roles.FACTORY);
         map(address(compliance), Compliance.setTradeLimit.selector, Roles.LIMITS);
+        map(address(compliance), Compliance.setVolumeLimit.selector, Roles.LIMITS);
+        map(address(compliance), Compliance.setHoldingCap.selector, Roles.LIMITS);
+        map(address(compliance), Compliance.setOwnLimits.selector, Roles.LIMITS);
+        map(address(compliance), Compliance.setCountries.selector, Roles.LIMITS);
         map(address(factory), AssetFactory.create.selector, Roles.ISSUER);
         map(address(usd), CashToken.issue.selector, Roles.CASH_ISSUER);
         map(address(usd), CashToken.redeem.selector, Roles.CASH_ISSUER);

@@ -130,7 +130,7 @@ class World:
         manager = self.deploy("AccessManager", self.admin)
         identity = self.deploy("IdentityRegistry", manager.address)
         assets = self.deploy("AssetRegistry", manager.address)
-        compliance = self.deploy("Compliance", manager.address, identity.address)
+        compliance = self.deploy("Compliance", manager.address, identity.address, assets.address)
         settlement = self.deploy("Settlement", assets.address, identity.address)
         implementation = self.deploy("SecurityToken", settlement.address)
         factory = self.deploy(

@@ -57,7 +57,14 @@ OPEN = {
     },
     "IdentityRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "AssetRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
-    "Compliance": {"setAuthority": "the AccessManager itself, on the administrator's word"},
+    "Compliance": {
+        "transferring": "registered tokens",
+        "issuing": "registered tokens",
+        "moved": "registered tokens",
+        "holding": "registered tokens",
+        "unholding": "registered tokens",
+        "setAuthority": "the AccessManager itself, on the administrator's word",
+    },
     "AssetFactory": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "PriceOracle": {
         "publish": "by the pricers' signatures",
@@ -245,6 +252,7 @@ def test_settlement_is_fixed_in_the_tokens(shared):
 def test_codes_and_rules_are_those_of_the_contract(shared):
     """Python's words for a code and the contract's sentence speak of the same rule."""
     words = {1: "identity", 2: "identity", 3: "claim", 4: "claim", 5: "unfrozen", 6: "balance", 7: "trade", 8: "hold"}
+    words |= {10: "country", 11: "country", 12: "volume", 13: "volume", 14: "cap"}
     for code, word in words.items():
         sentence = shared.ledger.call("SecurityToken", shared.note, "messageForTransferRestriction", code)
         assert word in sentence
