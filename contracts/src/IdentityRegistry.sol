@@ -30,8 +30,8 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
     /// @notice Most wallets of an identity: what is summed over them has a bound.
     uint256 public constant MAX_WALLETS = 16;
 
-    /// @dev One word an identity, since every transfer reads two: the country in the low 16 bits, the claim's expiry above
-    /// 64 bits, and a bit that is always set.
+    /// @dev One word an identity, since every transfer reads two: the country in the low 16 bits, the claim's expiry
+    /// above 64 bits, and a bit that is always set.
     mapping(bytes32 identity => uint256) private _identities;
     mapping(address wallet => bytes32) private _identityOf;
     mapping(bytes32 identity => address[]) private _walletsOf;

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from tbill_defi.chain.types import Call
 from tbill_defi.core.decision import Decision
 from tbill_defi.core.errors import ComplianceRejection
+from tbill_defi.core.identifiers import bytes32
 from tbill_defi.core.money import format_units
 from tbill_defi.ledger.abi import decode_result, encode_call
 from tbill_defi.ledger.deployment import CURRENCY, Step
 from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.ledger.limits import Room, standing_from
 from tbill_defi.ledger.settlement import Instruction, PlanLeg
 
 RULES = {
@@ -57,6 +59,8 @@ def decide(
 ) -> tuple[Decision, ...]:
     """One decision per leg: whether its amount passes, by which rule, and the largest amount that does.
 
+    Limits on what a party deals and holds count the legs before; a leg that is refused counts for nothing.
+
     Parameters
     ----------
     legs, instruction
@@ -78,12 +82,16 @@ def decide(
         else Call(nobody, leg.token, encode_call("SecurityToken", "largestTransfer", leg.giver, leg.receiver))
         for named, leg in zip(legs, instruction.legs, strict=True)
     ]
-    receipts = ledger.simulate(after, then=questions)
+    parties = sorted({name for leg in legs for name in (leg.from_party, leg.to_party)})
+    place = ledger.contracts.compliance
+    standings = [Call(nobody, place, encode_call("Compliance", "standing", bytes32(name))) for name in parties]
+    receipts = ledger.simulate(after, then=[*questions, *standings])
     if not all(r.status for r in receipts[: len(after)]) and (barred := _barred(ledger, legs, instruction)):
         raise ComplianceRejection(barred)
     ledger.require_success(receipts)
-    answers = receipts[len(after) :]
-    return tuple(_decision(leg, answer.return_data) for leg, answer in zip(legs, answers, strict=True))
+    answers, found = receipts[len(after) : len(after) + len(legs)], receipts[len(after) + len(legs) :]
+    room = Room({name: standing_from(name, r.return_data) for name, r in zip(parties, found, strict=True)})
+    return tuple(_decision(leg, answer.return_data, room) for leg, answer in zip(legs, answers, strict=True))
 
 
 def _barred(ledger: Ledger, legs: Sequence[PlanLeg], instruction: Instruction) -> list[Decision]:
@@ -97,12 +105,15 @@ def _barred(ledger: Ledger, legs: Sequence[PlanLeg], instruction: Instruction) -
     return refused
 
 
-def _decision(leg: PlanLeg, answer: bytes) -> Decision:
+def _decision(leg: PlanLeg, answer: bytes, room: Room) -> Decision:
     if leg.asset == CURRENCY:
         (largest,) = decode_result("CashToken", "balanceOf", answer)
         code = BALANCE_CODE
     else:
         largest, code = decode_result("SecurityToken", "largestTransfer", answer)
+        largest, code = room.least(largest, code, leg.from_party, leg.to_party)
+        if leg.amount <= largest:
+            room.move(leg.from_party, leg.to_party, leg.amount)
     return _judged(leg, largest, code)
 
 

@@ -48,9 +48,7 @@ ROLE_KEYS: Mapping[str, tuple[Role, ...]] = {
 RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "AssetRegistry": {Role.FACTORY: ("register",)},
     "IdentityRegistry": {Role.REGISTRAR: ("registerIdentity", "setClaim", "registerWallet", "removeWallet")},
-    "Compliance": {
-        Role.LIMITS: ("setTradeLimit", "setVolumeLimit", "setHoldingCap", "setOwnLimits", "setCountries")
-    },
+    "Compliance": {Role.LIMITS: ("setTradeLimit", "setVolumeLimit", "setHoldingCap", "setOwnLimits", "setCountries")},
     "AssetFactory": {Role.ISSUER: ("create",)},
     "PriceOracle": {Role.ORACLE: ("setPricers", "setRules")},
     "CashToken": {Role.CASH_ISSUER: ("issue", "redeem")},

@@ -6,7 +6,8 @@ pragma solidity 0.8.37;
 /// identities with limits of their own.
 type RulesWord is uint256;
 
-using {tradeOf, countryRuleOf, windowOf, bindsOnlyTrades, bindsIdentities, bindsHoldings, knowsOwn} for RulesWord global;
+using {tradeOf, countryRuleOf, windowOf, knowsOwn} for RulesWord global;
+using {bindsOnlyTrades, bindsIdentities, bindsHoldings} for RulesWord global;
 using {withTrade, withCountryRule, withWindow, withHoldings, withOwn} for RulesWord global;
 
 RulesWord constant NO_RULES = RulesWord.wrap(type(uint128).max);

@@ -19,8 +19,8 @@ interface IIdentityRegistry {
     /// @notice Whether the wallet has an identity with a valid claim.
     function isVerified(address wallet) external view returns (bool);
 
-    /// @notice What a transfer asks of two wallets, in one call: identity (zero: none), and its standing: the country in
-    /// the low 16 bits, bit 16 if its claim holds now.
+    /// @notice What a transfer asks of two wallets, in one call: identity (zero: none), and its standing: the country
+    /// in the low 16 bits, bit 16 if its claim holds now.
     function standingsOf(
         address first,
         address second

@@ -123,7 +123,13 @@ def test_who_may_what_in_so_many_words():
             "Issuance.releaseBlocked",
         },
         "CASH_ISSUER": {"CashToken.issue", "CashToken.redeem"},
-        "LIMITS": {"Compliance.setTradeLimit"},
+        "LIMITS": {
+            "Compliance.setTradeLimit",
+            "Compliance.setVolumeLimit",
+            "Compliance.setHoldingCap",
+            "Compliance.setOwnLimits",
+            "Compliance.setCountries",
+        },
         "FACTORY": {"AssetRegistry.register"},
         "ORACLE": {"PriceOracle.setPricers", "PriceOracle.setRules"},
     }

@@ -1,0 +1,177 @@
+"""The rules of dealing: who may deal, how much at once, in a window, and hold; and what they leave to a party.
+
+Units are base units of face (10^-6 dollar) of all securities together. Limits follow the identity over all its wallets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tbill_defi.chain.types import Call
+from tbill_defi.core.identifiers import bytes32
+from tbill_defi.ledger.abi import decode_result, encode_call
+from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.ledger import Ledger
+
+NO_LIMIT = 2**256 - 1
+LIMITS_KEY = "compliance"
+COUNTRY_RULES = ("any", "admit", "refuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The general limits; None is no limit.
+
+    Attributes
+    ----------
+    trade
+        Largest amount of one transfer.
+    volume, window_seconds
+        Most that an identity may send and receive in any `window_seconds`; pending holds count as executed.
+    holding_cap
+        Most that an identity may hold, pending holds in its favour included.
+    country_rule, countries
+        "any"; "admit" or "refuse" those listed (ISO 3166-1 numeric).
+    """
+
+    trade: int | None
+    volume: int | None
+    window_seconds: int
+    holding_cap: int | None
+    country_rule: str
+    countries: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a party stands against the limits that hold for it; None is no limit.
+
+    Attributes
+    ----------
+    volume, volume_used, volume_left
+        Its volume limit, what counts against it now, and what is left.
+    holding_cap, held, holding_left
+        Its cap, what it holds (pending holds in its favour included), and what it may still receive.
+    """
+
+    party: str
+    volume: int | None
+    volume_used: int
+    volume_left: int | None
+    holding_cap: int | None
+    held: int
+    holding_left: int | None
+
+
+def _known(units: int) -> int | None:
+    return None if units == NO_LIMIT else units
+
+
+def _raw(units: int | None) -> int:
+    return NO_LIMIT if units is None else units
+
+
+def limits(ledger: Ledger) -> Limits:
+    """The general limits in force."""
+    place = ledger.contracts.compliance
+    volume, window = ledger.call("Compliance", place, "volumeLimit")
+    rule, countries = ledger.call("Compliance", place, "countries")
+    return Limits(
+        trade=_known(ledger.call("Compliance", place, "tradeLimit")),
+        volume=_known(volume) if window else None,
+        window_seconds=window,
+        holding_cap=_known(ledger.call("Compliance", place, "holdingCap")),
+        country_rule=COUNTRY_RULES[rule],
+        countries=tuple(countries),
+    )
+
+
+def standings(ledger: Ledger, parties: Iterable[str], *, after: Sequence[Step] = ()) -> dict[str, Standing]:
+    """Standings by party, of the state after some steps (deposits) if any are given."""
+    names, place = list(parties), ledger.contracts.compliance
+    calls = [Call(bytes(20), place, encode_call("Compliance", "standing", bytes32(name))) for name in names]
+    receipts = ledger.simulate(after, then=calls)
+    ledger.require_success(receipts)
+    return {
+        name: standing_from(name, receipt.return_data)
+        for name, receipt in zip(names, receipts[len(after) :], strict=True)
+    }
+
+
+def standing_from(party: str, answer: bytes) -> Standing:
+    """The contract's answer about a party."""
+    volume, used, volume_left, cap, held, cap_left = decode_result("Compliance", "standing", answer)
+    return Standing(party, _known(volume), used, _known(volume_left), _known(cap), held, _known(cap_left))
+
+
+def set_trade_limit(ledger: Ledger, units: int | None) -> None:
+    """Set the largest amount of one transfer."""
+    _set(ledger, "setTradeLimit", _raw(units))
+
+
+def set_volume_limit(ledger: Ledger, units: int | None, window_seconds: int) -> None:
+    """Set the most an identity may send and receive in any window; a window of 0 seconds ends it."""
+    _set(ledger, "setVolumeLimit", _raw(units), window_seconds)
+
+
+def set_holding_cap(ledger: Ledger, units: int | None) -> None:
+    """Set the most an identity may hold."""
+    _set(ledger, "setHoldingCap", _raw(units))
+
+
+def set_own_limits(ledger: Ledger, party: str, volume: int | None, holding_cap: int | None) -> None:
+    """Give a party a volume limit and a holding cap of its own."""
+    _set(ledger, "setOwnLimits", bytes32(party), True, _raw(volume), _raw(holding_cap))
+
+
+def clear_own_limits(ledger: Ledger, party: str) -> None:
+    """Put a party under the general limits again."""
+    _set(ledger, "setOwnLimits", bytes32(party), False, NO_LIMIT, NO_LIMIT)
+
+
+def set_countries(ledger: Ledger, rule: str, countries: Sequence[int]) -> None:
+    """Admit or refuse a list of countries, or any ("any", and no list)."""
+    _set(ledger, "setCountries", COUNTRY_RULES.index(rule), list(countries))
+
+
+def _set(ledger: Ledger, function: str, *arguments: object) -> None:
+    ledger.send([Step(LIMITS_KEY, ledger.contracts.compliance, encode_call("Compliance", function, *arguments))])
+
+
+class Room:
+    """What volume limits and holding caps leave while legs move one after the other, by party.
+
+    The same arithmetic as the contract's, which is the judge: an instruction's legs are asked about before any of
+    them has moved.
+    """
+
+    def __init__(self, found: Mapping[str, Standing]) -> None:
+        self._volume = {name: standing.volume_left for name, standing in found.items()}
+        self._holding = {name: standing.holding_left for name, standing in found.items()}
+
+    def least(self, largest: int, code: int, giver: str, receiver: str) -> tuple[int, int]:
+        """The lesser of `largest` and what is left to both parties, with the code of what binds."""
+        if giver == receiver:
+            return largest, code
+        for left, its_code in (
+            (self._volume.get(giver), 12),
+            (self._volume.get(receiver), 13),
+            (self._holding.get(receiver), 14),
+        ):
+            if left is not None and left < largest:
+                largest, code = left, its_code
+        return largest, code
+
+    def move(self, giver: str, receiver: str, amount: int) -> None:
+        """Count a leg of securities."""
+        if giver == receiver:
+            return
+        for name in (giver, receiver):
+            left = self._volume.get(name)
+            if left is not None:
+                self._volume[name] = max(0, left - amount)
+        for name, signed in ((giver, amount), (receiver, -amount)):
+            left = self._holding.get(name)
+            if left is not None:
+                self._holding[name] = left + signed
