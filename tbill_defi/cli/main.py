@@ -23,6 +23,8 @@ ORDER = (
 BUG, INTERRUPTED, PIPE_CLOSED = 1, 130, 141
 """Exit codes of what no error class stands for."""
 TRACEBACK_VARIABLE = "TBILL_TRACEBACK"
+COMPLETION_VARIABLE = "_TBILL_COMPLETE"
+"""Set by the shell's completion, which ends the process itself."""
 LONGEST_LINE = 1_000
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 """Base of the errors of the option parser, whichever package typer takes it from."""
@@ -69,17 +71,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = app(args=arguments, prog_name="tbill", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; nothing is half done, `tbill tape` shows what has settled", INTERRUPTED)
+        return _interrupted()
     except BrokenPipeError:
         return _pipe_closed()
     except SystemExit as exit_:
         if isinstance(exit_.__context__, BrokenPipeError):
             return _pipe_closed()
-        return exit_.code if isinstance(exit_.code, int) else 0 if exit_.code is None else BUG
+        if COMPLETION_VARIABLE in os.environ:
+            return exit_.code if isinstance(exit_.code, int) else BUG
+        return _fail(f"something called sys.exit({exit_.code!r}) before the work was done; a strategy must not", 2)
     except Exception as error:
         return _fail(*_told(error))
     if code == INTERRUPTED:
-        return _fail("interrupted; nothing is half done, `tbill tape` shows what has settled", INTERRUPTED)
+        return _interrupted()
     return code if isinstance(code, int) else 0
 
 
@@ -125,6 +129,13 @@ def _fail(message: str, code: int) -> int:
     lines = [line.strip()[:LONGEST_LINE] for line in message.splitlines() if line.strip()]
     sys.stderr.write("error: " + "\n".join(lines[:2] or ["no reason given"]) + "\n")
     return code
+
+
+def _interrupted() -> int:
+    """Ctrl-C, on a line of its own."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+    return _fail("interrupted; nothing is half done, `tbill tape` shows what has settled", INTERRUPTED)
 
 
 def _pipe_closed() -> int:
