@@ -8,7 +8,8 @@ from itertools import groupby
 from types import TracebackType
 from typing import Any, Self
 
-from tbill_defi.chain.executor import TRANSACTION_GAS, Outcome
+from tbill_defi.chain.executor import TRANSACTION_GAS
+from tbill_defi.chain.rpc_calls import call_fields, outcome_of, receipt_of, simulated_outcome
 from tbill_defi.chain.rpc_fees import Fee, fee_for, suggested_tip
 from tbill_defi.chain.rpc_logs import read_logs, records_of
 from tbill_defi.chain.rpc_node import Node, Request
@@ -169,12 +170,12 @@ class RpcChain:
             return ()
         height = self.height + 1
         if self.node.machine is not None:
-            return tuple(_receipt(o, height) for c in calls for o in self.node.machine.run((c,), None))
+            return tuple(receipt_of(o, height) for c in calls for o in self.node.machine.run((c,), None))
         time = {"time": hex(self.now())}
-        answers = self.node.ask([("eth_call", (_call(call), "latest", {}, time)) for call in calls])
+        answers = self.node.ask([("eth_call", (call_fields(call), "latest", {}, time)) for call in calls])
         if any(isinstance(a, RpcRefusal) and a.number == -32602 for a in answers):
-            answers = self.node.ask([("eth_call", (_call(call), "latest")) for call in calls])
-        return tuple(_receipt(_outcome(answer), height) for answer in answers)
+            answers = self.node.ask([("eth_call", (call_fields(call), "latest")) for call in calls])
+        return tuple(receipt_of(outcome_of(answer), height) for answer in answers)
 
     def simulate(self, transactions: Sequence[Call], *, at: int | None = None) -> Sequence[Receipt]:
         """Receipts of calls made one after the other in the next block, at time `at`; leaves no trace.
@@ -188,7 +189,7 @@ class RpcChain:
             return ()
         latest = self.tip()
         if self.node.machine is not None:
-            return tuple(_receipt(o, latest.number + 1) for o in self.node.machine.run(transactions, at))
+            return tuple(receipt_of(o, latest.number + 1) for o in self.node.machine.run(transactions, at))
         if not self.simulates:
             if len(transactions) == 1 and at is None:
                 return self.views(transactions)
@@ -198,11 +199,11 @@ class RpcChain:
                 "CannotSimulate",
             )
         when = max(self.now() if at is None else at, latest.timestamp + 1)
-        (block,) = sequence(self._simulate_v1([_call(c, gas=True) for c in transactions], when), "the simulation")
+        (block,) = sequence(self._simulate_v1([call_fields(c, gas=True) for c in transactions], when), "the simulation")
         calls = [mapping(item, "a simulated call") for item in sequence(block.get("calls"), "simulated calls")]
         if len(calls) != len(transactions):
             raise garbage("the simulation", calls)
-        return tuple(_receipt(_simulated(item), latest.number + 1) for item in calls)
+        return tuple(receipt_of(simulated_outcome(item), latest.number + 1) for item in calls)
 
     @property
     def simulates(self) -> bool:
@@ -211,7 +212,7 @@ class RpcChain:
             return True
         if self._simulates is None:
             try:
-                self._simulate_v1([_call(Call(_ZERO, _ZERO))], self.tip().timestamp + 1)
+                self._simulate_v1([call_fields(Call(_ZERO, _ZERO))], self.tip().timestamp + 1)
                 self._simulates = True
             except RpcRefusal:
                 self._simulates = False
@@ -280,7 +281,7 @@ class RpcChain:
         if self.simulates:
             found = [r.gas_used if r.status else TRANSACTION_GAS for r in self.simulate(calls)]
         else:
-            asked = [_call(call) | ({"value": hex(item.value)}) for call, item in zip(calls, items, strict=True)]
+            asked = [call_fields(call) | ({"value": hex(item.value)}) for call, item in zip(calls, items, strict=True)]
             answers = self.node.ask([("eth_estimateGas", (a,)) for a in asked])
             found = [TRANSACTION_GAS if isinstance(a, RpcRefusal) else quantity(a, "gas") for a in answers]
         return [min(gas + gas // 2 + 10_000, TRANSACTION_GAS) for gas in found]
@@ -353,7 +354,7 @@ class RpcChain:
             pass
         if draft.item is None:
             return b""
-        call = _call(Call(draft.item.key.address, draft.item.to, draft.item.data))
+        call = call_fields(Call(draft.item.key.address, draft.item.to, draft.item.data))
         (answer,) = self.node.ask([("eth_call", (call, hex(height - 1)))])
         return answer.output() if isinstance(answer, RpcRefusal) else b""
 
@@ -371,31 +372,3 @@ class RpcChain:
 
 def _foreign(raw: bytes) -> Draft:
     return Draft(None, 0, 0, Fee(0, 0), [raw])
-
-
-def _call(call: Call, *, gas: bool = False) -> dict[str, str]:
-    asked = {"from": hexed(call.sender), "to": hexed(call.to), "data": hexed(call.data)}
-    return asked | ({"gas": hex(TRANSACTION_GAS)} if gas else {})
-
-
-def _outcome(answer: Any) -> Outcome:
-    """Of an `eth_call`."""
-    if isinstance(answer, RpcRefusal):
-        if not answer.reverted:
-            raise answer
-        return Outcome(False, (), answer.output(), 0)
-    return Outcome(True, (), octets(answer, "the call's output"), 0)
-
-
-def _simulated(item: Mapping[str, Any]) -> Outcome:
-    status = quantity(item.get("status"), "status") == 1
-    output = octets(item.get("returnData", "0x"), "returned data")
-    if not status and not output and isinstance(item.get("error"), Mapping):
-        output = RpcRefusal("", 0, "", item["error"].get("data")).output()
-    logs = tuple(map(log_of, sequence(item.get("logs") or [], "logs"))) if status else ()
-    return Outcome(status, logs, output, quantity(item.get("gasUsed"), "gas used"))
-
-
-def _receipt(outcome: Outcome, height: int) -> Receipt:
-    revert = b"" if outcome.status else outcome.output
-    return Receipt(outcome.status, outcome.logs, outcome.output, outcome.gas_used, bytes(32), height, revert)

@@ -38,14 +38,18 @@ def verify(
 ) -> None:
     """Replay the ledger and check every stored byte.
 
-    Every transaction since the first is executed again; receipts, events, digests and signatures must be the same.
+    Every transaction since the first is executed again; receipts, events, digests and signatures must be the same. A
+    ledger on a node has no journal: there every token's events are checked against balances and supply.
     """
     from tbill_defi.chain.evidence import SignedHead
     from tbill_defi.chain.evidence import verify as verify_journal
     from tbill_defi.core.errors import AuditFailure
     from tbill_defi.ledger.abi import decode_log
-    from tbill_defi.ledger.open import ledger_url
+    from tbill_defi.ledger.open import ledger_url, on_node
 
+    if on_node(home):
+        _verify_node(head_file, home, json_)
+        return
     kept = SignedHead.read(head_file) if head_file else None
     with progress("replaying") as advance:
         report = verify_journal(ledger_url(home), head=kept, decoder=decode_log, progress=advance)
@@ -71,5 +75,41 @@ def verify(
     else:
         for finding in report.findings:
             console().print(finding.describe(), soft_wrap=True)
+    if not report.ok:
+        raise AuditFailure(report.verdict)
+
+
+def _verify_node(head_file: Path | None, home: Path | None, json_: bool) -> None:
+    """Events against balances."""
+    from tbill_defi.core.errors import AuditFailure, UsageError
+    from tbill_defi.ledger.audit_node import audit_node
+    from tbill_defi.ledger.open import open_ledger
+
+    if head_file is not None:
+        raise UsageError("head: a ledger on a node has no signed head")
+    with progress("comparing") as advance, open_ledger(home=home, read_only=True) as ledger:
+        report = audit_node(ledger, advance)
+    if json_:
+        print_json(
+            {
+                "ok": report.ok,
+                "verdict": report.verdict,
+                "height": report.height,
+                "replayed": 0,
+                "transactions": 0,
+                "events": report.events,
+                "compared": False,
+                "findings": [
+                    {"kind": "balance", "block": report.height, "column": d.question, "message": d.describe()}
+                    for d in report.discrepancies
+                ],
+            }
+        )
+    else:
+        console().print(report.verdict, soft_wrap=True)
+        for found in report.discrepancies:
+            console().print(found.describe(), soft_wrap=True)
+        if report.ok:
+            console().print(f"{report.figures} figures equal, {report.events} transfers, {report.holders} holders")
     if not report.ok:
         raise AuditFailure(report.verdict)

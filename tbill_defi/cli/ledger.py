@@ -37,6 +37,12 @@ def init(
     light_keys: Annotated[
         bool, typer.Option("--light-keys", help="Cheap scrypt for demos and tests; the keystores are marked.")
     ] = False,
+    chain: Annotated[
+        str | None, typer.Option("--chain", metavar="URL", help="Deploy on this node, such as http://127.0.0.1:8545.")
+    ] = None,
+    funder: Annotated[
+        str | None, typer.Option(help="Key that pays for gas on the node.", show_default="a dev node's accounts")
+    ] = None,
     home: Home = None,
     json_: Json = False,
 ) -> None:
@@ -47,16 +53,19 @@ def init(
     from tbill_defi.ledger.open import PARTIES, create_ledger, keys_folder, ledger_url
 
     parties = _first_parties(party or PARTIES)
-    with create_ledger(home=home, at=_start(at), light_keys=light_keys, parties=parties) as made:
-        genesis = made.embedded.genesis
+    _refuse_node_options(chain, funder, at)
+    with create_ledger(
+        home=home, at=_start(at), light_keys=light_keys, parties=parties, chain=chain, funder=funder
+    ) as made:
+        genesis = None if chain else made.embedded.genesis
         value: dict[str, Any] = {
-            "url": ledger_url(home),
+            "url": made.chain.url if chain else ledger_url(home),
             "keys": str(keys_folder(home)),
-            "chain_id": genesis.chain_id,
-            "genesis_hash": "0x" + genesis.hash.hex(),
-            "operator": "0x" + genesis.operator.hex(),
+            "chain_id": made.chain.chain_id,
+            "genesis_hash": "0x" + (genesis.hash if genesis else made.node.block(0).hash).hex(),
+            "operator": "0x" + made.keyring.key("operator").address.hex(),
             "market_date": made.market_date.isoformat(),
-            "simulated_clock": genesis.clock_start is not None,
+            "simulated_clock": genesis is not None and genesis.clock_start is not None,
             "parties": {name: made.wallet(name).addresses[0] for name in made.books().parties()},
             "contracts": {name.removeprefix("contract."): place for name, place in made.contracts.to_extras().items()},
         }
@@ -64,7 +73,7 @@ def init(
         print_json(value)
         return
     out = console()
-    clock = "simulated clock" if value["simulated_clock"] else "system clock"
+    clock = "the node's clock" if chain else "simulated clock" if value["simulated_clock"] else "system clock"
     out.print(f"ledger {value['url']}, chain id {value['chain_id']}, market date {value['market_date']} ({clock})")
     out.print(f"keys in {value['keys']}; operator {value['operator']}")
     for name, address in value["parties"].items():
@@ -85,6 +94,20 @@ def _first_parties(names: Sequence[str]) -> Sequence[str]:
         if name in names[:count]:
             raise UsageError(f"party: {name!r} is there twice; give each name once")
     return names
+
+
+def _refuse_node_options(chain: str | None, funder: str | None, at: str | None) -> None:
+    """What does not go together, before anything is made."""
+    from tbill_defi.chain.rpc_node import TESTER_URL, shown_url
+
+    if chain is None:
+        if funder is not None:
+            raise UsageError("funder: an embedded ledger needs no gas; give it with --chain")
+        return
+    if at is not None:
+        raise UsageError("at: a node has its own time; --at is for a ledger without --chain")
+    if shown_url(chain) == TESTER_URL:
+        raise UsageError("chain: an eth-tester ends with this command; use it from a script, or start anvil")
 
 
 def _start(at: str | None) -> int | None:

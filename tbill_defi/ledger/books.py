@@ -90,6 +90,8 @@ class Books:
         self._holds: dict[tuple[str, str], int] = {}
         self._held: dict[tuple[str, str], int] = defaultdict(int)
         self.tape: list[TapeEntry] = []
+        self.transfers = 0
+        """Transfer events of registered tokens or not, as read."""
 
     def apply(self, events: Iterable[EventRecord]) -> Books:
         """Fold more events in; returns itself."""
@@ -108,6 +110,7 @@ class Books:
             case "WalletRemoved":
                 self._parties.pop(arguments["wallet"], None)
             case "Transfer":
+                self.transfers += 1
                 amount = int(arguments["value"])
                 self._balances[arguments["from"]][token] -= amount
                 self._balances[arguments["to"]][token] += amount
@@ -184,6 +187,22 @@ class Books:
     def party_of(self, address: str) -> str:
         """Name of the party a wallet (0x-text) belongs to; the address itself if it is not registered."""
         return self._parties.get(address, address)
+
+    def tokens(self) -> dict[str, str]:
+        """Registered tokens (0x-text) -> asset."""
+        return dict(self._assets)
+
+    def balances(self, token: str) -> dict[str, int]:
+        """Everyone who ever held a token (0x-text) -> base units; the zero address has minus the supply."""
+        return {who: held[token] for who, held in self._balances.items() if token in held}
+
+    def blocked(self, token: str, holder: str) -> tuple[int, int]:
+        """Frozen and held base units of a wallet, as told by events; they may exceed its balance."""
+        return self._frozen.get((holder, token), 0), self._held.get((holder, token), 0)
+
+    def name(self, address: str) -> str:
+        """The party or asset at an address (0x-text), else the address."""
+        return self._parties.get(address) or self._assets.get(address) or address
 
     def supply(self) -> Iterator[tuple[str, int]]:
         """(asset, units in circulation) of every registered asset, by asset."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from tbill_defi.chain.embedded import EmbeddedChain, Progress
 from tbill_defi.chain.types import Call, CallReverted, Chain, EventRecord, Receipt, Unsigned
@@ -25,6 +25,9 @@ from tbill_defi.ledger.deployment import (
     wire,
 )
 from tbill_defi.ledger.keyring import Keys
+
+if TYPE_CHECKING:
+    from tbill_defi.chain.rpc_node import Node
 
 OPERATOR = "operator"
 ADMIN = "admin"
@@ -146,6 +149,20 @@ class Ledger:
                 f"ledger: it is on a node ({self.chain.url}), which has no journal and no signed head", "NoJournal"
             )
         return self.chain
+
+    @property
+    def node(self) -> Node:
+        """The node it is on.
+
+        Raises
+        ------
+        LedgerError
+            If it is embedded (code "NoNode").
+        """
+        found = getattr(self.chain, "node", None)
+        if found is None:
+            raise LedgerError("ledger: it is embedded, not on a node", "NoNode")
+        return cast("Node", found)
 
     # --- reading ------------------------------------------------------------------------------------------------
 

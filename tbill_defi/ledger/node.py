@@ -14,7 +14,7 @@ from tbill_defi.chain.rpc import RpcChain, Settings, open_chain
 from tbill_defi.chain.rpc_fees import GWEI, fee_for, gwei, suggested_tip
 from tbill_defi.chain.rpc_outbox import ether
 from tbill_defi.chain.types import Unsigned
-from tbill_defi.core.clock import Clock, SystemClock
+from tbill_defi.core.clock import Clock
 from tbill_defi.core.errors import KeyStoreError, LedgerError
 from tbill_defi.ledger.abi import decode_log
 from tbill_defi.ledger.chain_file import ChainFile, shortened
@@ -77,23 +77,31 @@ def _chain(stored: ChainFile, target: Any, clock: Clock | None, settings: Settin
     )
 
 
+def refuse_second(file: Path, database: Path) -> None:
+    """A home has one ledger.
+
+    Raises
+    ------
+    LedgerError
+        If it has one already (code "Exists"). One whose deployment was cut off may be gone on with.
+    """
+    if database.exists():
+        raise LedgerError(f"ledger: there is one at {database}; use it, or another home", "Exists")
+    if file.exists() and (stored := ChainFile.read(file)).complete:
+        raise LedgerError(f"ledger: {file} names one on {stored.url} already; use it, or another home", "Exists")
+
+
 def deploy(
-    target: Any,
-    *,
-    keys: Keys,
-    file: Path | None = None,
-    funder: str | None = None,
-    clock: Clock | None = None,
-    settings: Settings | None = None,
+    chain: RpcChain, *, keys: Keys, file: Path | None = None, url: str | None = None, funder: str | None = None
 ) -> Ledger:
     """Deploy a ledger's contracts on a node, or go on with a deployment that was cut off.
 
     Parameters
     ----------
-    target
-        A URL, an `EthereumTesterProvider`, or a chain that is open already.
     file
-        Where to remember it; None: nowhere, the ledger is gone with the object.
+        Where to remember it, as not complete until `finish`; None: nowhere, the ledger is gone with the object.
+    url
+        What the file is to say; None: the chain's.
     funder
         Name of the key that pays for gas; None: on a development node one of its open accounts, elsewhere the keys must
         have it already.
@@ -101,20 +109,17 @@ def deploy(
     Raises
     ------
     LedgerError
-        By code: "NoFunds" (names how much is needed where), "Exists", "ProxyDiffers", and those of the chain.
+        By code: "NoFunds" (names how much is needed where), "ProxyDiffers", "Incomplete", and those of the chain.
     """
     stored = ChainFile.read(file) if file is not None and file.exists() else None
-    if stored is not None and stored.complete:
-        raise LedgerError(f"ledger: {file} names one on {stored.url} already; use it, or another home", "Exists")
-    chain = (
-        target if isinstance(target, RpcChain) else open_chain(target, clock=clock or SystemClock(), settings=settings)
-    )
-    for name in set(ROLE_NAMES) - set(keys.names()):
-        keys.create(name)
+    place = shortened(url) if url is not None else (chain.url, True)
+    present = keys.names()
+    for name in ROLE_NAMES:
+        if name not in present:
+            keys.create(name)
     admin = keys.key(ADMIN).address
     contracts, steps = deployment_steps(admin, {name: keys.key(name).address for name in ROLE_KEYS})
     records = {"admin": "0x" + admin.hex(), **contracts.to_extras()}
-    place = _place(target, chain)
     if stored is None:
         fund(chain, keys, {name: keys.key(name).address for name in ROLE_NAMES}, funder)
         ensure_proxy(chain, keys, funder)
@@ -131,13 +136,12 @@ def deploy(
     chain.records, chain.start_block, chain.decoder = stored.records, stored.start_block, decode_log
     ledger = Ledger(chain, keys)
     ledger.send(steps)
-    if file is not None:
-        replace(stored, complete=True).write(file)
     return ledger
 
 
-def _place(target: Any, chain: RpcChain) -> tuple[str, bool]:
-    return shortened(target) if isinstance(target, str) else (chain.url, False)
+def finish(file: Path) -> None:
+    """Write down that everything is there."""
+    replace(ChainFile.read(file), complete=True).write(file)
 
 
 def _missing(chain: RpcChain, contracts: Contracts, steps: list[Step]) -> list[Step]:

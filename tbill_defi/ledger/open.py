@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tbill_defi.chain.embedded import Progress
 from tbill_defi.core.clock import Clock, parse_time
-from tbill_defi.core.errors import KeyStoreError, LedgerError
+from tbill_defi.core.errors import KeyStoreError, LedgerError, UsageError
 from tbill_defi.core.home import home_path
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import Ledger
@@ -19,6 +20,8 @@ PASSPHRASE_FILE = "passphrase"  # noqa: S105 - the name of the file
 CLAIM_SECONDS = 2 * 365 * 86_400
 """How long the claims of a new ledger's first parties are valid."""
 PARTIES = ("desk", "dealer")
+CHAIN_FILE = "chain.toml"
+"""In the ledger's folder of a home whose ledger is on a node."""
 
 
 def keys_folder(home: str | Path | None = None) -> Path:
@@ -64,6 +67,8 @@ def create_ledger(
     light_keys: bool = False,
     parties: Sequence[str] = PARTIES,
     keys: Keys | None = None,
+    chain: Any = None,
+    funder: str | None = None,
 ) -> Ledger:
     """Make a ledger with its keys and first parties, and open it for writing.
 
@@ -81,12 +86,23 @@ def create_ledger(
         Each gets a key, an identity with a claim for two years, and a wallet.
     keys
         Use these instead of the home's.
+    chain
+        Deploy on this node instead: "http://127.0.0.1:8545", "eth-tester:", an `EthereumTesterProvider`, or an open
+        `RpcChain`. A node that is named by http is remembered in the home's ledger/chain.toml.
+    funder
+        Name of the key that pays for gas there; see `node.deploy`.
 
     Raises
     ------
     LedgerError
         If there is a ledger already (code "Exists").
     """
+    if chain is not None:
+        if url is not None or at is not None:
+            raise UsageError("ledger: a node has its own place and time; give neither url nor at with chain")
+        return _create_on_node(chain, home, lambda: keys or _new_keys(home, passphrase, light_keys), parties, funder)
+    if url is None and on_node(home):
+        raise LedgerError(f"ledger: {_chain_file(home)} names one on a node; use it, or another home", "Exists")
     place = url or ledger_url(home)
     path = Path(place.removeprefix("sqlite:///"))
     if place.startswith("sqlite:///"):
@@ -97,13 +113,51 @@ def create_ledger(
     start = parse_time(at) if isinstance(at, str) else at
     ledger = Ledger.create(place, keys=ring, at=start)
     try:
-        for party in parties:
-            key = ring.key(party) if party in ring.names() else ring.create(party)
-            ledger.add_party(party, key.address, claim_expiry=ledger.chain.now() + CLAIM_SECONDS)
+        _add_parties(ledger, ring, parties)
     except BaseException:
         ledger.close()
         raise
     return ledger
+
+
+def _add_parties(ledger: Ledger, ring: Keys, parties: Sequence[str]) -> None:
+    present = ledger.books().parties()
+    for party in parties:
+        key = ring.key(party) if party in ring.names() else ring.create(party)
+        if party not in present:
+            ledger.add_party(party, key.address, claim_expiry=ledger.chain.now() + CLAIM_SECONDS)
+
+
+def _create_on_node(
+    target: Any, home: str | Path | None, ring_of: Callable[[], Keys], parties: Sequence[str], funder: str | None
+) -> Ledger:
+    """A ledger on a node; the file that remembers it says that it is complete only when the parties are on it too."""
+    from tbill_defi.chain.dev import is_dev
+    from tbill_defi.chain.rpc import RpcChain, open_chain
+    from tbill_defi.ledger import node
+
+    url = target if isinstance(target, str) and target.startswith("http") else None
+    file = _chain_file(home) if url is not None else None
+    if file is not None:
+        node.refuse_second(file, Path(ledger_url(home).removeprefix("sqlite:///")))
+    rpc = target if isinstance(target, RpcChain) else open_chain(target)
+    ring = ring_of()
+    ledger = node.deploy(rpc, keys=ring, file=file, url=url, funder=funder)
+    _add_parties(ledger, ring, parties)
+    if funder is None and is_dev(rpc.node):
+        node.fund(rpc, ring, {party: ring.key(party).address for party in parties}, None)
+    if file is not None:
+        node.finish(file)
+    return ledger
+
+
+def _chain_file(home: str | Path | None) -> Path:
+    return home_path(home) / "ledger" / CHAIN_FILE
+
+
+def on_node(home: str | Path | None = None) -> bool:
+    """Whether the home's ledger is on a node."""
+    return _chain_file(home).exists()
 
 
 def _new_keys(home: str | Path | None, passphrase: str | None, light: bool) -> Keys:
@@ -148,6 +202,12 @@ def open_ledger(
     LedgerError
         If there is none and it is not to be made (code "NotFound"), or `at` is given for one that is there ("Exists").
     """
+    if url is None and on_node(home):
+        from tbill_defi.ledger.node import open_node_ledger
+
+        if at is not None:
+            raise UsageError("at: the ledger is on a node, which has its own time")
+        return open_node_ledger(home_path(home), keys=None if read_only else keys or desk_keys(home), clock=clock)
     place = url or ledger_url(home)
     path = Path(place.removeprefix("sqlite:///")) if place.startswith("sqlite:///") else None
     if path is not None and not path.exists():

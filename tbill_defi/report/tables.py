@@ -238,3 +238,12 @@ def book_line(metrics: Metrics) -> str:
         f"{formats.dollars(metrics.nav)} in {metrics.securities} securities, yield {formats.percent(metrics.yield_)}, "
         f"duration {metrics.duration:.2f} y, WAM {metrics.wam_years:.2f} y, DV01 {formats.dollars(metrics.dv01)}"
     )
+
+
+def checks(rows: Sequence[tuple[str, str, str]]) -> Sheet:
+    """Name, state and what was seen of each check; what is wrong stands out."""
+    sheet = Sheet("connection", Column("check", left=True), Column("state", left=True), Column("seen", left=True))
+    for name, state, seen in rows:
+        style = {"ok": "green", "warning": "yellow"}.get(state, "bold red")
+        sheet.add(name, Text(state, style=style), seen)
+    return sheet
