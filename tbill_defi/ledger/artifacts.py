@@ -22,6 +22,7 @@ CONTRACTS = (
     "PriceOracle",
     "Issuance",
     "CouponPayer",
+    "RepoFacility",
 )
 
 

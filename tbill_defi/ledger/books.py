@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tbill_defi.chain.types import EventRecord
 from tbill_defi.core.identifiers import text32
+from tbill_defi.ledger import custody
 from tbill_defi.ledger.deployment import Contracts
 
 ZERO = "0x" + "00" * 20
@@ -22,6 +23,7 @@ EVENTS = (
     "HoldReleased",
     "HoldExpired",
     "Settled",
+    *custody.EVENTS,
 )
 """What the books are made of."""
 
@@ -52,7 +54,9 @@ class TapeEntry:
 class Wallet:
     """Balances of one party in base units: cash and securities by asset, and what of them cannot move.
 
-    `blocked` is what cannot move for either reason, wallet by wallet at most its balance.
+    `blocked` is what cannot move for either reason, wallet by wallet at most its balance. Not in the balances:
+    `pledged`, what the RepoFacility holds of what the party gave as collateral, and `collateral`, what it holds there
+    for the party as a lender of cash.
     """
 
     party: str
@@ -62,6 +66,8 @@ class Wallet:
     frozen: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     blocked: dict[str, int] = field(default_factory=dict)
+    pledged: dict[str, int] = field(default_factory=dict)
+    collateral: dict[str, int] = field(default_factory=dict)
 
     def unavailable(self) -> dict[str, int]:
         """Face that is frozen or held, by CUSIP, at most the position."""
@@ -82,6 +88,7 @@ class Books:
             "WalletRegistered": contracts.identity_registry,
             "WalletRemoved": contracts.identity_registry,
             "Settled": contracts.settlement,
+            **dict.fromkeys(custody.EVENTS, contracts.repo_facility),
         }
         self._assets: dict[str, str] = {}
         self._parties: dict[str, str] = {}
@@ -89,6 +96,7 @@ class Books:
         self._frozen: dict[tuple[str, str], int] = {}
         self._holds: dict[tuple[str, str], int] = {}
         self._held: dict[tuple[str, str], int] = defaultdict(int)
+        self.custody = custody.CustodyBooks()
         self.tape: list[TapeEntry] = []
         self.transfers = 0
         """Transfer events of registered tokens or not, as read."""
@@ -123,6 +131,8 @@ class Books:
                 self._held[arguments["holder"], token] -= self._holds.pop((arguments["id"], token), 0)
             case "Settled":
                 self.tape.append(self._entry(event))
+            case name if name in custody.EVENTS:
+                self.custody.apply(name, arguments, event.timestamp)
 
     def _entry(self, event: EventRecord) -> TapeEntry:
         arguments = event.arguments
@@ -172,6 +182,8 @@ class Books:
                     _add(wallet.held, asset, held)
                     _add(wallet.blocked, asset, min(amount, frozen + held))
         wallet.positions = dict(sorted(wallet.positions.items()))
+        wallet.pledged = self._by_asset(self.custody.pledged(wallet.addresses))
+        wallet.collateral = self._by_asset(self.custody.collateral(wallet.addresses))
         return wallet
 
     def holders(self, asset: str) -> dict[str, int]:
@@ -183,6 +195,13 @@ class Books:
             if address != ZERO and not tokens.isdisjoint(amounts)
         }
         return dict(sorted(found.items()))
+
+    def _by_asset(self, amounts: Mapping[str, int]) -> dict[str, int]:
+        return dict(sorted((self.asset_of(token), units) for token, units in amounts.items()))
+
+    def asset_of(self, token: str) -> str:
+        """CUSIP or currency of a token (0x-text); the address itself if it is not registered."""
+        return self._assets.get(token, token)
 
     def party_of(self, address: str) -> str:
         """Name of the party a wallet (0x-text) belongs to; the address itself if it is not registered."""

@@ -79,6 +79,7 @@ class Contracts:
     price_oracle: bytes
     issuance: bytes
     coupon_payer: bytes
+    repo_facility: bytes
 
     def to_extras(self) -> dict[str, str]:
         """As the ledger's genesis records them."""
@@ -128,6 +129,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     oracle = place("PriceOracle", manager)
     issuance = place("Issuance", manager, settlement, usd, identities)
     payer = place("CouponPayer", manager, usd, identities)
+    facility = place("RepoFacility", settlement, usd, payer, oracle)
     contracts = Contracts(
         access_manager=manager,
         asset_registry=assets,
@@ -140,6 +142,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
         price_oracle=oracle,
         issuance=issuance,
         coupon_payer=payer,
+        repo_facility=facility,
     )
     return contracts, codes
 

@@ -50,6 +50,17 @@ OPEN = {
         "redeemOne": "Issuance itself",
         "setAuthority": "the AccessManager itself, on the administrator's word",
     },
+    "RepoFacility": {
+        "open": "by both parties' signatures",
+        "mark": "anyone: it states what is true",
+        "deliverMargin": "by the borrower's signature",
+        "releaseCollateral": "the lender",
+        "substitute": "by both parties' signatures",
+        "repurchase": "by the borrower's signature, and the lender's if it is early or a part",
+        "closeOut": "the lender, on default",
+        "passCoupon": "anyone: it pays who is entitled",
+        "collect": "anyone: it delivers to the owner",
+    },
     "CouponPayer": {
         "fund": "the caller's own cash, by allowance",
         "pay": "anyone, once funded and due: it only pays holders",
@@ -164,6 +175,7 @@ def targets(bench):
         "PriceOracle": places.price_oracle,
         "Issuance": places.issuance,
         "CouponPayer": places.coupon_payer,
+        "RepoFacility": places.repo_facility,
         "SecurityToken": bench.note,
     }
 

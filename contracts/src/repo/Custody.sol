@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {CouponPayer} from "../life/CouponPayer.sol";
+import {SecurityToken} from "../SecurityToken.sol";
+
+/// @title Custody
+/// @notice Securities held for accounts: what each account has had since when, coupons passed on, deliveries.
+/// @dev An account is a repo's id, or an address (as a word) for units that could not be delivered to it. A security
+/// that was redeemed while it was held here is cash: one unit for one of face, as Issuance pays.
+abstract contract Custody {
+    using Checkpoints for Checkpoints.Trace208;
+    using SafeERC20 for IERC20;
+
+    /// @notice An account now has `units` of a security here.
+    event CustodyChanged(bytes32 indexed account, address indexed token, uint256 units);
+    event CouponPassed(bytes32 indexed account, bytes32 indexed couponId, address indexed beneficiary, uint256 amount);
+
+    /// @notice The recipient cannot receive now; the units stay here in his name, see `collect`.
+    event DeliveryDeferred(address indexed owner, address indexed token, uint256 units);
+    event DeliveryCollected(address indexed owner, address indexed token, uint256 units);
+
+    error CouponNotReceived(bytes32 couponId);
+    error CouponAlreadyPassed(bytes32 couponId, bytes32 account);
+    error NoPositionAtRecord(bytes32 couponId, bytes32 account);
+    error NothingToCollect(address owner, address token);
+
+    /// @notice Dollars.
+    IERC20 public immutable cash;
+
+    /// @notice Who pays coupons.
+    CouponPayer public immutable couponPayer;
+
+    mapping(bytes32 account => mapping(SecurityToken token => Checkpoints.Trace208)) private _positions;
+    mapping(bytes32 couponId => mapping(bytes32 account => bool)) private _passed;
+    mapping(bytes32 couponId => uint256) private _passedFace;
+    mapping(bytes32 couponId => uint256) private _passedCash;
+
+    constructor(IERC20 cash_, CouponPayer couponPayer_) {
+        cash = cash_;
+        couponPayer = couponPayer_;
+    }
+
+    /// @notice Units held for an account: a repo's id, or an address as a word.
+    function heldFor(bytes32 account, SecurityToken token) public view returns (uint256) {
+        return _positions[account][token].latest();
+    }
+
+    /// @notice Whether an account's share of a coupon was passed on.
+    function isPassed(bytes32 couponId, bytes32 account) external view returns (bool) {
+        return _passed[couponId][account];
+    }
+
+    /// @notice Passes an account's share of a coupon on: floor(its position at record x fraction). Anyone may.
+    /// @dev What the floors leave goes with the last account, so that nothing stays here.
+    function passCoupon(bytes32 account, bytes32 couponId) external returns (uint256 amount) {
+        CouponPayer.Coupon memory coupon = couponPayer.couponOf(couponId);
+        if (!couponPayer.isPaid(couponId, address(this))) revert CouponNotReceived(couponId);
+        if (_passed[couponId][account]) revert CouponAlreadyPassed(couponId, account);
+        uint48 record = uint48(coupon.recordTime - 1);
+        uint256 face = _positions[account][coupon.token].upperLookup(record);
+        if (face == 0) revert NoPositionAtRecord(couponId, account);
+        uint256 total = coupon.token.balanceOfAt(address(this), record);
+        _passed[couponId][account] = true;
+        _passedFace[couponId] += face;
+        amount = (face * coupon.numerator) / coupon.denominator;
+        if (_passedFace[couponId] == total) {
+            amount = (total * coupon.numerator) / coupon.denominator - _passedCash[couponId];
+        }
+        _passedCash[couponId] += amount;
+        address beneficiary = _beneficiaryOf(account);
+        emit CouponPassed(account, couponId, beneficiary, amount);
+        if (amount != 0) cash.safeTransfer(beneficiary, amount);
+    }
+
+    /// @notice Delivers units that could not be delivered before to their owner. Anyone may.
+    function collect(address owner, SecurityToken token) external {
+        uint256 units = heldFor(_nameOf(owner), token);
+        if (units == 0) revert NothingToCollect(owner, address(token));
+        _setHeld(_nameOf(owner), token, 0);
+        emit DeliveryCollected(owner, address(token), units);
+        IERC20(_standsFor(token, units)).safeTransfer(owner, units);
+    }
+
+    /// @dev Who is entitled to an account's coupons.
+    function _beneficiaryOf(bytes32 account) internal view virtual returns (address);
+
+    function _nameOf(address owner) internal pure returns (bytes32) {
+        return bytes32(uint256(uint160(owner)));
+    }
+
+    function _setHeld(bytes32 account, SecurityToken token, uint256 units) internal {
+        // a balance has 88 bits
+        _positions[account][token].push(uint48(block.timestamp), uint208(units));
+        emit CustodyChanged(account, address(token), units);
+    }
+
+    /// @dev Sends units out of custody; those of a recipient who cannot receive stay in his name.
+    function _deliver(SecurityToken token, address to, uint256 units) internal {
+        if (units == 0) return;
+        try IERC20(_standsFor(token, units)).transfer(to, units) returns (bool) {} catch {
+            _setHeld(_nameOf(to), token, heldFor(_nameOf(to), token) + units);
+            emit DeliveryDeferred(to, address(token), units);
+        }
+    }
+
+    /// @dev The token itself, or cash once it was redeemed. Redemption takes all of a holder's units at once.
+    function _standsFor(SecurityToken token, uint256 units) private view returns (address) {
+        bool redeemed = block.timestamp >= token.maturity() && token.balanceOf(address(this)) < units;
+        return redeemed ? address(cash) : address(token);
+    }
+}

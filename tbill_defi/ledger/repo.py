@@ -1,0 +1,404 @@
+"""Repos on the ledger: quoted, opened, marked, margined, substituted, repurchased, closed out.
+
+The collateral is really moved: from the borrower to the RepoFacility, which holds it for the lender until the
+repurchase. Title is the lender's while the repo runs; its coupons are passed on to the borrower; on default the lender
+takes it at the oracle's mark. The facility is a party like any other, "repo-facility"; it is registered when it is
+first needed.
+
+Every act is dated with the ledger's market date. Amounts are base units; what the contract rounds is said in
+contracts/src/repo/RepoFacility.sol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from tbill_defi.chain.types import Receipt
+from tbill_defi.core.clock import market_date, new_york_midnight
+from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.hashing import keccak256
+from tbill_defi.core.identifiers import bytes32
+from tbill_defi.instruments import Security
+from tbill_defi.instruments.repo import MarginRule, Repo
+from tbill_defi.ledger.abi import decode_log, encode_call
+from tbill_defi.ledger.deployment import CURRENCY, Step
+from tbill_defi.ledger.ledger import OPERATOR, Ledger
+from tbill_defi.ledger.life import NO_EXPIRY, coupon_on
+from tbill_defi.ledger.repo_state import CloseOut, Mark, RepoState, RepoStatus, explained
+from tbill_defi.ledger.repo_terms import (
+    RepoQuote,
+    RepoTerms,
+    margin_hash,
+    repurchase_hash,
+    substitution_hash,
+)
+from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, plan_hash
+
+FACILITY = "repo-facility"
+"""Party name of the contract that holds collateral."""
+CALL_SECONDS = 86_400
+QUOTE_SECONDS = 900
+_CONTRACT = "RepoFacility"
+
+
+class Repos:
+    """The RepoFacility of a ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.address = ledger.contracts.repo_facility
+
+    # --- opening ------------------------------------------------------------------------------------------------
+
+    def ensure_facility(self) -> None:
+        """Register the facility's wallet, if it is not; its claim does not expire."""
+        if FACILITY not in self._ledger.books().parties():
+            self._ledger.add_party(FACILITY, self.address, claim_expiry=NO_EXPIRY)
+
+    def quote(
+        self,
+        repo: Repo,
+        *,
+        lender: str,
+        borrower: str,
+        signer: str | None = None,
+        call_seconds: int = CALL_SECONDS,
+        valid_seconds: int = QUOTE_SECONDS,
+        nonce: int = 0,
+    ) -> RepoQuote:
+        """A quote, signed by one of its parties; who signs it as well can open it.
+
+        Parameters
+        ----------
+        repo
+            Starts on the ledger's market date.
+        signer
+            Who quotes; None: the lender.
+        nonce
+            Tells repos with the same terms apart.
+
+        Raises
+        ------
+        UsageError
+            If the repo does not start today, or lender and borrower are one.
+        LedgerError
+            If a party, or a token of the collateral, is not there.
+        """
+        if lender == borrower:
+            raise UsageError(f"repo: {lender} cannot lend to itself; name two parties")
+        ledger, today = self._ledger, self._ledger.market_date
+        if repo.start_date != today:
+            raise UsageError(f"repo: it starts on {repo.start_date}, the ledger's market date is {today}")
+        token = self._token(repo.cusip)
+        self.ensure_facility()
+        giver, taker = ledger.address_of(lender), ledger.address_of(borrower)
+        terms = RepoTerms(repo, giver, taker, token, call_seconds, nonce)
+        instruction = self._instruction(_opening(repo, lender, borrower), terms.repo_id, valid_seconds)
+        made = RepoQuote(terms, instruction, lender, borrower)
+        return self.sign(made, signer or lender)
+
+    def sign(self, quote: RepoQuote, party: str) -> RepoQuote:
+        """The quote with the signature of one more of its parties.
+
+        Raises
+        ------
+        UsageError
+            If it is neither lender nor borrower, or the quote would move anything but what its terms say.
+        """
+        if party not in (quote.lender, quote.borrower):
+            raise UsageError(f"repo: {party} is neither the lender {quote.lender} nor the borrower {quote.borrower}")
+        terms, ledger = quote.terms, self._ledger
+        expected = self._instruction(_opening(terms.repo, quote.lender, quote.borrower), terms.repo_id)
+        given = quote.instruction
+        honest = (
+            (given.legs, given.context_hash, given.plan_hash) == (expected.legs, terms.repo_id, expected.plan_hash)
+            and (terms.lender, terms.borrower) == (ledger.address_of(quote.lender), ledger.address_of(quote.borrower))
+            and terms.token == self._token(terms.repo.cusip)
+        )
+        if not honest:
+            raise UsageError("repo: the quote would not move what its terms say; do not sign it, ask for another")
+        key = self._ledger.keyring.key(party)
+        signature = key.sign_digest(self._digest(quote.instruction))
+        return replace(quote, signatures={**quote.signatures, key.address: signature})
+
+    def open(self, quote: RepoQuote) -> RepoState:
+        """Open a repo whose quote both parties signed: cash against collateral, or nothing.
+
+        Raises
+        ------
+        UsageError
+            If a signature is missing.
+        LedgerError
+            "CollateralShort", "CollateralIneligible", "PriceMissing", "StalePrice", "RepoAlreadyExists", ...
+        """
+        names = {quote.terms.lender: quote.lender, quote.terms.borrower: quote.borrower}
+        if missing := [name for address, name in names.items() if address not in quote.signatures]:
+            raise UsageError(f"repo: the quote is not signed by {' and '.join(missing)}")
+        signatures = [quote.signatures[giver] for giver in quote.instruction.givers]
+        self._act(OPERATOR, "open", quote.terms.abi_value(), quote.instruction.abi_value(), signatures)
+        return self.state(quote.terms.repo_id)
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def state(self, repo_id: bytes) -> RepoState:
+        """A repo as it stands.
+
+        Raises
+        ------
+        LedgerError
+            If there is none of that id (code "UnknownRepo").
+        """
+        raw = self._call("repoOf", repo_id)
+        status = RepoStatus(raw["status"])
+        if status is RepoStatus.NONE:
+            raise LedgerError(f"repo 0x{repo_id.hex()} is not on this ledger", "UnknownRepo")
+        as_of = max(raw["accruedTo"], self._today()) if status is RepoStatus.OPEN else raw["accruedTo"]
+        principal, interest = self._call("exposureOf", repo_id, as_of)
+        books = self._ledger.books()
+        return RepoState(
+            repo_id=repo_id,
+            status=status,
+            lender=books.party_of("0x" + raw["lender"].hex()),
+            borrower=books.party_of("0x" + raw["borrower"].hex()),
+            cusip=books.asset_of("0x" + raw["token"].hex()),
+            face_units=raw["face"],
+            principal_units=principal,
+            interest_units=interest,
+            rate_e9=raw["rateE9"],
+            start_date=market_date(raw["start"]),
+            end_date=market_date(raw["end"]),
+            margin_rule=list(MarginRule)[raw["marginRule"]],
+            margin_e9=raw["marginE9"],
+            call_seconds=raw["callSeconds"],
+            call_deadline=raw["callDeadline"],
+            shortfall_units=raw["shortfall"],
+            acts=raw["acts"],
+        )
+
+    def all(self) -> list[RepoState]:
+        """Every repo ever opened, in order."""
+        return [self.state(repo_id) for repo_id in self._ledger.books().custody.repo_ids()]
+
+    def find(self, text: str) -> bytes:
+        """Id of the one repo whose 0x-hex starts with `text`.
+
+        Raises
+        ------
+        LedgerError
+            If there is none, or more than one (code "UnknownRepo").
+        """
+        wanted = text.lower().removeprefix("0x")
+        found = [repo_id for repo_id in self._ledger.books().custody.repo_ids() if repo_id.hex().startswith(wanted)]
+        if not wanted or len(found) != 1:
+            raise LedgerError(
+                f"repo {text!r}: {len(found)} repos have such an id; `tbill repo show` lists them", "UnknownRepo"
+            )
+        return found[0]
+
+    def coverage(self, repo_id: bytes) -> Mark:
+        """A repo at the oracle's price now; nothing is recorded.
+
+        Raises
+        ------
+        LedgerError
+            "RepoNotOpen", "PriceMissing", "StalePrice".
+        """
+        price, exposure, lendable = self._call("coverageOf", repo_id, self._today())
+        return Mark(price, exposure, lendable, self._call("repoOf", repo_id)["callDeadline"])
+
+    # --- acts ---------------------------------------------------------------------------------------------------
+
+    def mark(self, repo_id: bytes) -> Mark:
+        """Mark to market on chain: calls margin if the collateral is short, ends a call if it is not.
+
+        Raises
+        ------
+        LedgerError
+            As of `coverage`.
+        """
+        self._act(OPERATOR, "mark", repo_id, self._today())
+        return self.coverage(repo_id)
+
+    def deliver_margin(self, repo_id: bytes, *, face_units: int = 0, cash_units: int = 0) -> RepoState:
+        """More of the collateral, or cash that reduces what is outstanding, from the borrower.
+
+        Raises
+        ------
+        UsageError
+            If nothing is delivered.
+        LedgerError
+            "CashNotCalled" if cash is more than an open call asks for.
+        """
+        repo = self.state(repo_id)
+        legs = [
+            PlanLeg(repo.cusip, repo.borrower, FACILITY, face_units),
+            PlanLeg(CURRENCY, repo.borrower, repo.lender, cash_units),
+        ]
+        legs = [leg for leg in legs if leg.amount]
+        if not legs or min(face_units, cash_units) < 0:
+            raise UsageError("repo: give face or cash to deliver, base units, positive")
+        today = self._today()
+        signed = self._signed(legs, margin_hash(repo_id, repo.acts, today), repo.borrower)
+        self._act(OPERATOR, "deliverMargin", repo_id, today, *signed)
+        return self.state(repo_id)
+
+    def release(self, repo_id: bytes, face_units: int) -> RepoState:
+        """Let the lender give collateral back that is not needed.
+
+        Raises
+        ------
+        LedgerError
+            "CollateralShort" if what remains does not cover.
+        """
+        self._act(self.state(repo_id).lender, "releaseCollateral", repo_id, self._today(), face_units)
+        return self.state(repo_id)
+
+    def substitute(self, repo_id: bytes, cusip: str, face_units: int) -> RepoState:
+        """Exchange the collateral for another; both parties sign, and the new one must cover.
+
+        Raises
+        ------
+        LedgerError
+            "CollateralShort", "CollateralIneligible", "PriceMissing", "StalePrice".
+        """
+        repo, token, today = self.state(repo_id), self._token(cusip), self._today()
+        context = substitution_hash(repo_id, repo.acts, today, token, face_units)
+        legs = [PlanLeg(cusip, repo.borrower, FACILITY, face_units)]
+        instruction, signatures = self._signed(legs, context, repo.borrower)
+        consent = self._consent(instruction, repo.lender)
+        self._act(OPERATOR, "substitute", repo_id, today, token, face_units, instruction, signatures, consent)
+        return self.state(repo_id)
+
+    def repurchase(
+        self, repo_id: bytes, *, principal_units: int | None = None, face_units: int | None = None
+    ) -> RepoState:
+        """Repurchase all, or with the lender's signature a part, against collateral.
+
+        Parameters
+        ----------
+        principal_units, face_units
+            Outstanding cash that is paid and collateral that comes back; None: all, with all interest. Before the
+            repurchase date, and for a part, the lender signs too.
+
+        Raises
+        ------
+        LedgerError
+            "CollateralShort" if what remains does not cover; "RepoNotOpen"; the borrower's missing cash.
+        """
+        repo, today = self.state(repo_id), self._today()
+        principal = repo.principal_units if principal_units is None else principal_units
+        whole = principal == repo.principal_units
+        face = repo.face_units if face_units is None and whole else face_units or 0
+        pays = principal + (repo.interest_units if whole else 0)
+        context = repurchase_hash(repo_id, repo.acts, today, principal, face)
+        legs = [PlanLeg(CURRENCY, repo.borrower, repo.lender, pays)]
+        instruction, signatures = self._signed(legs, context, repo.borrower)
+        needed = not whole or self._ledger.market_date < repo.end_date
+        consent = self._consent(instruction, repo.lender) if needed else b""
+        self._act(OPERATOR, "repurchase", repo_id, today, principal, face, instruction, signatures, consent)
+        return self.state(repo_id)
+
+    def close_out(self, repo_id: bytes, *, by: str | None = None) -> CloseOut:
+        """Close out a repo in default at the mark: the lender's to do.
+
+        Parameters
+        ----------
+        by
+            Key that acts; None: the lender's.
+
+        Raises
+        ------
+        LedgerError
+            "NotInDefault", "RepoNotOpen" (closed out already, for one), "NotLender", "StalePrice".
+        """
+        receipts = self._act(by or self.state(repo_id).lender, "closeOut", repo_id, self._today())
+        (event,) = (e for log in receipts[-1].logs if (e := decode_log(log)) and e.name == "ClosedOut")
+        values = event.arguments
+        return CloseOut(*(int(values[name]) for name in ("priceE6", "debt", "lenderFace", "borrowerFace", "shortfall")))
+
+    def pass_coupon(self, security: Security, day: date) -> dict[str, int]:
+        """Pass a coupon that the facility was paid on to whose collateral earned it: party -> cash, base units.
+
+        Raises
+        ------
+        LedgerError
+            "CouponNotReceived" if it has not been paid to the facility.
+        """
+        payer, record = self._ledger.contracts.coupon_payer, coupon_on(security, day).record_time
+        token, books = self._token(security.cusip), self._ledger.books()
+        coupon_id = self._ledger.call("CouponPayer", payer, "couponIdOf", token, record)
+        accounts = sorted(books.custody.accounts_at("0x" + token.hex(), record))
+        steps = [
+            Step(OPERATOR, self.address, encode_call(_CONTRACT, "passCoupon", bytes.fromhex(name[2:]), coupon_id))
+            for name in accounts
+            if not self._call("isPassed", coupon_id, bytes.fromhex(name[2:]))
+        ]
+        passed: dict[str, int] = {}
+        for receipt in self._ledger.send(steps):
+            for log in receipt.logs:
+                event = decode_log(log)
+                if event is not None and event.name == "CouponPassed":
+                    who = books.party_of(event.arguments["beneficiary"])
+                    passed[who] = passed.get(who, 0) + int(event.arguments["amount"])
+        return passed
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _today(self) -> int:
+        return new_york_midnight(self._ledger.market_date)
+
+    def _token(self, cusip: str) -> bytes:
+        token = self._ledger.token_of(cusip)
+        if token is None:
+            raise LedgerError(f"{cusip} has no token on this ledger, so it cannot be collateral", "UnknownAsset")
+        return token
+
+    def _call(self, function: str, *arguments: Any) -> Any:
+        return self._ledger.call(_CONTRACT, self.address, function, *arguments)
+
+    def _act(self, key: str, function: str, *arguments: Any) -> Sequence[Receipt]:
+        with explained():
+            return self._ledger.send([Step(key, self.address, encode_call(_CONTRACT, function, *arguments))])
+
+    def _digest(self, instruction: Instruction) -> bytes:
+        return instruction.digest(self._ledger.chain.chain_id, self._ledger.contracts.settlement)
+
+    def _instruction(self, legs: Sequence[PlanLeg], context: bytes, seconds: int = QUOTE_SECONDS) -> Instruction:
+        """The legs by address, valid from now on, under the hash of what they are for."""
+        places: Mapping[str, bytes] = {FACILITY: self.address}
+        hashed, now = plan_hash(context, legs), self._ledger.chain.now()
+        return Instruction(
+            legs=tuple(
+                Leg(
+                    self._ledger.contracts.usd if leg.asset == CURRENCY else self._token(leg.asset),
+                    places.get(leg.from_party) or self._ledger.address_of(leg.from_party),
+                    places.get(leg.to_party) or self._ledger.address_of(leg.to_party),
+                    leg.amount,
+                )
+                for leg in sorted(legs)
+            ),
+            not_before=now,
+            deadline=now + seconds,
+            nonce=int.from_bytes(keccak256(bytes32("repo") + hashed), "big"),
+            context_hash=context,
+            plan_hash=hashed,
+        )
+
+    def _signed(self, legs: Sequence[PlanLeg], context: bytes, giver: str) -> tuple[Any, list[bytes]]:
+        instruction = self._instruction(legs, context)
+        return instruction.abi_value(), [self._ledger.keyring.key(giver).sign_digest(self._digest(instruction))]
+
+    def _consent(self, instruction: Any, lender: str) -> bytes:
+        digest = self._ledger.call("Settlement", self._ledger.contracts.settlement, "hashInstruction", instruction)
+        return self._ledger.keyring.key(lender).sign_digest(digest)
+
+
+def _opening(repo: Repo, lender: str, borrower: str) -> list[PlanLeg]:
+    """What moves when a repo is opened."""
+    return [
+        PlanLeg(repo.cusip, borrower, FACILITY, repo.face_units),
+        PlanLeg(CURRENCY, lender, borrower, repo.cash_units),
+    ]

@@ -1,0 +1,197 @@
+"""Repo as the value wing sees it: what is lent, what it costs, what it is worth, and what a repo rate implies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
+from tbill_defi.instruments.repo import REPO_YEAR_DAYS, MarginRule, Repo, checked_margin, exact_e9
+from tbill_defi.pricing.carry import coupons_between, forward_price_from_repo
+from tbill_defi.pricing.prices import accrued_interest
+from tbill_defi.pricing.valuation import AnySecurity, checked_price, checked_rate
+
+_HIGHEST_RATE = 1.0
+_STEPS = 200
+
+
+def purchase_price(market_value: float, margin_rule: MarginRule, margin: float) -> float:
+    """Cash lent on collateral.
+
+    Parameters
+    ----------
+    market_value
+        Face x dirty price / 100, any currency unit; with the index ratio where there is one.
+    margin_rule, margin
+        HAIRCUT: market value x (1 - margin); MARGIN_RATIO: market value / margin.
+
+    Raises
+    ------
+    ConventionError
+        If the margin is not one of the rule's.
+    """
+    return market_value * _factor(margin_rule, margin)
+
+
+def collateral_value(cash: float, margin_rule: MarginRule, margin: float) -> float:
+    """Market value that covers cash: the inverse of `purchase_price`."""
+    return cash / _factor(margin_rule, margin)
+
+
+def repurchase_price(cash: float, repo_rate: float, *, start: date, end: date) -> float:
+    """Cash and simple Act/360 interest, unrounded: cash (1 + r days / 360).
+
+    Raises
+    ------
+    SettlementOutOfRange
+        If `end` is before `start`.
+    ConventionError
+        If the rate looks like percent.
+    """
+    return cash * _growth(start, end, checked_rate("repo_rate", repo_rate))
+
+
+def implied_repo_rate(
+    security: AnySecurity,
+    dirty_price: float,
+    forward_dirty_price: float,
+    *,
+    settlement: date,
+    forward_settlement: date,
+) -> float:
+    """The repo rate at which buying now and delivering forward earns nothing: inverse of `forward_price_from_repo`.
+
+    Parameters
+    ----------
+    dirty_price, forward_dirty_price
+        Per 100 face, for `settlement` and `forward_settlement`.
+
+    Returns
+    -------
+    float
+        Decimal, simple, Act/360; coupons in between are discounted at the same rate.
+
+    Raises
+    ------
+    SettlementOutOfRange
+        If the dates are not in order, or out of the security's life.
+    ConventionError
+        If no rate between -100% and 100% gives the forward price.
+    """
+    if settlement >= forward_settlement:
+        raise SettlementOutOfRange(f"settlement: {settlement} must be before forward_settlement {forward_settlement}")
+    target = checked_price("forward_dirty_price", forward_dirty_price)
+
+    def excess(rate: float) -> float:
+        dates = {"settlement": settlement, "forward_settlement": forward_settlement}
+        return forward_price_from_repo(security, dirty_price, repo_rate=rate, **dates) - target
+
+    return _root(excess, f"no repo rate within 100% takes {dirty_price:g} to {forward_dirty_price:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """Income and cost of a financed position from `settlement` to `horizon`, per 100 face.
+
+    Attributes
+    ----------
+    interest_income
+        Coupons received plus accrued interest at the end, less accrued interest at the start.
+    financing_cost
+        What makes `carry` = income - cost: repo interest on the dirty price, less what coupons save of it.
+    carry
+        Clean price - forward clean price: the drop of the forward.
+    forward_clean_price
+        At which the position earns nothing by the horizon.
+    """
+
+    interest_income: float
+    financing_cost: float
+    carry: float
+    forward_clean_price: float
+
+
+def carry(security: AnySecurity, clean_price: float, *, settlement: date, horizon: date, repo_rate: float) -> Carry:
+    """Carry of a position financed at a repo rate.
+
+    Parameters
+    ----------
+    clean_price
+        Per 100 face, for `settlement`.
+    repo_rate
+        Decimal, simple, Act/360.
+
+    Raises
+    ------
+    SettlementOutOfRange
+        If the dates are not in order, or out of the security's life.
+    ConventionError
+        If the rate looks like percent.
+    """
+    first = accrued_interest(security, settlement=settlement)
+    last = accrued_interest(security, settlement=horizon)
+    coupons = sum(amount for _, amount in coupons_between(security, settlement, horizon))
+    dirty = checked_price("clean_price", clean_price) + first
+    forward = forward_price_from_repo(
+        security, dirty, settlement=settlement, forward_settlement=horizon, repo_rate=repo_rate
+    )
+    income, drop = coupons + last - first, clean_price - (forward - last)
+    return Carry(income, income - drop, drop, forward - last)
+
+
+def repo_value(repo: Repo, *, on: date, repo_rate: float, intervals: Sequence[tuple[date, float]] = ()) -> float:
+    """Value to the lender of a running repo: the repurchase price discounted at today's repo rate to its end.
+
+    The borrower's is its negative. At the repo's own rate on its start it is the purchase price.
+
+    Parameters
+    ----------
+    on
+        In [start, end].
+    repo_rate
+        Decimal, simple, Act/360, for the remaining term.
+    intervals
+        (date, outstanding cash in dollars from it on), if the outstanding cash has changed; None: it has not.
+
+    Raises
+    ------
+    SettlementOutOfRange
+        If `on` is not in [start, end].
+    ConventionError
+        If the rate looks like percent.
+    """
+    if not repo.start_date <= on <= repo.end_date:
+        raise SettlementOutOfRange(f"on: {on} is not in the repo's term {repo.start_date} to {repo.end_date}")
+    steps = list(intervals) or [(repo.start_date, repo.cash_units / 1e6)]
+    ends = [*(day for day, _ in steps[1:]), repo.end_date]
+    interest = sum(
+        cash * repo.rate * (end - start).days / REPO_YEAR_DAYS for (start, cash), end in zip(steps, ends, strict=True)
+    )
+    return (steps[-1][1] + interest) / _growth(on, repo.end_date, checked_rate("repo_rate", repo_rate))
+
+
+def _factor(rule: MarginRule, margin: float) -> float:
+    return float(rule.factor(exact_e9("margin", checked_margin(rule, margin))))
+
+
+def _growth(start: date, end: date, repo_rate: float) -> float:
+    if end < start:
+        raise SettlementOutOfRange(f"end: {end} is before start {start}")
+    return 1.0 + repo_rate * (end - start).days / REPO_YEAR_DAYS
+
+
+def _root(function: Callable[[float], float], failure: str) -> float:
+    """Zero of an increasing function of a rate in [-100%, 100%], to the last bit that matters."""
+    low, high = -_HIGHEST_RATE, _HIGHEST_RATE
+    if function(low) > 0 or function(high) < 0:
+        raise ConventionError(failure)
+    for _ in range(_STEPS):
+        middle = 0.5 * (low + high)
+        if middle in (low, high):
+            break
+        if function(middle) < 0:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
