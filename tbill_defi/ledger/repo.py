@@ -29,16 +29,16 @@ from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.life import NO_EXPIRY, coupon_on
 from tbill_defi.ledger.repo_state import CloseOut, Mark, RepoState, RepoStatus, explained
 from tbill_defi.ledger.repo_terms import (
+    FACILITY,
     RepoQuote,
     RepoTerms,
     margin_hash,
+    opening_legs,
     repurchase_hash,
     substitution_hash,
 )
 from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, plan_hash
 
-FACILITY = "repo-facility"
-"""Party name of the contract that holds collateral."""
 CALL_SECONDS = 86_400
 QUOTE_SECONDS = 900
 _CONTRACT = "RepoFacility"
@@ -96,7 +96,7 @@ class Repos:
         self.ensure_facility()
         giver, taker = ledger.address_of(lender), ledger.address_of(borrower)
         terms = RepoTerms(repo, giver, taker, token, call_seconds, nonce)
-        instruction = self._instruction(_opening(repo, lender, borrower), terms.repo_id, valid_seconds)
+        instruction = self._instruction(opening_legs(repo, lender, borrower), terms.repo_id, valid_seconds)
         made = RepoQuote(terms, instruction, lender, borrower)
         return self.sign(made, signer or lender)
 
@@ -111,7 +111,7 @@ class Repos:
         if party not in (quote.lender, quote.borrower):
             raise UsageError(f"repo: {party} is neither the lender {quote.lender} nor the borrower {quote.borrower}")
         terms, ledger = quote.terms, self._ledger
-        expected = self._instruction(_opening(terms.repo, quote.lender, quote.borrower), terms.repo_id)
+        expected = self._instruction(opening_legs(terms.repo, quote.lender, quote.borrower), terms.repo_id)
         given = quote.instruction
         honest = (
             (given.legs, given.context_hash, given.plan_hash) == (expected.legs, terms.repo_id, expected.plan_hash)
@@ -394,11 +394,3 @@ class Repos:
     def _consent(self, instruction: Any, lender: str) -> bytes:
         digest = self._ledger.call("Settlement", self._ledger.contracts.settlement, "hashInstruction", instruction)
         return self._ledger.keyring.key(lender).sign_digest(digest)
-
-
-def _opening(repo: Repo, lender: str, borrower: str) -> list[PlanLeg]:
-    """What moves when a repo is opened."""
-    return [
-        PlanLeg(repo.cusip, borrower, FACILITY, repo.face_units),
-        PlanLeg(CURRENCY, lender, borrower, repo.cash_units),
-    ]

@@ -13,8 +13,11 @@ from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import DataError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.instruments.repo import Repo
-from tbill_defi.ledger.settlement import Instruction, Leg
+from tbill_defi.ledger.deployment import CURRENCY
+from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg
 
+FACILITY = "repo-facility"
+"""Party name of the contract that holds collateral."""
 _TERMS_TYPE = keccak256(
     b"RepoTerms(address lender,address borrower,address token,uint256 face,uint256 cash,uint64 rateE9,"
     b"uint64 start,uint64 end,uint8 marginRule,uint64 marginE9,uint32 callSeconds,uint256 nonce)"
@@ -64,6 +67,14 @@ class RepoTerms:
     def repo_id(self) -> bytes:
         """Struct hash of the terms: the repo's name, and the contextHash of its opening."""
         return keccak256(_TERMS_TYPE + _words(*self.abi_value()))
+
+
+def opening_legs(repo: Repo, lender: str, borrower: str) -> list[PlanLeg]:
+    """What moves when a repo is opened."""
+    return [
+        PlanLeg(repo.cusip, borrower, FACILITY, repo.face_units),
+        PlanLeg(CURRENCY, lender, borrower, repo.cash_units),
+    ]
 
 
 def margin_hash(repo_id: bytes, act: int, as_of: int) -> bytes:

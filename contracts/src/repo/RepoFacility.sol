@@ -10,7 +10,7 @@ import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {SecurityToken} from "../SecurityToken.sol";
 import {Settlement} from "../Settlement.sol";
 import {Instruction, Leg} from "../settlement/Instruction.sol";
-import {Custody} from "./Custody.sol";
+import {RepoBook} from "./RepoBook.sol";
 import {MarginRule, RepoHash, RepoTerms} from "./RepoTerms.sol";
 
 /// @title RepoFacility
@@ -29,34 +29,7 @@ import {MarginRule, RepoHash, RepoTerms} from "./RepoTerms.sol";
 ///
 /// Days are those between New York midnights. Acts name the one that begins today (`asOf`), for contracts know no time
 /// zone: it must be within the last 24 hours and a whole number of days from the start, give or take a clock change.
-contract RepoFacility is Custody, ReentrancyGuardTransient {
-    enum Status {
-        None,
-        Open,
-        Repurchased,
-        ClosedOut
-    }
-
-    struct Repo {
-        address lender;
-        uint64 rateE9;
-        uint32 acts;
-        address borrower;
-        uint64 marginE9;
-        MarginRule marginRule;
-        Status status;
-        SecurityToken token;
-        uint64 start;
-        uint32 callSeconds;
-        uint64 end;
-        uint64 accruedTo;
-        uint64 callDeadline;
-        uint256 face;
-        uint256 principal;
-        uint256 accruedE9Days;
-        uint256 shortfall;
-    }
-
+contract RepoFacility is RepoBook, ReentrancyGuardTransient {
     event RepoOpened(bytes32 indexed repoId, address indexed lender, address indexed borrower, RepoTerms terms);
     event RepoMarked(bytes32 indexed repoId, uint256 priceE6, uint256 exposure, uint256 lendable);
     event MarginCalled(bytes32 indexed repoId, uint256 deficit, uint64 deadline);
@@ -84,13 +57,9 @@ contract RepoFacility is Custody, ReentrancyGuardTransient {
     );
 
     error RepoAlreadyExists(bytes32 repoId);
-    error RepoNotOpen(bytes32 repoId, Status status);
     error InvalidRepoTerms(bytes32 repoId);
     error ContextMismatch(bytes32 expected, bytes32 given);
     error UnexpectedLeg(uint256 leg);
-    error CollateralIneligible(address token, uint64 maturity, uint64 end);
-    error CollateralShort(uint256 lendable, uint256 exposure);
-    error NotToday(uint64 asOf);
     error NotLender(address caller, address lender);
     error LenderHasNotSigned(address lender);
     error CashNotCalled(uint256 cash, uint256 deficit);
@@ -98,60 +67,18 @@ contract RepoFacility is Custody, ReentrancyGuardTransient {
     error RepurchaseExceedsRepo(uint256 principal, uint256 face);
     error NotInDefault(bytes32 repoId, uint64 callDeadline, uint64 end);
 
-    /// @notice Longest repo, in days.
-    uint256 public constant LONGEST_DAYS = 731;
-
-    uint256 private constant E9 = 1e9;
-    uint256 private constant PAR_E6 = 100e6;
-    uint256 private constant PRICE_UNIT = 1e8;
-    uint256 private constant YEAR_E9 = 360e9;
-
-    /// @notice Where parties' assets move.
-    Settlement public immutable settlement;
-
-    /// @notice Who knows prices.
-    IPriceOracle public immutable oracle;
-
-    mapping(bytes32 repoId => Repo) private _repos;
-
     constructor(
         Settlement settlement_,
         IERC20 cash_,
         CouponPayer couponPayer_,
         IPriceOracle oracle_
-    ) Custody(cash_, couponPayer_) {
-        settlement = settlement_;
-        oracle = oracle_;
-    }
+    ) RepoBook(settlement_, cash_, couponPayer_, oracle_) {}
 
     // --- questions ----------------------------------------------------------------------------------------------
 
     /// @notice Name of a repo with these terms, and the contextHash of its opening.
     function hashTerms(RepoTerms calldata terms) public pure returns (bytes32) {
         return RepoHash.ofTerms(terms);
-    }
-
-    /// @notice A repo as it stands.
-    function repoOf(bytes32 repoId) external view returns (Repo memory) {
-        return _repos[repoId];
-    }
-
-    /// @notice Outstanding cash and interest at a New York midnight that is not before the last change.
-    function exposureOf(bytes32 repoId, uint64 asOf) public view returns (uint256 principal, uint256 interest) {
-        Repo storage repo = _repos[repoId];
-        principal = repo.principal;
-        interest = _interest(repo, asOf);
-    }
-
-    /// @notice Mark, exposure, and what can be lent on the collateral. Reverts if the price is missing or stale.
-    function coverageOf(
-        bytes32 repoId,
-        uint64 asOf
-    ) public view returns (uint256 priceE6, uint256 exposure, uint256 lendable) {
-        Repo storage repo = _opened(repoId);
-        priceE6 = _priceOf(repo.token);
-        exposure = repo.principal + _interest(repo, asOf);
-        lendable = _lendable(repo, repo.face, priceE6);
     }
 
     // --- opening ------------------------------------------------------------------------------------------------
@@ -345,12 +272,6 @@ contract RepoFacility is Custody, ReentrancyGuardTransient {
 
     // --- inside -------------------------------------------------------------------------------------------------
 
-    /// @dev A repo's coupons are its borrower's.
-    function _beneficiaryOf(bytes32 account) internal view override returns (address) {
-        address borrower = _repos[account].borrower;
-        return borrower == address(0) ? address(uint160(uint256(account))) : borrower;
-    }
-
     function _record(Repo storage repo, RepoTerms calldata terms) private {
         (repo.lender, repo.borrower) = (terms.lender, terms.borrower);
         (repo.token, repo.face, repo.principal) = (SecurityToken(terms.token), terms.face, terms.cash);
@@ -374,71 +295,10 @@ contract RepoFacility is Custody, ReentrancyGuardTransient {
         if (block.timestamp < terms.start || block.timestamp - terms.start >= 1 days) revert NotToday(terms.start);
     }
 
-    /// @dev Collateral has a fresh price and matures after the repo's end.
-    function _eligiblePrice(SecurityToken token, uint64 end) private view returns (uint256 priceE6) {
-        (priceE6, ) = oracle.dirtyPrice(settlement.assetRegistry().assetIdOf(address(token)));
-        uint64 maturity = token.maturity();
-        if (maturity <= end) revert CollateralIneligible(address(token), maturity, end);
-    }
-
-    function _priceOf(SecurityToken token) private view returns (uint256 priceE6) {
-        if (block.timestamp >= token.maturity()) return PAR_E6;
-        (priceE6, ) = oracle.dirtyPrice(token.assetId());
-    }
-
-    function _requireCovered(Repo storage repo, uint256 priceE6, uint64 asOf) private view {
-        uint256 exposure = repo.principal + _interest(repo, asOf);
-        uint256 lendable = _lendable(repo, repo.face, priceE6);
-        if (lendable < exposure) revert CollateralShort(lendable, exposure);
-    }
-
-    /// @dev Market value (face x price / 100) after the repo's own margin rule, rounded down once.
-    function _lendable(Repo storage repo, uint256 face, uint256 priceE6) private view returns (uint256) {
-        if (repo.marginRule == MarginRule.Haircut) {
-            return Math.mulDiv(face * priceE6, E9 - repo.marginE9, PRICE_UNIT * E9);
-        }
-        return Math.mulDiv(face * priceE6, E9, PRICE_UNIT * repo.marginE9);
-    }
-
-    function _interest(Repo storage repo, uint64 asOf) private view returns (uint256) {
-        uint256 numerator = repo.accruedE9Days + repo.principal * repo.rateE9 * _days(repo.accruedTo, asOf);
-        return (numerator + YEAR_E9 / 2) / YEAR_E9;
-    }
-
-    /// @dev An interval ends: what is outstanding changes.
-    function _accrue(Repo storage repo, uint64 asOf) private {
-        repo.accruedE9Days += repo.principal * repo.rateE9 * _days(repo.accruedTo, asOf);
-        repo.accruedTo = asOf;
-    }
-
-    function _changeFace(bytes32 repoId, Repo storage repo, uint256 face) private {
-        repo.face = face;
-        _setHeld(repoId, repo.token, face);
-    }
-
     function _endCall(bytes32 repoId, Repo storage repo) private {
         if (repo.callDeadline == 0) return;
         repo.callDeadline = 0;
         emit MarginCallMet(repoId);
-    }
-
-    function _opened(bytes32 repoId) private view returns (Repo storage repo) {
-        repo = _repos[repoId];
-        if (repo.status != Status.Open) revert RepoNotOpen(repoId, repo.status);
-    }
-
-    function _requireToday(Repo storage repo, uint64 asOf) private view {
-        bool today = asOf <= block.timestamp && block.timestamp - asOf < 1 days;
-        if (!today || asOf < repo.accruedTo || !_wholeDays(repo.start, asOf)) revert NotToday(asOf);
-    }
-
-    /// @dev Calendar days between two New York midnights, which are an hour off whole days across a clock change.
-    function _days(uint64 first, uint64 last) private pure returns (uint256) {
-        return (uint256(last) - first + 12 hours) / 1 days;
-    }
-
-    function _wholeDays(uint64 first, uint64 last) private pure returns (bool) {
-        return (uint256(last) - first + 1 hours) % 1 days <= 2 hours;
     }
 
     function _requireContext(Instruction calldata instruction, bytes32 expected) private pure {

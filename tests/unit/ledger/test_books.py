@@ -126,6 +126,13 @@ def lies(bench):
             "contextHash": b"\3" * 32,
             "legs": [leg],
         },
+        "RepoOpened": {
+            "repoId": b"\4" * 32,
+            "lender": fund,
+            "borrower": desk,
+            "terms": (fund, desk, bench.note, 1, 1, 0, 1, 2, 0, 0, 60, 0),
+        },
+        "CustodyChanged": {"account": desk.rjust(32, b"\0"), "token": bench.note, "units": 10**9},
     }
 
 
