@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tbill_defi.cli.common import console, hint
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -32,6 +34,8 @@ def demo(
         if keep.exists():
             raise UsageError(f"keep: {keep} is there already; name a new folder")
         Demo(keep).run()
+        console().print(f"left in {keep}: the ledger and its keys, and in copy/ the ledger with the flipped byte")
+        hint(f"tbill tape --home {keep}, tbill audit verify --home {keep}")
         return
     with tempfile.TemporaryDirectory(prefix="tbill-demo-") as folder:
         Demo(Path(folder)).run()
