@@ -3,16 +3,21 @@ another of the sender's transactions took the nonce.
 
 A transaction is signed anew under another nonce only when the one before can never be mined: the node refused it, or
 its nonce was used by a different one. So each is executed at most once.
+
+No two are alike: two processes that mean the same under the same nonce would sign the same bytes, and both would take
+the one receipt for theirs. So gas limit and fee carry a little chance.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic, sleep
 from typing import Any
 
+from tbill_defi.chain.executor import TRANSACTION_GAS
 from tbill_defi.chain.rpc_fees import FEE_CAP, Fee, gwei, raised
 from tbill_defi.chain.rpc_node import Node
 from tbill_defi.chain.rpc_values import RpcRefusal, hexed, quantity
@@ -24,6 +29,7 @@ from tbill_defi.core.hashing import keccak256
 TRIES = 20
 """How often one transaction is offered to the node under new nonces or fees before it is given up."""
 _LONGEST_PAUSE = 1_000
+_CHANCE_GAS = 2**16
 
 _KNOWN = ("already known", "already imported", "known transaction", "already exists in")
 _USED = ("nonce too low", "nonce is too low", "invalid transaction nonce", "oldnonce")
@@ -93,8 +99,10 @@ class Outbox:
         self._settings = settings
 
     def write(self, item: Unsigned, nonce: int, gas: int, fee: Fee) -> Draft:
-        """A signed draft."""
-        draft = Draft(item, nonce, gas, fee)
+        """A signed draft, unlike any other: up to 2^16 gas and a thousandth of the fee are left to chance."""
+        most = fee.max_fee - secrets.randbelow(fee.max_fee // 1024 + 1)
+        unlike = Fee(min(fee.tip, most), most)
+        draft = Draft(item, nonce, min(gas, TRANSACTION_GAS - _CHANCE_GAS) + secrets.randbelow(_CHANCE_GAS), unlike)
         self._sign(draft)
         return draft
 
