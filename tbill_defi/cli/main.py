@@ -19,7 +19,7 @@ ORDER = (
     *("demo", "init", "market", "holdings", "price", "strategies"),
     *("plan", "rebalance", "wallet", "tape", "oracle", "chain", "audit"),
 )
-"""Commands as a desk meets them."""
+"""Commands as a desk meets them; others follow in the order they were added."""
 BUG, INTERRUPTED, PIPE_CLOSED = 1, 130, 141
 """Exit codes of what no error class stands for."""
 TRACEBACK_VARIABLE = "TBILL_TRACEBACK"
@@ -31,11 +31,11 @@ _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 class InOrder(TyperGroup):
-    """Lists commands in `ORDER`."""
+    """Lists commands in `ORDER`, then the others."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names for the help and for completion."""
-        return [name for name in ORDER if name in self.commands]
+        return [*(name for name in ORDER if name in self.commands), *(n for n in self.commands if n not in ORDER)]
 
 
 app = group("Derivatives and programmable portfolios on tokenized US Treasuries.", InOrder)

@@ -70,7 +70,10 @@ def show(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Show the prices that stand, their age and the rules; stale ones are marked."""
+    """Show the prices that stand, their age and the rules.
+
+    Stale ones are marked.
+    """
     from tbill_defi.core.errors import LedgerError
     from tbill_defi.ledger.open import open_ledger
     from tbill_defi.ledger.oracle import Oracle
