@@ -31,8 +31,9 @@ def import_files(
 ) -> None:
     """Import published files, each whole or not at all.
 
-    Files are par yields and auction results of the US Treasury, price sheets of FedInvest, and SOFR of the New York
-    Fed. Importing a file again changes nothing; a value that differs replaces the stored one and is named.
+    Files are par yields (Treasury CSV or XML, FRED) and auction results (TreasuryDirect or FiscalData, CSV or JSON) of
+    the US Treasury, price sheets of FedInvest, and SOFR (New York Fed CSV or JSON, FRED). Importing a file again
+    changes nothing; a value that differs replaces the stored one and is named.
     """
     from tbill_defi.core.home import home_path
     from tbill_defi.market.store import MarketStore

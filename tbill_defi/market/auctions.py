@@ -1,8 +1,15 @@
-"""Treasury auction results with TreasuryDirect's field names: bills, notes, bonds, TIPS, FRNs, CMBs."""
+"""Treasury auction results, TreasuryDirect's and FiscalData's: bills, notes, bonds, TIPS, FRNs, CMBs.
+
+Sources of the layouts: TreasuryDirect's securities API and exports (`auctionDate`, `interestRate`, ...; CSV or JSON)
+https://www.treasurydirect.gov/webapis/webapisecurities.htm; FiscalData's "Treasury Securities Auctions Data"
+(`auction_date`, `int_rate`, ...; CSV or JSON, a missing value is the text "null")
+https://fiscaldata.treasury.gov/datasets/treasury-securities-auctions-data/.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,16 +18,15 @@ from typing import Any
 import polars as pl
 
 from tbill_defi.core.errors import DataError
+from tbill_defi.market.records import Table, table_of
 from tbill_defi.market.table import (
     COUPON_PERCENT,
     PERCENT,
     PRICE,
     Bounds,
     Row,
-    header_of,
     read_text,
     refuse_duplicates,
-    rows_of,
     show,
 )
 
@@ -93,6 +99,52 @@ REQUIRED = (
     "floatingRate",
 )
 """Columns without which terms cannot be told; of the others a file may have any."""
+FISCAL_NAMES = {
+    "cusip": "cusip",
+    "security_type": "securityType",
+    "security_term": "securityTerm",
+    "reopening": "reopening",
+    "announcemt_date": "announcementDate",
+    "auction_date": "auctionDate",
+    "issue_date": "issueDate",
+    "dated_date": "datedDate",
+    "original_issue_date": "originalIssueDate",
+    "maturity_date": "maturityDate",
+    "call_date": "callDate",
+    "first_int_payment_date": "firstInterestPaymentDate",
+    "int_rate": "interestRate",
+    "high_yield": "highYield",
+    "high_discnt_rate": "highDiscountRate",
+    "high_investment_rate": "highInvestmentRate",
+    "high_price": "highPrice",
+    "price_per100": "pricePer100",
+    "accrued_int_per1000": "accruedInterestPer1000",
+    "inflation_index_security": "tips",
+    "floating_rate": "floatingRate",
+    "ref_cpi_on_issue_date": "refCpiOnIssueDate",
+    "ref_cpi_on_dated_date": "refCpiOnDatedDate",
+    "index_ratio_on_issue_date": "indexRatioOnIssueDate",
+    "unadj_price": "unadjustedPrice",
+    "adj_price": "adjustedPrice",
+    "spread": "spread",
+    "high_discnt_margin": "highDiscountMargin",
+    "bid_to_cover_ratio": "bidToCoverRatio",
+    "offering_amt": "offeringAmount",
+    "total_accepted": "totalAccepted",
+    "cash_management_bill_cmb": "cashManagementBillCMB",
+}
+"""FiscalData's names -> TreasuryDirect's. FiscalData has no `type`: a TIPS, FRN or CMB is told by its flag."""
+_NULL = "null"
+_RESULTS = (
+    "totalAccepted",
+    "highYield",
+    "highDiscountRate",
+    "highInvestmentRate",
+    "highDiscountMargin",
+    "highPrice",
+    "pricePer100",
+)
+"""What an auction leaves behind; a record with none of it announces one."""
 
 
 def _dtype(column: str) -> pl.DataType:
@@ -114,8 +166,9 @@ def read_auctions(path: str | Path) -> pl.DataFrame:
     Parameters
     ----------
     path
-        CSV with TreasuryDirect's field names in any order; further columns are passed over. Dates are YYYY-MM-DD,
-        with or without T00:00:00, or MM/DD/YYYY.
+        CSV (comma, semicolon or tab; UTF-8 or UTF-16) or JSON with TreasuryDirect's or FiscalData's field names in any
+        order; further columns are passed over. Dates are YYYY-MM-DD, with or without T00:00:00, or MM/DD/YYYY.
+        Records without any result announce an auction that was not yet held, and are left out.
 
     Returns
     -------
@@ -140,17 +193,55 @@ def read_auctions(path: str | Path) -> pl.DataFrame:
 
 def parse_auctions(text: str, file: str) -> pl.DataFrame:
     """`read_auctions` on a text; `file` names it in errors."""
-    header = header_of(text, file)
-    missing = [column for column in REQUIRED if column not in header]
-    if missing:
-        raise DataError(f"{file} line 1: header lacks column {', '.join(show(column) for column in missing)}")
-    rows = list(rows_of(text, file, header, first_line=2))
-    present = [column for column in COLUMNS if column in header]
+    table = table_of(text, file)
+    rows = [row for row in _rows(table) if not _is_announcement(row)]
+    if not rows:
+        raise DataError(f"{file}: announces auctions and has the result of none")
+    present = [column for column in COLUMNS if column in rows[0].header]
     records = [_record(row, present) for row in rows]
     refuse_duplicates(rows, [(r["cusip"], r["auctionDate"]) for r in records], "cusip", "CUSIP and auction date")
     _refuse_conflicts(rows, records)
     frame = pl.DataFrame(records, schema=SCHEMA)
     return frame.sort("auctionDate", "issueDate", "cusip")
+
+
+def is_auctions(header: Sequence[str]) -> bool:
+    """Whether a header is that of auction results, TreasuryDirect's or FiscalData's."""
+    return "cusip" in header and ("auctionDate" in header or "auction_date" in header)
+
+
+def _rows(table: Table) -> list[Row]:
+    """The rows under TreasuryDirect's names."""
+    fiscal = "auctionDate" not in table.header and "auction_date" in table.header
+    names = FISCAL_NAMES if fiscal else {column: column for column in COLUMNS}
+    required = {"securityType" if fiscal and column == "type" else column for column in REQUIRED}
+    missing = [name for name, column in names.items() if column in required and name not in table.header]
+    if missing:
+        raise DataError(f"{table.place}: header lacks column {', '.join(show(name) for name in missing)}")
+    rows = table.rows({name: column for name, column in names.items() if name in table.header})
+    return [_from_fiscal(row) for row in rows] if fiscal else rows
+
+
+def _from_fiscal(row: Row) -> Row:
+    """A row of FiscalData with "null" as empty and TreasuryDirect's `type`."""
+    cells = tuple("" if cell.strip() == _NULL else cell for cell in row.cells)
+    row = replace(row, cells=cells)
+    flags = (("tips", "TIPS"), ("floatingRate", "FRN"), ("cashManagementBillCMB", "CMB"))
+    kinds = [kind for column, kind in flags if column in row.header and row.text(column) == "Yes"]
+    if len(kinds) > 1:
+        raise row.error("securityType", row.text("securityType"), f"is flagged as {' and '.join(kinds)} at once")
+    kind = kinds[0] if kinds else row.text("securityType")
+    return replace(
+        row,
+        header=(*row.header, "type"),
+        cells=(*cells, kind),
+        own=(*row.own, row.own[row.header.index("securityType")]),
+    )
+
+
+def _is_announcement(row: Row) -> bool:
+    told = [column for column in _RESULTS if column in row.header]
+    return bool(told) and not any(row.text(column) for column in (*told, "interestRate"))
 
 
 def _cell(row: Row, column: str) -> object:
@@ -220,6 +311,6 @@ def _refuse_conflicts(rows: list[Row], records: list[dict[str, Any]]) -> None:
                 raise row.error(
                     column,
                     row.text(column),
-                    f"contradicts line {first_row.line} of the same CUSIP {record['cusip']}, "
+                    f"contradicts {first_row.place} of the same CUSIP {record['cusip']}, "
                     f"which has {show(first_row.text(column))}",
                 )

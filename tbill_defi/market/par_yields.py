@@ -1,4 +1,10 @@
-"""The Treasury's daily par yield curve (CMT): our own file and the Treasury site's download."""
+"""The Treasury's daily par yield curve (CMT): the Treasury's CSV and XML, and FRED's CSV of the same figures.
+
+Sources of the layouts: the Treasury's "Daily Treasury Par Yield Curve Rates" as CSV (`Date,"1 Mo",...`) and as XML feed
+(`NEW_DATE`, `BC_1MONTH`, ...): https://home.treasury.gov/treasury-daily-interest-rate-xml-feed; FRED's graph download
+(`observation_date,DGS10`, until 2024 `DATE,DGS10`; a missing value is a dot or empty): the Federal Reserve's H.15
+series, https://fred.stlouisfed.org/series/DGS10.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from tbill_defi.core.errors import DataError
-from tbill_defi.market.table import PERCENT, Row, header_of, read_text, refuse_duplicates, rows_of, show
+from tbill_defi.market.records import Table, table_of
+from tbill_defi.market.table import PERCENT, Row, read_text, refuse_duplicates, show
 
 TENORS = (
     "1 Mo",
@@ -30,7 +37,21 @@ TENORS = (
 SCHEMA: dict[str, pl.DataType] = {"date": pl.Date(), **{tenor: pl.Float64() for tenor in TENORS}}
 
 _TENOR = re.compile(r"([0-9]{1,2}(?:\.5)?) ?(mo|mos|month|months|m|yr|yrs|year|years|y)\.?", re.IGNORECASE)
+FRED_DATES = ("observation_date", "DATE")
+"""FRED's name of the date column, now and until 2024."""
+FRED_SERIES = {
+    f"DGS{tenor.partition(' ')[0]}{'MO' if tenor.endswith('Mo') else ''}": tenor
+    for tenor in TENORS
+    if tenor not in ("1.5 Mo", "2 Mo", "4 Mo")
+}
+"""Series of the Federal Reserve's H.15 on FRED -> tenor; H.15 has no 1.5, 2 and 4 months."""
+_FRED_OTHERS = frozenset({"SOFR"})
+XML_DATE = "NEW_DATE"
+XML_FIELDS = {f"BC_{tenor.replace('.', '_').replace(' Mo', 'MONTH').replace(' Yr', 'YEAR')}": tenor for tenor in TENORS}
+"""Fields of the Treasury's XML feed -> tenor; BC_30YEARDISPLAY repeats the 30 years for a page."""
+_XML_OTHERS = frozenset({"Id", "NEW_DATE", "BC_30YEARDISPLAY"})
 _MISSING = frozenset({"N/A"})
+_FRED_MISSING = frozenset({"."})
 
 
 def tenor_name(text: str) -> str | None:
@@ -48,8 +69,9 @@ def read_par_yields(path: str | Path) -> pl.DataFrame:
     Parameters
     ----------
     path
-        CSV with a `Date` column (YYYY-MM-DD or MM/DD/YYYY, any order) and a column per tenor, in percent.
-        Tenors may be missing altogether; a cell may be empty or N/A.
+        The Treasury's CSV: a `Date` column (YYYY-MM-DD or MM/DD/YYYY, any order) and a column per tenor, in percent;
+        tenors may be missing altogether, a cell may be empty or N/A. Or FRED's CSV of DGS1MO to DGS30, one series or
+        several; a day on which all are missing is a holiday and left out. Or the Treasury's XML feed.
 
     Returns
     -------
@@ -70,27 +92,67 @@ def read_par_yields(path: str | Path) -> pl.DataFrame:
 
 def parse_par_yields(text: str, file: str) -> pl.DataFrame:
     """`read_par_yields` on a text; `file` names it in errors."""
-    header = header_of(text, file)
+    table = table_of(text, file)
+    if is_fred(table.header):
+        day, columns, missing = table.header[0], _fred_columns(table), _FRED_MISSING
+    elif XML_DATE in table.header:
+        day, columns, missing = XML_DATE, _xml_columns(table), frozenset()
+    else:
+        day, columns, missing = *_treasury_columns(table), _MISSING
+    rows = table.rows({day: "date", **columns})
+    dates = [row.day("date") for row in rows]
+    refuse_duplicates(rows, dates, "date", "date")
+    given = set(columns.values())
+    values = {tenor: _column(rows, tenor, missing) if tenor in given else [None] * len(rows) for tenor in TENORS}
+    frame = pl.DataFrame({"date": dates, **values}, schema=SCHEMA).sort("date")
+    if is_fred(table.header):
+        frame = frame.filter(pl.any_horizontal(pl.col(TENORS).is_not_null()))
+        if frame.is_empty():
+            raise DataError(f"{file}: has no value in any row")
+    return frame
+
+
+def is_fred(header: tuple[str, ...]) -> bool:
+    """Whether a header is FRED's, with a series of par yields."""
+    return bool(header) and header[0] in FRED_DATES and bool(set(header) & set(FRED_SERIES))
+
+
+def _treasury_columns(table: Table) -> tuple[str, dict[str, str]]:
+    header, place = table.header, table.place
     if not header or header[0].lower() != "date":
-        raise DataError(f'{file} line 1: the first column is {show(header[0] if header else "")}, expected "Date"')
+        raise DataError(f'{place}: the first column is {show(header[0] if header else "")}, expected "Date"')
     columns: dict[str, str] = {}
     for name in header[1:]:
         tenor = tenor_name(name)
         if tenor is None:
-            raise DataError(f"{file} line 1: column {show(name)} is not a tenor (expected one of {', '.join(TENORS)})")
-        if tenor in columns:
-            raise DataError(f"{file} line 1: columns {show(columns[tenor])} and {show(name)} are the same tenor")
-        columns[tenor] = name
+            raise DataError(f"{place}: column {show(name)} is not a tenor (expected one of {', '.join(TENORS)})")
+        if tenor in columns.values():
+            first = next(other for other, same in columns.items() if same == tenor)
+            raise DataError(f"{place}: columns {show(first)} and {show(name)} are the same tenor")
+        columns[name] = tenor
     if not columns:
-        raise DataError(f"{file} line 1: has no tenor column (expected some of {', '.join(TENORS)})")
-    rows = list(rows_of(text, file, header, first_line=2))
-    dates = [row.day(header[0]) for row in rows]
-    refuse_duplicates(rows, dates, header[0], "date")
-    values = {tenor: _column(rows, columns.get(tenor)) for tenor in TENORS}
-    return pl.DataFrame({"date": dates, **values}, schema=SCHEMA).sort("date")
+        raise DataError(f"{place}: has no tenor column (expected some of {', '.join(TENORS)})")
+    return header[0], columns
 
 
-def _column(rows: list[Row], name: str | None) -> list[float | None]:
-    if name is None:
-        return [None] * len(rows)
-    return [row.optional_number(name, PERCENT, _MISSING) for row in rows]
+def _fred_columns(table: Table) -> dict[str, str]:
+    for name in table.header[1:]:
+        if name not in FRED_SERIES and name not in _FRED_OTHERS:
+            raise DataError(
+                f"{table.place}: column {show(name)} is not a par yield (expected some of {', '.join(FRED_SERIES)})"
+            )
+    return {name: FRED_SERIES[name] for name in table.header if name in FRED_SERIES}
+
+
+def _xml_columns(table: Table) -> dict[str, str]:
+    for name in table.header:
+        if name not in XML_FIELDS and name not in _XML_OTHERS:
+            raise DataError(f"{table.place}: field {show(name)} is not a tenor (expected {', '.join(XML_FIELDS)})")
+    columns = {name: XML_FIELDS[name] for name in table.header if name in XML_FIELDS}
+    if not columns:
+        raise DataError(f"{table.place}: has no par yields (expected fields {', '.join(XML_FIELDS)})")
+    return columns
+
+
+def _column(rows: list[Row], tenor: str, missing: frozenset[str]) -> list[float | None]:
+    return [row.optional_number(tenor, PERCENT, missing) for row in rows]

@@ -16,12 +16,13 @@ from typing import Any
 import polars as pl
 
 from tbill_defi.core.errors import DataError, UsageError
-from tbill_defi.market.auctions import parse_auctions
+from tbill_defi.market.auctions import is_auctions, parse_auctions
 from tbill_defi.market.data import KINDS, Kind, MarketData
 from tbill_defi.market.fedinvest import COLUMNS, parse_fedinvest
-from tbill_defi.market.par_yields import parse_par_yields, tenor_name
-from tbill_defi.market.sofr import DATE_COLUMNS, RATE_COLUMNS, parse_sofr
-from tbill_defi.market.table import lines_of, parse_date, read_text, show, split_line
+from tbill_defi.market.par_yields import XML_DATE, is_fred, parse_par_yields, tenor_name
+from tbill_defi.market.records import is_csv, table_of
+from tbill_defi.market.sofr import is_sofr, parse_sofr
+from tbill_defi.market.table import delimiter_of, lines_of, parse_date, read_text, show, split_line
 
 NAMED_CHANGES = 20
 """How many changed values a report names; it counts them all."""
@@ -72,26 +73,38 @@ class ImportReport:
 
 
 def sniff(text: str, file: str) -> str:
-    """The kind of a file by its first line.
+    """The kind of a file by its column names, or by its first line.
 
     Raises
     ------
     DataError
         If it is none that is known.
     """
-    cells = tuple(cell.strip() for cell in split_line(file, 1, lines_of(text)[0]))
-    if "cusip" in cells and "auctionDate" in cells:
+    if is_csv(text):
+        cells = tuple(cell.strip() for cell in split_line(file, 1, lines_of(text)[0], delimiter_of(text)))
+        seen = f"line 1: {show(lines_of(text)[0])} is the first line"
+    else:
+        cells = table_of(text, file).header
+        seen = f"fields {show(', '.join(cells))} are those"
+    if is_auctions(cells):
         return "auctions"
-    if cells and cells[0].lower() == "date" and any(tenor_name(cell) for cell in cells):
-        return "par_yields"
-    if set(cells) & set(DATE_COLUMNS) and set(cells) & set(RATE_COLUMNS):
-        return "sofr"
+    yields = is_fred(cells) or XML_DATE in cells or (cells[:1] and cells[0].lower() == "date" and _has_tenor(cells))
+    rates = is_sofr(cells)
+    if yields and rates:
+        raise DataError(f"{file} line 1: has both par yields and SOFR; import it twice, naming the kind each time")
+    if yields or rates:
+        return "par_yields" if yields else "sofr"
     if len(cells) == len(COLUMNS) and len(cells[0]) == 9 and parse_date(cells[3]):
         return "fedinvest"
     raise DataError(
-        f"{file} line 1: {show(lines_of(text)[0])} is the first line of no known file; expected par yields (Date, "
-        "1 Mo, ...), auction results (cusip, ..., auctionDate, ...), a FedInvest sheet (8 columns, no header) or SOFR"
+        f"{file} {seen} of no known file; expected par yields (Date, 1 Mo, ...; FRED's DGS1MO, ...; the Treasury's XML "
+        "feed), auction results (cusip, ..., auctionDate or auction_date, ...), a FedInvest sheet (8 columns, no "
+        "header) or SOFR"
     )
+
+
+def _has_tenor(cells: tuple[str, ...]) -> bool:
+    return any(tenor_name(cell) for cell in cells)
 
 
 def date_in_name(name: str) -> date | None:

@@ -1,7 +1,7 @@
 """A text file as checked rows: every refusal names file, line, column, value and what was expected.
 
 The published files are small and have no line breaks inside fields, so a line is a row and its number is exact.
-A file is read whole or not at all.
+A file is read whole or not at all. It may be UTF-8 or UTF-16, its fields apart by comma, semicolon or tab.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ MAX_BYTES = 64 * 2**20
 MAX_ROWS = 500_000
 """Stated limit of rows in one file."""
 FIRST_YEAR, LAST_YEAR = 1900, 2199
+FEED = "http://www.w3.org/2005/Atom"
+"""The namespace that tells the Treasury's XML feed from a page."""
+DELIMITERS = (",", ";", "\t")
 
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?|-?\.[0-9]{1,15}")
@@ -43,7 +46,7 @@ def read_text(path: str | Path) -> str:
     Raises
     ------
     DataError
-        If it is missing, a directory, unreadable, larger than `MAX_BYTES`, empty, not UTF-8, or HTML.
+        If it is missing, a directory, unreadable, larger than `MAX_BYTES`, empty, not UTF-8 or UTF-16, or HTML.
     """
     path = Path(path)
     try:
@@ -63,18 +66,35 @@ def read_text(path: str | Path) -> str:
     return decode(raw, path.name)
 
 
+def _utf_16(raw: bytes) -> str | None:
+    """The codec of UTF-16 bytes, told by the byte order mark or by the zero half of Latin letters; None if they are
+    none.
+    """
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    start = raw[:64]
+    if len(start) < 4 or not 0.4 < start.count(0) / len(start) < 0.6:
+        return None
+    if not any(start[::2]):
+        return "utf-16-be"
+    return None if any(start[1::2]) else "utf-16-le"
+
+
 def decode(raw: bytes, name: str) -> str:
     """The text of a file's bytes; see `read_text` for what is refused."""
+    encoding = _utf_16(raw)
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode(encoding or "utf-8-sig").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
+        if encoding:
+            raise DataError(f"{name}: is not UTF-16 text from byte {error.start} on; save it as UTF-8 CSV") from None
         line = len(re.findall(rb"\r\n|\n|\r", raw[: error.start])) + 1
         raise DataError(
             f"{name} line {line}: byte 0x{raw[error.start]:02x} is not UTF-8 text; save the file as plain UTF-8 CSV"
         ) from None
     if not text.strip():
         raise DataError(f"{name}: is empty; expected a CSV file")
-    if text.lstrip().startswith("<"):
+    if text.lstrip().startswith("<") and FEED not in text[:4096]:
         raise DataError(f"{name} line 1: is HTML or XML, not CSV; the download was probably an error page")
     return text
 
@@ -126,12 +146,22 @@ PRICE_OR_NONE = Bounds(Decimal(0), Decimal(1000), "99.578125")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a file, its cells by column name."""
+    """One line of a file, or one record of a JSON or XML file, its cells by column name.
+
+    `own` are the file's own names of the columns where `header` has others; `unit` is what `line` counts.
+    """
 
     file: str
     line: int
     header: tuple[str, ...]
     cells: tuple[str, ...]
+    own: tuple[str, ...] = ()
+    unit: str = "line"
+
+    @property
+    def place(self) -> str:
+        """Where the row is, such as "line 12"."""
+        return f"{self.unit} {self.line}"
 
     def text(self, column: str) -> str:
         """The cell's text without surrounding blanks."""
@@ -139,7 +169,9 @@ class Row:
 
     def error(self, column: str, value: str, problem: str) -> DataError:
         """The one error about this cell."""
-        return DataError(f'{self.file} line {self.line}, column "{column}": {show(value)} {problem}')
+        name = self.own[self.header.index(column)] if self.own and column in self.header else column
+        what = "column" if self.unit == "line" else "field"
+        return DataError(f'{self.file} {self.place}, {what} "{name}": {show(value)} {problem}')
 
     def required(self, column: str, expected: str) -> str:
         """The cell's text, refused if empty."""
@@ -213,10 +245,23 @@ def _nearest(exact: Decimal, percent: bool) -> float:
     return float(exact.scaleb(-2) if percent else exact) + 0.0
 
 
-def split_line(file: str, line: int, text: str) -> tuple[str, ...]:
+def delimiter_of(text: str) -> str:
+    """What parts the fields of a file: comma, semicolon or tab, by which the first line has most fields."""
+
+    def fields(delimiter: str) -> int:
+        try:
+            return len(next(csv.reader([first], strict=True, skipinitialspace=True, delimiter=delimiter), []))
+        except csv.Error:
+            return 0
+
+    first = _NEWLINE.split(text, maxsplit=1)[0]
+    return max(DELIMITERS, key=fields)
+
+
+def split_line(file: str, line: int, text: str, delimiter: str = ",") -> tuple[str, ...]:
     """The cells of one CSV line (RFC 4180 quotes)."""
     try:
-        rows = list(csv.reader([text], strict=True, skipinitialspace=True))
+        rows = list(csv.reader([text], strict=True, skipinitialspace=True, delimiter=delimiter))
     except csv.Error as error:
         raise DataError(f"{file} line {line}: {show(text)} is not a CSV line ({error})") from None
     return tuple(rows[0]) if rows else ()
@@ -243,11 +288,11 @@ def rows_of(text: str, file: str, header: Sequence[str], *, first_line: int) -> 
         raise DataError(f"{file}: has no rows after line {len(lines)}")
     if len(lines) - first_line + 1 > MAX_ROWS:
         raise DataError(f"{file}: {len(lines):,} lines are over the limit of {MAX_ROWS:,} rows for one file")
-    columns = tuple(header)
+    columns, delimiter = tuple(header), delimiter_of(text)
     for number, line in enumerate(lines[first_line - 1 :], start=first_line):
         if not line.strip():
             raise DataError(f"{file} line {number}: is empty (expected {len(columns)} fields)")
-        cells = split_line(file, number, line)
+        cells = split_line(file, number, line, delimiter)
         if len(cells) != len(columns):
             raise DataError(f"{file} line {number}: has {len(cells)} fields (expected {len(columns)}): {show(line)}")
         yield Row(file, number, columns, cells)
@@ -255,7 +300,7 @@ def rows_of(text: str, file: str, header: Sequence[str], *, first_line: int) -> 
 
 def header_of(text: str, file: str) -> tuple[str, ...]:
     """The column names of line 1, blanks stripped; a name that is there twice is refused."""
-    names = tuple(cell.strip() for cell in split_line(file, 1, lines_of(text)[0]))
+    names = tuple(cell.strip() for cell in split_line(file, 1, lines_of(text)[0], delimiter_of(text)))
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"{file} line 1: column {show(name)} is there twice")
@@ -264,8 +309,8 @@ def header_of(text: str, file: str) -> tuple[str, ...]:
 
 def refuse_duplicates(rows: Sequence[Row], keys: Sequence[object], column: str, what: str) -> None:
     """Refuse a second row with the same key, naming both lines."""
-    seen: dict[object, int] = {}
+    seen: dict[object, Row] = {}
     for row, key in zip(rows, keys, strict=True):
         if key in seen:
-            raise row.error(column, row.text(column), f"is a duplicate: line {seen[key]} has the same {what}")
-        seen[key] = row.line
+            raise row.error(column, row.text(column), f"is a duplicate: {seen[key].place} has the same {what}")
+        seen[key] = row

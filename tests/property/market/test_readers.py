@@ -1,5 +1,6 @@
 """Whatever happens to a valid file, a reader returns a typed frame or one DataError that names file and line."""
 
+import json
 import re
 from datetime import date
 
@@ -41,6 +42,25 @@ TEXTS = {
     "fedinvest": _sheet_text(),
     "sofr": "Date,SOFR\n2026-03-23,3.62\n2026-03-24,3.63\n2026-03-25,\n",
 }
+FISCAL = "cusip,security_type,reopening,auction_date,issue_date,dated_date,original_issue_date,maturity_date,"
+FISCAL += "first_int_payment_date,int_rate,inflation_index_security,floating_rate,high_yield"
+FISCAL_ROW = "91282CPZ8,Note,No,2026-02-11,2026-02-17,2026-02-15,null,2036-02-15,2026-08-15,4.125,No,No,4.177"
+RECORD = dict(zip(FISCAL.split(","), FISCAL_ROW.split(","), strict=True))
+LAYOUTS = [
+    ("auctions", f"{FISCAL}\n{FISCAL_ROW}\n"),
+    ("auctions", json.dumps({"data": [RECORD], "meta": {"count": 1}})),
+    ("auctions", f"{FISCAL}\n{FISCAL_ROW}\n".replace(",", ";")),
+    ("par_yields", "observation_date,DGS1MO,DGS10\n2026-03-23,.,4.34\n2026-03-24,3.74,4.39\n"),
+    (
+        "par_yields",
+        '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:d="http://schemas.microsoft.com/ado/2007/08/dataservices" '
+        'xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata"><entry><content><m:properties>'
+        "<d:NEW_DATE>2026-03-24T00:00:00</d:NEW_DATE><d:BC_1_5MONTH>3.72</d:BC_1_5MONTH></m:properties></content>"
+        "</entry></feed>",
+    ),
+    ("sofr", "Effective Date,Rate Type,Rate (%)\n03/24/2026,SOFR,3.63\n03/23/2026,SOFR,3.62\n\nNotes\n"),
+    ("sofr", '{"refRates":[{"effectiveDate":"2026-03-24","type":"SOFR","percentRate":3.63}]}'),
+]
 PARSERS = {
     "par_yields": parse_par_yields,
     "auctions": parse_auctions,
@@ -59,7 +79,7 @@ def read(kind, raw):
         frame = PARSERS[kind](decode(raw, "bad.csv"), "bad.csv")
     except DataError as error:
         message = str(error)
-        assert re.match(r"bad\.csv( line \d+(, column \".*\")?)?: ", message), message
+        assert re.match(r"bad\.csv( (line|record|entry) \d+(, (column|field) \".*\")?)?: ", message), message
         assert "\n" not in message
         assert len(message) < 1000
         return None, message
@@ -67,6 +87,16 @@ def read(kind, raw):
     assert frame.height > 0
     assert frame.select(KINDS[kind].key).is_unique().all()
     return frame, None
+
+
+@pytest.mark.parametrize(("kind", "text"), LAYOUTS)
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(data=st.data())
+def test_other_layouts_spliced_anywhere(kind, text, data):
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 6)))
+    encoding = data.draw(st.sampled_from(["utf-8", "utf-16"]))
+    read(kind, (text[:start] + data.draw(JUNK) + text[end:]).encode(encoding, "surrogatepass"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -56,10 +56,19 @@ def test_not_utf8_names_the_line(tmp_path):
     assert refusal(path) == "a.csv line 4: byte 0xff is not UTF-8 text; save the file as plain UTF-8 CSV"
 
 
-def test_utf16(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_exports_of_spreadsheets_read_equal(tmp_path, encoding, delimiter):
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text(GOOD)
+    second.write_text(GOOD.replace(",", delimiter), encoding=encoding)
+    assert read_par_yields(first).equals(read_par_yields(second))
+
+
+def test_broken_utf16(tmp_path):
     path = tmp_path / "a.csv"
-    path.write_text(GOOD, encoding="utf-16")
-    assert "is not UTF-8" in refusal(path)
+    path.write_bytes(GOOD.encode("utf-16")[:-1])
+    assert refusal(path) == "a.csv: is not UTF-16 text from byte 116 on; save it as UTF-8 CSV"
 
 
 def test_html(tmp_path):
