@@ -125,7 +125,8 @@ SOFR = {
     "FRED until 2024": "DATE,SOFR\n2026-03-23,3.62\n2026-03-24,3.63\n",
     "New York Fed": NEW_YORK + "03/24/2026,SOFR,3.63,3.55,3001,,\n03/23/2026,SOFR,3.62,3.55,2987,,\n",
     "New York Fed, notes below": NEW_YORK
-    + "03/24/2026,SOFR,3.63,3.55,3001,,\n03/23/2026,SOFR,3.62,3.55,2987,,\n\nNotes:,,,,,,\nRates are in percent, rounded, see https://x.\n\n",
+    + "03/24/2026,SOFR,3.63,3.55,3001,,\n03/23/2026,SOFR,3.62,3.55,2987,,\n"
+    + "\nNotes:,,,,,,\nRates are in percent, rounded, see https://x.\n\n",
     "New York Fed, all rates": NEW_YORK
     + "03/24/2026,SOFRAI,,,,,\n03/24/2026,SOFR,3.63,3.55,3001,,\n03/24/2026,EFFR,3.64,,99,,\n"
     + "03/23/2026,SOFR,3.62,3.55,2987,,\n",
