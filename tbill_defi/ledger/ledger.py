@@ -297,7 +297,8 @@ class Ledger:
         """
         identity, registry = bytes32(party_name(name)), self.contracts.identity_registry
         steps = []
-        if name not in self.books().parties():
+        known = name in self.books().parties() or self.call("IdentityRegistry", registry, "country", identity)
+        if not known:
             data = encode_call("IdentityRegistry", "registerIdentity", identity, country, claim_expiry)
             steps.append(Step("registrar", registry, data))
         data = encode_call("IdentityRegistry", "registerWallet", address, identity)

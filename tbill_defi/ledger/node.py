@@ -18,7 +18,7 @@ from tbill_defi.core.clock import Clock
 from tbill_defi.core.errors import KeyStoreError, LedgerError
 from tbill_defi.ledger.abi import decode_log
 from tbill_defi.ledger.chain_file import ChainFile, shortened
-from tbill_defi.ledger.deployment import ROLE_KEYS, Contracts, Step, deployment_steps
+from tbill_defi.ledger.deployment import ROLE_KEYS, Contracts, deployment_steps
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import ADMIN, ROLE_NAMES, Ledger
 
@@ -123,16 +123,22 @@ def deploy(
     if stored is None:
         fund(chain, keys, {name: keys.key(name).address for name in ROLE_NAMES}, funder)
         ensure_proxy(chain, keys, funder)
-        genesis, height = chain.node.block(0), chain.height
+        nonce, joined = chain.nonce(admin), _there_already(chain, contracts)
         stored = ChainFile(
-            *place, chain.chain_id, genesis.hash, height, chain.nonce(admin), False, chain.settings.fee_cap, records
+            *place,
+            chain_id=chain.chain_id,
+            genesis_hash=chain.node.block(0).hash,
+            start_block=0 if joined else chain.height,
+            first_nonce=nonce - len(steps) if joined else nonce,
+            complete=False,
+            fee_cap=chain.settings.fee_cap,
+            records=records,
         )
-        steps = _missing(chain, contracts, steps)
         if file is not None:
             stored.write(file)
     else:
         _require_same(stored, chain, place[0], records)
-        steps = steps[chain.nonce(admin) - stored.first_nonce :]
+    steps = steps[chain.nonce(admin) - stored.first_nonce :]
     chain.records, chain.start_block, chain.decoder = stored.records, stored.start_block, decode_log
     ledger = Ledger(chain, keys)
     ledger.send(steps)
@@ -144,19 +150,22 @@ def finish(file: Path) -> None:
     replace(ChainFile.read(file), complete=True).write(file)
 
 
-def _missing(chain: RpcChain, contracts: Contracts, steps: list[Step]) -> list[Step]:
-    """All steps, or none if the same administrator's contracts are there already: then the ledger is joined."""
+def _there_already(chain: RpcChain, contracts: Contracts) -> bool:
+    """Whether the same administrator's contracts are on the chain: then its ledger is joined.
+
+    Raises
+    ------
+    LedgerError
+        If some of them are and some are not (code "Incomplete").
+    """
     there = [bool(chain.code(address)) for address in contracts.addresses()]
-    if not any(there):
-        return steps
-    if all(there):
-        chain.start_block = 0
-        return []
-    raise LedgerError(
-        "ledger: some of this administrator's contracts are on the chain and some are not, and no chain.toml says how "
-        "far it came; use the home it was started from, or other keys",
-        "Incomplete",
-    )
+    if any(there) and not all(there):
+        raise LedgerError(
+            "ledger: some of this administrator's contracts are on the chain and some are not, and no chain.toml says "
+            "how far it came; use the home it was started from, or other keys",
+            "Incomplete",
+        )
+    return all(there)
 
 
 def _require_same(stored: ChainFile, chain: RpcChain, url: str, records: Mapping[str, str]) -> None:
