@@ -180,7 +180,8 @@ def wallet(
 
     if json_:
         figures = None if view is None else measure(view, found.positions, found.cash).as_dict()
-        print_json({**_wallet_json(found, view), "market_date": day.isoformat(), "figures": figures})
+        held = {"pledged": _amounts(found.pledged), "collateral": _amounts(found.collateral)}
+        print_json({**_wallet_json(found, view), **held, "market_date": day.isoformat(), "figures": figures})
         return
     from tbill_defi.report import tables
 
@@ -192,6 +193,10 @@ def wallet(
         out.print(tables.book_line(measure(view, found.positions, found.cash)))
     else:
         out.print(f"not priced: {why}", soft_wrap=True)
+
+
+def _amounts(amounts: dict[str, int]) -> dict[str, str]:
+    return {cusip: str(units) for cusip, units in amounts.items()}
 
 
 def _wallet_json(found: Wallet, view: View | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic.functional_validators import AfterValidator
 
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.instruments.terms import Cusip, Terms, require_order
@@ -54,7 +55,14 @@ class MarginRule(Enum):
         return -int(-needed // 1)
 
 
-Rate = Annotated[float, Field(ge=0.0, le=LARGEST_RATE)]
+def _rate(value: float) -> float:
+    if 0.0 <= value <= LARGEST_RATE:
+        return value
+    cure = f"looks like percent; give a decimal such as {value / 100:g}" if value > LARGEST_RATE else "is negative"
+    raise ConventionError(f"rate: {value:g} {cure}")
+
+
+Rate = Annotated[float, AfterValidator(_rate)]
 Units = Annotated[int, Field(gt=0, lt=2**88)]
 
 

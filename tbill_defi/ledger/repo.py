@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 from tbill_defi.chain.types import Receipt
@@ -21,12 +20,11 @@ from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32
-from tbill_defi.instruments import Security
 from tbill_defi.instruments.repo import MarginRule, Repo
 from tbill_defi.ledger.abi import decode_log, encode_call
 from tbill_defi.ledger.deployment import CURRENCY, Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
-from tbill_defi.ledger.life import NO_EXPIRY, coupon_on
+from tbill_defi.ledger.life import NO_EXPIRY
 from tbill_defi.ledger.repo_state import CloseOut, Mark, RepoState, RepoStatus, explained
 from tbill_defi.ledger.repo_terms import (
     FACILITY,
@@ -209,6 +207,13 @@ class Repos:
         price, exposure, lendable = self._call("coverageOf", repo_id, self._today())
         return Mark(price, exposure, lendable, self._call("repoOf", repo_id)["callDeadline"])
 
+    def price(self, cusip: str) -> tuple[int, int]:
+        """Dirty price of collateral at the oracle, 10^-6 per 100 face, and when it was observed."""
+        with explained():
+            oracle = self._ledger.contracts.price_oracle
+            price, observed = self._ledger.call("PriceOracle", oracle, "dirtyPrice", bytes32(cusip))
+        return price, observed
+
     # --- acts ---------------------------------------------------------------------------------------------------
 
     def mark(self, repo_id: bytes) -> Mark:
@@ -318,32 +323,6 @@ class Repos:
         (event,) = (e for log in receipts[-1].logs if (e := decode_log(log)) and e.name == "ClosedOut")
         values = event.arguments
         return CloseOut(*(int(values[name]) for name in ("priceE6", "debt", "lenderFace", "borrowerFace", "shortfall")))
-
-    def pass_coupon(self, security: Security, day: date) -> dict[str, int]:
-        """Pass a coupon that the facility was paid on to whose collateral earned it: party -> cash, base units.
-
-        Raises
-        ------
-        LedgerError
-            "CouponNotReceived" if it has not been paid to the facility.
-        """
-        payer, record = self._ledger.contracts.coupon_payer, coupon_on(security, day).record_time
-        token, books = self._token(security.cusip), self._ledger.books()
-        coupon_id = self._ledger.call("CouponPayer", payer, "couponIdOf", token, record)
-        accounts = sorted(books.custody.accounts_at("0x" + token.hex(), record))
-        steps = [
-            Step(OPERATOR, self.address, encode_call(_CONTRACT, "passCoupon", bytes.fromhex(name[2:]), coupon_id))
-            for name in accounts
-            if not self._call("isPassed", coupon_id, bytes.fromhex(name[2:]))
-        ]
-        passed: dict[str, int] = {}
-        for receipt in self._ledger.send(steps):
-            for log in receipt.logs:
-                event = decode_log(log)
-                if event is not None and event.name == "CouponPassed":
-                    who = books.party_of(event.arguments["beneficiary"])
-                    passed[who] = passed.get(who, 0) + int(event.arguments["amount"])
-        return passed
 
     # --- inside -------------------------------------------------------------------------------------------------
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
-from tbill_defi.instruments.repo import REPO_YEAR_DAYS, MarginRule, Repo, checked_margin, exact_e9
+from tbill_defi.instruments.repo import REPO_YEAR_DAYS, MarginRule, checked_margin, exact_e9
 from tbill_defi.pricing.carry import coupons_between, forward_price_from_repo
 from tbill_defi.pricing.prices import accrued_interest
 from tbill_defi.pricing.valuation import AnySecurity, checked_price, checked_rate
@@ -140,35 +140,29 @@ def carry(security: AnySecurity, clean_price: float, *, settlement: date, horizo
     return Carry(income, income - drop, drop, forward - last)
 
 
-def repo_value(repo: Repo, *, on: date, repo_rate: float, intervals: Sequence[tuple[date, float]] = ()) -> float:
-    """Value to the lender of a running repo: the repurchase price discounted at today's repo rate to its end.
+def repo_value(
+    outstanding: float, accrued_interest: float, rate: float, *, on: date, end: date, repo_rate: float
+) -> float:
+    """Value to the lender of a running repo: what is paid at the end, discounted at today's repo rate to then.
 
-    The borrower's is its negative. At the repo's own rate on its start it is the purchase price.
+    The borrower's is its negative. At the repo's own rate it is outstanding cash and interest so far.
 
     Parameters
     ----------
-    on
-        In [start, end].
-    repo_rate
-        Decimal, simple, Act/360, for the remaining term.
-    intervals
-        (date, outstanding cash in dollars from it on), if the outstanding cash has changed; None: it has not.
+    outstanding, accrued_interest
+        Cash lent and interest on it until `on`, any currency unit.
+    rate, repo_rate
+        The repo's, and today's for the remaining term; decimal, simple, Act/360.
 
     Raises
     ------
     SettlementOutOfRange
-        If `on` is not in [start, end].
+        If `end` is before `on`.
     ConventionError
-        If the rate looks like percent.
+        If a rate looks like percent.
     """
-    if not repo.start_date <= on <= repo.end_date:
-        raise SettlementOutOfRange(f"on: {on} is not in the repo's term {repo.start_date} to {repo.end_date}")
-    steps = list(intervals) or [(repo.start_date, repo.cash_units / 1e6)]
-    ends = [*(day for day, _ in steps[1:]), repo.end_date]
-    interest = sum(
-        cash * repo.rate * (end - start).days / REPO_YEAR_DAYS for (start, cash), end in zip(steps, ends, strict=True)
-    )
-    return (steps[-1][1] + interest) / _growth(on, repo.end_date, checked_rate("repo_rate", repo_rate))
+    remaining = outstanding * (_growth(on, end, checked_rate("rate", rate)) - 1.0)
+    return (outstanding + accrued_interest + remaining) / _growth(on, end, checked_rate("repo_rate", repo_rate))
 
 
 def _factor(rule: MarginRule, margin: float) -> float:

@@ -192,12 +192,18 @@ def wallet(found: Wallet, view: View | None) -> Sheet:
 
 
 def blocked(found: Wallet) -> list[str]:
-    """One line for each position of which part is frozen or held."""
+    """One line for each position of which part is frozen or held, or that is collateral of a repo."""
     frozen, held = found.frozen, found.held
-    return [
+    lines = [
         f"{cusip}: frozen {formats.cents(frozen.get(cusip, 0))}, on hold {formats.cents(held.get(cusip, 0))}"
         for cusip in found.unavailable()
     ]
+    lines += [f"{cusip}: {formats.cents(units)} pledged in repo" for cusip, units in found.pledged.items()]
+    lines += [
+        f"{cusip}: {formats.cents(units)} held by the repo facility as collateral of cash lent"
+        for cusip, units in found.collateral.items()
+    ]
+    return lines
 
 
 def tape(entries: Sequence[TapeEntry]) -> Sheet:

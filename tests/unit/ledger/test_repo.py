@@ -13,6 +13,7 @@ from tbill_defi.instruments.repo import MarginRule
 from tbill_defi.ledger import life
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.repo_coupons import pass_coupon
 from tbill_defi.ledger.repo_state import RepoStatus
 from tbill_defi.ledger.repo_terms import RepoQuote, RepoTerms
 from tests.unit.ledger.repo_support import BORROWER, FIRST, LENDER, NOTE, SECOND, TODAY, RepoBench
@@ -246,15 +247,15 @@ def test_coupon_goes_to_who_gave_the_collateral(bench):
     day = date(2021, 9, 15)
     bench.go_to(day)
     with refused("CouponNotReceived"):
-        bench.repos.pass_coupon(NOTE, day)
+        pass_coupon(bench.ledger, NOTE, day)
     life.pay_coupon(bench.ledger, NOTE, day)
     coupon = life.coupon_on(NOTE, day)
     assert bench.ledger.wallet("repo-facility").cash == coupon.units(sum(faces))
     before = bench.ledger.wallet(BORROWER).cash
-    assert bench.repos.pass_coupon(NOTE, day) == {BORROWER: coupon.units(sum(faces))}
+    assert pass_coupon(bench.ledger, NOTE, day) == {BORROWER: coupon.units(sum(faces))}
     assert bench.ledger.wallet(BORROWER).cash - before == coupon.units(sum(faces))
     assert bench.ledger.wallet("repo-facility").cash == 0
-    assert bench.repos.pass_coupon(NOTE, day) == {}, "once"
+    assert pass_coupon(bench.ledger, NOTE, day) == {}, "once"
 
 
 def test_default_on_margin_is_closed_out_at_the_mark_once(bench):

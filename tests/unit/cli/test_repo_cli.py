@@ -1,0 +1,119 @@
+"""`tbill repo` as a desk uses it, and what it says of misuse."""
+
+import json
+from datetime import date
+
+import pytest
+
+from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.ledger.open import open_ledger
+from tests.unit.cli.support import NOTE, OTHER, refused, state
+from tests.unit.cli.test_schemas import valid
+
+QUOTE = ("repo", "quote", "--cusip", NOTE, "--rate", "0.0365", "--end", "7", "--face", "1000000")
+
+
+@pytest.fixture
+def funded(tbill):
+    """The dealer has cash to lend, the oracle has prices."""
+    with open_ledger(home=tbill.home) as ledger:
+        ledger.deposit("dealer", {}, 5_000_000 * 10**6)
+    assert tbill("oracle", "publish").code == 0
+    return tbill
+
+
+def opened(tbill, *words):
+    quote = tbill(*QUOTE, "--haircut", "0.02", "--json", *words).json
+    return valid("repo-open", tbill("repo", "open", quote["file"], "--json").out)["repo"]
+
+
+def later(tbill, day, hour=9):
+    """The next command acts on that day: one block is written there."""
+    with open_ledger(home=tbill.home) as ledger:
+        ledger.chain.advance_clock(new_york_midnight(day) + hour * 3600 - ledger.chain.now())
+        ledger.deposit("dealer", {}, 1)
+
+
+def test_quote_open_show_close(funded):
+    made = valid("repo-quote", funded(*QUOTE, "--haircut", "0.02", "--json").out)
+    quote, figures = made["quote"], made["figures"]
+    cash = int(quote["repo"]["cash_units"])
+    assert cash == int(1_000_000 * figures["dirty_price"] / 100 * 0.98 * 100) * 10_000, "to the cent"
+    assert int(figures["interest"]) == (cash * 365 * 7 * 2 + 3_600_000) // (2 * 3_600_000)
+    assert figures["carry"]["carry"] == pytest.approx(
+        figures["carry"]["interest_income"] - figures["carry"]["financing_cost"], abs=1e-12
+    )
+    before = funded("wallet", "desk", "--json").json
+    repo = valid("repo-open", funded("repo", "open", made["file"], "--json").out)["repo"]
+    assert (repo["repo_id"], repo["status"], repo["coverage"]["deficit"]) == (quote["repo_id"], "open", "0")
+    wallet = valid("wallet", funded("wallet", "desk", "--json").out)
+    assert wallet["pledged"] == {NOTE: str(10**12)}
+    assert int(wallet["cash"]) - int(before["cash"]) == cash
+    assert valid("wallet", funded("wallet", "dealer", "--json").out)["collateral"] == {NOTE: str(10**12)}
+    assert f"{NOTE}: $1,000,000.00 pledged in repo" in funded("wallet", "desk").out
+    (row,) = valid("repo-show", funded("repo", "show", "--json").out)["repos"]
+    assert row["value"] == pytest.approx(cash / 1e6, rel=1e-4)
+    assert (
+        valid("repo-mark", funded("repo", "mark", repo["repo_id"][:10], "--json").out)["repo"]["call_deadline"] is None
+    )
+    done = valid("repo-close", funded("repo", "close", repo["repo_id"], "--json").out)
+    assert (done["paid"], done["close_out"]) == ({"principal": str(cash), "interest": "0"}, None)
+    assert valid("wallet", funded("wallet", "desk", "--json").out)["pledged"] == {}
+    assert "repurchased" in funded("repo", "show").out
+
+
+def test_substitute_margin_and_default(funded):
+    repo = opened(funded)
+    done = valid("repo-substitute", funded("repo", "substitute", repo["repo_id"], OTHER, "--json").out)["repo"]
+    assert done["cusip"] == OTHER
+    assert done["outstanding"] == repo["outstanding"]
+    assert int(done["face"]) % (100 * 10**6) == 0
+    more = valid("repo-margin", funded("repo", "margin", repo["repo_id"], "--face", "1000", "--json").out)["repo"]
+    assert int(more["face"]) - int(done["face"]) == 1_000 * 10**6
+    refused(funded("repo", "margin", repo["repo_id"], "--cash", "1000"), 7, "up to what an open margin call")
+    refused(funded("repo", "close", repo["repo_id"], "--default"), 7, "there is no default")
+    later(funded, date(2026, 4, 1))
+    refused(funded("repo", "close", repo["repo_id"], "--default"), 7, "stale")
+    assert valid("repo-show", funded("repo", "show", "--json").out)["repos"][0]["coverage"] is None, (
+        "no fresh price, and it says so"
+    )
+
+
+def test_closed_out_when_it_is_overdue(funded):
+    repo = opened(funded, "--end", "1")
+    later(funded, date(2026, 3, 26))
+    done = valid("repo-close", funded("repo", "close", repo["repo_id"], "--default", "--json").out)
+    assert done["repo"]["status"] == "closed-out"
+    taken, back = (int(done["close_out"][k]) for k in ("lender_face_units", "borrower_face_units"))
+    assert taken + back == 10**12
+    assert 0 < back < 10**12 * 2 // 100
+    refused(funded("repo", "close", repo["repo_id"], "--default"), 7, "it is over")
+
+
+def test_misuse_is_named_and_changes_nothing(funded):
+    before = state(funded.home)
+    refused(funded(*QUOTE), 2, "--haircut or --margin-ratio")
+    refused(funded(*QUOTE, "--haircut", "2"), 4, "not a haircut", "0.02")
+    refused(funded(*QUOTE, "--margin-ratio", "0.98"), 4, "margin ratio", "1.02")
+    refused(funded(*QUOTE, "--haircut", "0.02", "--rate", "3.65"), 4, "looks like percent", "0.0365")
+    refused(funded(*QUOTE, "--haircut", "0.02", "--end", "soon"), 2, "--end", "soon")
+    refused(funded(*QUOTE, "--haircut", "0.02", "--end", "2026-03-20"), 4, "end_date")
+    refused(funded(*QUOTE, "--haircut", "0.02", "--cusip", "912828ZZ9"), 7, "no price")
+    refused(funded(*QUOTE, "--haircut", "0.02", "--lender", "desk"), 2, "cannot lend to itself")
+    refused(funded(*QUOTE, "--haircut", "0.02", "--lender", "nobody"), 7, "nobody")
+    refused(funded(*QUOTE, "--haircut", "0.02", "--signer", "auditor"), 2, "neither the lender")
+    refused(funded("repo", "show", "0xff"), 7, "0 repos")
+    refused(funded("repo", "close", "0xff", "--face", "1"), 2, "--principal")
+    refused(funded("repo", "open", funded.home / "nothing.json"), 3, "nothing.json")
+    broken = funded.home.parent / "broken.json"
+    broken.write_text(json.dumps({"repo": 1}))
+    refused(funded("repo", "open", broken), 3, "not a quote")
+    after = state(funded.home)
+    changed = {name for name in after if before.get(name) != after[name]}
+    assert changed <= {name for name in after if name.endswith(".db")}, "at most the facility was registered"
+
+
+def test_short_collateral_is_refused_when_it_is_opened(funded):
+    made = funded(*QUOTE, "--haircut", "0.02", "--cash", "1000000", "--json").json
+    refused(funded("repo", "open", made["file"]), 7, "does not cover")
+    assert "no repo" in funded("repo", "show").out
