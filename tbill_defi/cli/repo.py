@@ -56,7 +56,10 @@ def quote(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Quote a repo at the oracle's price, signed by one party; `repo open` takes the file."""
+    """Quote a repo at the oracle's price.
+
+    It is signed by one party; `repo open` takes the file.
+    """
     from tbill_defi.core.home import home_path
     from tbill_defi.ledger.repo import Repos
 
@@ -84,7 +87,10 @@ def open_(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Sign a quote for the other party and open it: cash against collateral, or nothing."""
+    """Sign a quote for the other party and open it.
+
+    Cash moves against collateral, or nothing does.
+    """
     from tbill_defi.ledger.repo import Repos
     from tbill_defi.ledger.repo_terms import RepoQuote
 
@@ -103,7 +109,10 @@ def open_(
 
 
 def mark(repo_id: Id, home: Home = None, json_: Json = False) -> None:
-    """Mark a repo at the oracle's price: margin is called if the collateral is short."""
+    """Mark a repo at the oracle's price.
+
+    Margin is called if the collateral is short; a call that is met ends.
+    """
 
     def act(repos: Repos, name: bytes) -> dict[str, Any]:
         repos.mark(name)
@@ -119,7 +128,10 @@ def margin(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Deliver margin: more of the collateral, or cash that reduces what is outstanding."""
+    """Deliver margin in face or cash.
+
+    Cash, at most what is called, goes to the lender and reduces what is outstanding.
+    """
 
     def act(repos: Repos, name: bytes) -> dict[str, Any]:
         repos.deliver_margin(name, face_units=_units(face, "face") or 0, cash_units=_units(cash, "cash") or 0)
@@ -135,7 +147,10 @@ def substitute(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Exchange the collateral; cash, rate and end stay, and the new one must cover."""
+    """Exchange the collateral for another.
+
+    Cash, rate and end stay, and the new collateral must cover.
+    """
 
     def act(repos: Repos, name: bytes) -> dict[str, Any]:
         found = repos.state(name)
@@ -156,7 +171,7 @@ def close(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Repurchase a repo, or a part of it, or close it out on default."""
+    """Repurchase, or close out on default."""
     if default and (principal or face):
         raise UsageError("repo close: --default takes all; leave --principal and --face out")
     if face and not principal:
@@ -182,7 +197,10 @@ def show(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Show repos: outstanding cash, collateral, coverage at the oracle's price, and value at today's repo rate."""
+    """Show repos and how they are covered.
+
+    Coverage is at the oracle's price, value to the lender at the market's repo rate.
+    """
     from tbill_defi.ledger.open import open_ledger
     from tbill_defi.ledger.repo import Repos
 
