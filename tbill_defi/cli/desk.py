@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tbill_defi.ledger.ledger import Ledger
+    from tbill_defi.portfolio.dealing import DealingLimits
     from tbill_defi.portfolio.execution import Execution
     from tbill_defi.portfolio.holdings import Holdings
     from tbill_defi.portfolio.plan import RebalancePlan
@@ -98,13 +99,17 @@ def plan(
     chosen, owner = _strategy(strategy, context), party or DESK
     if out is not None and out.is_dir():
         raise UsageError(f"out: {out} is a directory; name a file such as plan.json")
+    dealing = None
     if holdings is not None and day is not None:
         book, date = Holdings.read(holdings, party=owner), parse_date(day)
     else:
-        with open_ledger(home=home, read_only=True) as ledger:
-            book = Holdings.read(holdings, party=owner) if holdings else _from_wallet(ledger, owner)
+        with progress("replaying") as advance, open_ledger(home=home, read_only=True, progress=advance) as ledger:
             date = parse_date(day) if day else ledger.market_date
-    made = _make(chosen, home, date, book, counterparty, repo_rate)
+            if holdings is not None:
+                book = Holdings.read(holdings, party=owner)
+            else:
+                book, dealing = _from_wallet(ledger, owner), _dealing(ledger, owner, counterparty)
+    made = _make(chosen, home, date, book, counterparty, repo_rate, dealing)
     if out is not None:
         made.save(out)
     if json_:
@@ -147,7 +152,8 @@ def rebalance(
     with _opened(home, dry_run=dry_run) as ledger:
         if chosen is not None:
             book = _from_wallet(ledger, party or DESK)
-            made = _make(chosen, home, ledger.market_date, book, counterparty, repo_rate)
+            dealing = _dealing(ledger, book.party, counterparty)
+            made = _make(chosen, home, ledger.market_date, book, counterparty, repo_rate, dealing)
         else:
             made = _loaded(plan_file or Path(), home)
         screen = console()
@@ -256,11 +262,19 @@ def _make(
     book: Holdings,
     counterparty: str | None,
     repo_rate: float | None,
+    dealing: DealingLimits | None,
 ) -> RebalancePlan:
     from tbill_defi.portfolio.market_view import view
     from tbill_defi.strategy.planning import plan as make_plan
 
-    return make_plan(strategy, view(day, home=home, repo_rate=repo_rate), book, counterparty=counterparty or DEALER)
+    seen = view(day, home=home, repo_rate=repo_rate)
+    return make_plan(strategy, seen, book, counterparty=counterparty or DEALER, dealing=dealing)
+
+
+def _dealing(ledger: Ledger, party: str, counterparty: str | None) -> DealingLimits:
+    from tbill_defi.portfolio.dealing import dealing_limits
+
+    return dealing_limits(ledger, party, counterparty or DEALER)
 
 
 def _loaded(path: Path, home: Path | None) -> RebalancePlan:

@@ -13,7 +13,7 @@ from tbill_defi.ledger.abi import decode_result, encode_call
 from tbill_defi.ledger.deployment import CURRENCY, Step
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.limits import Room, standing_from
-from tbill_defi.ledger.settlement import Instruction, PlanLeg
+from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg
 
 RULES = {
     0: "none",
@@ -51,7 +51,9 @@ MESSAGES = {
 }
 SENDER_CODES = (1, 3, 5, 6, 8, 10, 12)
 STANDING_CODES = (1, 2, 3, 4, 10, 11)
-BALANCE_CODE = 6
+BALANCE_CODE, TRADE_CODE = 6, 7
+ROOM_CODES = (12, 13, 14)
+"""Rules that count what a party has dealt and holds."""
 
 
 def decide(
@@ -75,23 +77,33 @@ def decide(
     LedgerError
         If they fail for another reason.
     """
-    nobody = bytes(20)
-    questions = [
-        Call(nobody, leg.token, encode_call("CashToken", "balanceOf", leg.giver))
-        if named.asset == CURRENCY
-        else Call(nobody, leg.token, encode_call("SecurityToken", "largestTransfer", leg.giver, leg.receiver))
-        for named, leg in zip(legs, instruction.legs, strict=True)
-    ]
+    questions = [question for named, leg in zip(legs, instruction.legs, strict=True) for question in _about(named, leg)]
     parties = sorted({name for leg in legs for name in (leg.from_party, leg.to_party)})
-    place = ledger.contracts.compliance
-    standings = [Call(nobody, place, encode_call("Compliance", "standing", bytes32(name))) for name in parties]
-    receipts = ledger.simulate(after, then=[*questions, *standings])
+    questions.append(_ask(ledger.contracts.compliance, "Compliance", "tradeLimit"))
+    questions += [_ask(ledger.contracts.compliance, "Compliance", "standing", bytes32(name)) for name in parties]
+    receipts = ledger.simulate(after, then=questions)
     if not all(r.status for r in receipts[: len(after)]) and (barred := _barred(ledger, legs, instruction)):
         raise ComplianceRejection(barred)
     ledger.require_success(receipts)
-    answers, found = receipts[len(after) : len(after) + len(legs)], receipts[len(after) + len(legs) :]
-    room = Room({name: standing_from(name, r.return_data) for name, r in zip(parties, found, strict=True)})
-    return tuple(_decision(leg, answer.return_data, room) for leg, answer in zip(legs, answers, strict=True))
+    answers = [receipt.return_data for receipt in receipts[len(after) :]]
+    of_legs, (trade, *found) = answers[: 2 * len(legs)], answers[2 * len(legs) :]
+    (trade_limit,) = decode_result("Compliance", "tradeLimit", trade)
+    room = Room({name: standing_from(name, answer) for name, answer in zip(parties, found, strict=True)})
+    pairs = zip(of_legs[::2], of_legs[1::2], strict=True)
+    return tuple(_decision(leg, *pair, trade_limit, room) for leg, pair in zip(legs, pairs, strict=True))
+
+
+def _ask(place: bytes, contract: str, function: str, *arguments: object) -> Call:
+    return Call(bytes(20), place, encode_call(contract, function, *arguments))
+
+
+def _about(named: PlanLeg, leg: Leg) -> tuple[Call, Call]:
+    """What is asked of a leg's token: the largest amount, and what the giver can spare."""
+    if named.asset == CURRENCY:
+        balance = _ask(leg.token, "CashToken", "balanceOf", leg.giver)
+        return balance, balance
+    largest = _ask(leg.token, "SecurityToken", "largestTransfer", leg.giver, leg.receiver)
+    return largest, _ask(leg.token, "SecurityToken", "availableOf", leg.giver)
 
 
 def _barred(ledger: Ledger, legs: Sequence[PlanLeg], instruction: Instruction) -> list[Decision]:
@@ -105,15 +117,17 @@ def _barred(ledger: Ledger, legs: Sequence[PlanLeg], instruction: Instruction) -
     return refused
 
 
-def _decision(leg: PlanLeg, answer: bytes, room: Room) -> Decision:
+def _decision(leg: PlanLeg, answer: bytes, spare: bytes, trade_limit: int, room: Room) -> Decision:
     if leg.asset == CURRENCY:
         (largest,) = decode_result("CashToken", "balanceOf", answer)
-        code = BALANCE_CODE
-    else:
-        largest, code = decode_result("SecurityToken", "largestTransfer", answer)
-        largest, code = room.least(largest, code, leg.from_party, leg.to_party)
-        if leg.amount <= largest:
-            room.move(leg.from_party, leg.to_party, leg.amount)
+        return _judged(leg, largest, BALANCE_CODE)
+    largest, code = decode_result("SecurityToken", "largestTransfer", answer)
+    if code in ROOM_CODES:  # what was left before any leg moved: the rest of the rules, then what is left now
+        (available,) = decode_result("SecurityToken", "availableOf", spare)
+        largest, code = min((available, BALANCE_CODE), (trade_limit, TRADE_CODE))
+    largest, code = room.least(largest, code, leg.from_party, leg.to_party)
+    if leg.amount <= largest:
+        room.move(leg.from_party, leg.to_party, leg.amount)
     return _judged(leg, largest, code)
 
 

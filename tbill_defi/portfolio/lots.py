@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from tbill_defi.core.errors import PlanError
 from tbill_defi.core.money import cash_from_price, format_units
+from tbill_defi.portfolio.dealing import DealingLimits
+from tbill_defi.portfolio.dealing_rows import cut
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.target import Weights
 from tbill_defi.portfolio.view import View
@@ -14,11 +16,12 @@ from tbill_defi.portfolio.view import View
 Ints = npt.NDArray[np.int64]
 
 
-def lots_from_weights(target: Weights, view: View, holdings: Holdings) -> Ints:
+def lots_from_weights(target: Weights, view: View, holdings: Holdings, dealing: DealingLimits | None = None) -> Ints:
     """Signed lots to trade, [n_securities] int64, that bring the holdings to the weights.
 
     The wanted lots of a security are its weight of NAV at mid, rounded to the nearest lot. Sales come first;
-    purchases are then cut, one lot of the largest at a time, until cash pays for all of them.
+    purchases are then cut, one lot of the largest at a time, until cash pays for all of them. Limits of a ledger cut
+    before that: each order to the trade limit, all in proportion to the volume, purchases to what may be held.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def lots_from_weights(target: Weights, view: View, holdings: Holdings) -> Ints:
     for index in np.flatnonzero(trade < 0):
         sellable = 0 if view.bid[index] is None else holdings.available(view.cusips[index]) // lot
         trade[index] = max(trade[index], -sellable)
-    return _affordable(trade, lot, view, holdings.cash_units)
+    return _affordable(cut(trade, dealing, view, lot), lot, view, holdings.cash_units)
 
 
 def _affordable(trade: Ints, lot: int, view: View, cash: int) -> Ints:

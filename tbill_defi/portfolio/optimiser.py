@@ -9,6 +9,7 @@ dollars, c the cash, y yields, A loadings, the programme is::
     subject to  cash >= 0,  s <= what can be sold,  b = 0 without an offer
                 L N <= sum A_i v_i <= U N                                for each limit
                 (sum m (b + s)) / 2 <= turnover x NAV before
+                b, s <= trade limit, sum (b + s) <= volume, running sum (b - s) <= holding cap, of face: the ledger's
 
 N, the NAV after costs, is a column of its own, so the limits are linear and sparse and hold after costs.
 Its LP relaxation gives the shadow prices; the same programme with integer lots gives the orders, over the
@@ -29,7 +30,10 @@ import numpy.typing as npt
 
 from tbill_defi.core.errors import Infeasible
 from tbill_defi.core.money import UNITS_PER_DOLLAR
+from tbill_defi.portfolio import dealing_rows
+from tbill_defi.portfolio.dealing import TRADE, DealingLimits
 from tbill_defi.portfolio.holdings import Holdings
+from tbill_defi.portfolio.limit_report import LimitReport
 from tbill_defi.portfolio.target import Limit, Optimize
 from tbill_defi.portfolio.view import View
 
@@ -49,27 +53,6 @@ MIP_WORK = 10_000
 """Nodes times securities: a bound in work, never in seconds, so that a slow machine makes the same plan."""
 TOLERANCE = 1e-9
 """What the arithmetic of doubles may leave a limit overrun by, in its own unit."""
-
-
-@dataclass(frozen=True)
-class LimitReport:
-    """A limit after the trade: its value, bounds, slack and what relaxing it would earn.
-
-    Attributes
-    ----------
-    slack
-        Distance to the nearer bound, in the limit's unit; 0 when it binds.
-    shadow_price_bp
-        Portfolio yield gained, bp, per unit by which the binding bound is relaxed (from the LP relaxation).
-    """
-
-    name: str
-    value: float
-    lower: float
-    upper: float
-    unit: str
-    slack: float
-    shadow_price_bp: float
 
 
 @dataclass(frozen=True)
@@ -97,10 +80,19 @@ class _Programme:
     row_upper: Floats
     names: tuple[str, ...]
     nav: float
+    held_back: Ints
+    """Columns whose upper bound is the ledger's trade limit."""
+    face: float
+    """Face of a lot."""
 
 
-def solve(target: Optimize, view: View, holdings: Holdings) -> Solution:
+def solve(target: Optimize, view: View, holdings: Holdings, dealing: DealingLimits | None = None) -> Solution:
     """Lots that reach the target.
+
+    Parameters
+    ----------
+    dealing
+        What the ledger lets the party deal; the lots stay within it.
 
     Raises
     ------
@@ -108,7 +100,7 @@ def solve(target: Optimize, view: View, holdings: Holdings) -> Solution:
         If no portfolio satisfies the limits; `relaxation` names the limits to relax and by how much.
     """
     limits = [limit for constraint in target.constraints for limit in constraint.limits(view)]
-    programme = _build(target, limits, view, holdings)
+    programme = _build(target, limits, view, holdings, dealing)
     relaxed = _run(programme, integer=False)
     if relaxed is None:
         raise _infeasible(programme)
@@ -118,7 +110,11 @@ def solve(target: Optimize, view: View, holdings: Holdings) -> Solution:
     n = len(view.cusips)
     counts = np.rint(exact[: 2 * n]).astype(np.int64)
     lots = counts[:n] - counts[n:]
-    reports = tuple(_reports(programme, limits, relaxed[1], lots, target, view, holdings))
+    prices = _shadow_prices(programme, *relaxed)
+    reports = (
+        *_reports(prices, limits, lots, target, view, holdings),
+        *dealing_rows.reports(dealing, view, lots, target.lots.units, prices),
+    )
     if any(report.slack < -TOLERANCE for report in reports):
         raise _too_coarse(target)
     return Solution(lots, reports)
@@ -143,7 +139,9 @@ def lot_values(view: View, lot_units: int) -> tuple[Floats, Floats, Floats]:
     return view.mid_dirty * factor, view.offer_dirty * factor, view.bid_dirty * factor
 
 
-def _build(target: Optimize, limits: Sequence[Limit], view: View, holdings: Holdings) -> _Programme:
+def _build(
+    target: Optimize, limits: Sequence[Limit], view: View, holdings: Holdings, dealing: DealingLimits | None
+) -> _Programme:
     lot = target.lots.units
     mid, offer, bid = lot_values(view, lot)
     buyable, sellable = np.isfinite(offer), np.isfinite(bid)
@@ -151,13 +149,11 @@ def _build(target: Optimize, limits: Sequence[Limit], view: View, holdings: Hold
     held = np.array([holdings.positions.get(c, 0) / lot for c in view.cusips])
     cash = holdings.cash_units / UNITS_PER_DOLLAR / SCALE
     nav = float(mid @ held) + cash
-    upper = np.concatenate(
-        [
-            np.where(buyable, np.floor(nav / offer), 0.0),
-            np.array([holdings.available(c) // lot for c in view.cusips]) * sellable,
-            [np.inf],
-        ]
-    )
+    spare = np.array([holdings.available(c) // lot for c in view.cusips]) * sellable
+    upper = np.concatenate([np.where(buyable, np.floor(nav / offer), 0.0), spare, [np.inf]])
+    most = dealing_rows.largest_lots(dealing, lot)
+    held_back = np.zeros(0, dtype=np.int64) if most is None else np.flatnonzero(upper[:-1] > most)
+    upper[held_back] = most
     earn, weigh = mid * view.yield_ * target.objective.yield_weight, target.objective.cost_per_year
     costs = np.concatenate([earn + weigh * (offer - mid), -earn + weigh * (mid - bid), [0.0]])
     rows = [np.concatenate([-offer, bid, [0.0]]), np.concatenate([offer - mid, mid - bid, [1.0]])]
@@ -176,7 +172,15 @@ def _build(target: Optimize, limits: Sequence[Limit], view: View, holdings: Hold
         lower.append(-np.inf)
         higher.append(target.turnover.weight * nav)
         names.append("turnover")
-    return _Programme(costs, upper, np.array(rows), np.array(lower), np.array(higher), tuple(names), nav)
+    face = lot / UNITS_PER_DOLLAR / SCALE
+    for row in dealing_rows.rows(dealing, view, lot, spare):
+        rows.append(np.concatenate([row.loadings, [0.0]]) * face)
+        lower.append(-np.inf)
+        higher.append(row.most * face)
+        names.append(row.name)
+    return _Programme(
+        costs, upper, np.array(rows), np.array(lower), np.array(higher), tuple(names), nav, held_back, face
+    )
 
 
 def _model(programme: _Programme, *, integer: bool, elastic: bool = False) -> highspy.HighsLp:
@@ -214,8 +218,8 @@ class _Quiet(highspy.Highs):
 
 def _run(
     programme: _Programme, *, integer: bool, elastic: bool = False, presolve: str = "choose"
-) -> tuple[Floats, Floats] | None:
-    """Columns and row duals of the solved programme, or None if it is infeasible."""
+) -> tuple[Floats, Floats, Floats] | None:
+    """Columns, row duals and column duals of the solved programme, or None if it is infeasible."""
     solver = _Quiet()
     for option, value in (
         ("threads", 1),
@@ -232,7 +236,7 @@ def _run(
     solved = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
     if not solved and not (integer and solver.getInfo().primal_solution_status == 2):
         return None
-    return np.array(solution.col_value), np.array(solution.row_dual)
+    return np.array(solution.col_value), np.array(solution.row_dual), np.array(solution.col_dual)
 
 
 def _too_coarse(target: Optimize) -> Infeasible:
@@ -246,11 +250,31 @@ def _infeasible(programme: _Programme) -> Infeasible:
     if relaxed is not None:
         slacks, nav_after = relaxed[0][len(programme.costs) :], relaxed[0][len(programme.costs) - 1]
         for name, slack in zip(programme.names[2:], slacks, strict=True):
-            amount = float(slack) / (programme.nav if name == "turnover" else nav_after)
+            amount = float(slack) / _measure(name, programme.nav, nav_after)
             if amount > 1e-9:
                 relaxation[name] = max(relaxation.get(name, 0.0), amount)
     cure = ", ".join(f"{name} by {_rounded_up(amount)}" for name, amount in relaxation.items()) or "cash or the lots"
+    if programme.held_back.size:
+        cure += f"; or the {TRADE}"
     return Infeasible(f"no portfolio satisfies the limits; relax {cure}", relaxation)
+
+
+def _measure(name: str, nav: float, nav_after: float) -> float:
+    """Thousands of dollars in a unit of a limit: NAV after costs, but before the trade for turnover; $1m of face."""
+    if name in dealing_rows.NAMES:
+        return 1e6 / SCALE
+    return nav if name == "turnover" else nav_after
+
+
+def _shadow_prices(programme: _Programme, columns: Floats, row_duals: Floats, column_duals: Floats) -> dict[str, float]:
+    """Limit -> portfolio yield gained, bp, per unit of its bound."""
+    prices: dict[str, float] = {}
+    for name, dual in zip(programme.names, row_duals, strict=True):
+        unit = _measure(name, programme.nav, programme.nav) / programme.nav
+        prices[name] = prices.get(name, 0.0) + abs(float(dual)) * unit * 1e4
+    at_bound = [i for i in programme.held_back if columns[i] > programme.upper[i] - NEGLIGIBLE_LOTS]
+    bound = np.abs(column_duals[at_bound]).sum() / programme.face
+    return prices | {TRADE: float(bound) * _measure(TRADE, programme.nav, programme.nav) / programme.nav * 1e4}
 
 
 def _rounded_up(amount: float) -> str:
@@ -259,9 +283,8 @@ def _rounded_up(amount: float) -> str:
 
 
 def _reports(
-    programme: _Programme,
+    prices: dict[str, float],
     limits: Sequence[Limit],
-    duals: Floats,
     lots: Ints,
     target: Optimize,
     view: View,
@@ -273,9 +296,6 @@ def _reports(
     bought, sold = np.maximum(lots, 0), np.maximum(-lots, 0)
     cash = holdings.cash_units / UNITS_PER_DOLLAR / SCALE - np.nansum(offer * bought) + np.nansum(bid * sold)
     nav = float(values.sum() + cash)
-    prices: dict[str, float] = {}
-    for name, dual in zip(programme.names, duals, strict=True):
-        prices[name] = prices.get(name, 0.0) + abs(float(dual)) * 1e4
     reports = []
     for limit in limits:
         value = float(limit.loadings @ values) / nav

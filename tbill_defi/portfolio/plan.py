@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from tbill_defi.core.hashing import json_hash
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 from tbill_defi.ledger.settlement import PlanLeg, plan_hash
+from tbill_defi.portfolio.dealing import DealingLimits
 from tbill_defi.portfolio.holdings import Holdings
+from tbill_defi.portfolio.limit_report import LimitReport
 from tbill_defi.portfolio.metrics import Metrics
-from tbill_defi.portfolio.optimiser import LimitReport
 from tbill_defi.portfolio.orders import Order
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tbill_defi.portfolio.execution import Execution
 
 CURRENCY = "USD"
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class RebalancePlan:
         Metrics at the same mid prices.
     lot_units
         Every order's face is a multiple of it.
+    dealing
+        The ledger's limits it was made within; None for a plan made without a ledger.
     """
 
     party: str
@@ -80,6 +83,7 @@ class RebalancePlan:
     before: Metrics
     after: Metrics
     lot_units: int
+    dealing: DealingLimits | None = None
 
     @cached_property
     def legs(self) -> tuple[PlanLeg, ...]:
@@ -141,6 +145,7 @@ class RebalancePlan:
             "config_hash": "0x" + json_hash(self.strategy.config).hex(),
             "repo_rate": self.repo_rate,
             "lot": str(self.lot_units),
+            "dealing_limits": self.dealing.content() if self.dealing else None,
             "orders": [order.content() for order in self.orders],
         }
 

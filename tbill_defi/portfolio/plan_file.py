@@ -19,9 +19,10 @@ from tbill_defi.core.hashing import json_hash
 from tbill_defi.core.money import cash_from_price
 from tbill_defi.instruments import SECURITY
 from tbill_defi.ledger.settlement import legs_hash
+from tbill_defi.portfolio.dealing import DealingLimits
 from tbill_defi.portfolio.holdings import Holdings
+from tbill_defi.portfolio.limit_report import LimitReport
 from tbill_defi.portfolio.metrics import Metrics
-from tbill_defi.portfolio.optimiser import LimitReport
 from tbill_defi.portfolio.orders import Order
 from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
 
@@ -140,6 +141,7 @@ def _plan(raw: dict[str, Any]) -> RebalancePlan:
         before=Metrics(**raw["before"]),
         after=Metrics(**raw["after"]),
         lot_units=int(context["lot"]),
+        dealing=DealingLimits.from_content(context["dealing_limits"]),
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from tbill_defi.core.errors import PlanError
 from tbill_defi.ledger.settlement import MAX_LEGS
+from tbill_defi.portfolio.dealing import DealingLimits
+from tbill_defi.portfolio.dealing_rows import reports
 from tbill_defi.portfolio.holdings import Holdings
+from tbill_defi.portfolio.limit_report import LimitReport
 from tbill_defi.portfolio.lots import lots_from_weights
 from tbill_defi.portfolio.metrics import measure
-from tbill_defi.portfolio.optimiser import LimitReport, solve
+from tbill_defi.portfolio.optimiser import solve
 from tbill_defi.portfolio.orders import Order, make_order, require_cash
 from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
 from tbill_defi.portfolio.target import Target, Weights
@@ -15,9 +18,20 @@ from tbill_defi.portfolio.view import View
 
 
 def build_plan(
-    target: Target, view: View, holdings: Holdings, *, strategy: StrategyIdentity, counterparty: str
+    target: Target,
+    view: View,
+    holdings: Holdings,
+    *,
+    strategy: StrategyIdentity,
+    counterparty: str,
+    dealing: DealingLimits | None = None,
 ) -> RebalancePlan:
     """The plan that brings `holdings` to `target` at the view's prices.
+
+    Parameters
+    ----------
+    dealing
+        A ledger's limits, which the plan is made within.
 
     Raises
     ------
@@ -36,9 +50,10 @@ def build_plan(
         view.index(cusip)
     limits: tuple[LimitReport, ...] = ()
     if isinstance(target, Weights):
-        lots, reasons = lots_from_weights(target, view, holdings), target.reasons
+        lots, reasons = lots_from_weights(target, view, holdings, dealing), target.reasons
+        limits = tuple(reports(dealing, view, lots, target.lots.units))
     else:
-        solution = solve(target, view, holdings)
+        solution = solve(target, view, holdings, dealing)
         lots, limits, reasons = solution.lots, solution.limits, {}
     orders = [
         make_order(view, i, int(count) * target.lots.units, reasons.get(view.cusips[i], _reason(int(count), view, i)))
@@ -65,6 +80,7 @@ def build_plan(
         before=measure(view, holdings.positions, holdings.cash_units),
         after=measure(view, positions, cash_after),
         lot_units=target.lots.units,
+        dealing=dealing,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tbill_defi.core.errors import TbillError, UsageError
+from tbill_defi.portfolio.dealing import DealingLimits
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import RebalancePlan
 from tbill_defi.portfolio.planner import build_plan
@@ -15,8 +16,20 @@ from tbill_defi.strategy.base import Strategy
 DEALER = "dealer"
 
 
-def plan(strategy: Strategy[Any], view: View, book: Holdings, *, counterparty: str = DEALER) -> RebalancePlan:
+def plan(
+    strategy: Strategy[Any],
+    view: View,
+    book: Holdings,
+    *,
+    counterparty: str = DEALER,
+    dealing: DealingLimits | None = None,
+) -> RebalancePlan:
     """The plan a strategy makes of a view and holdings.
+
+    Parameters
+    ----------
+    dealing
+        What a ledger lets the party deal (`portfolio.dealing.dealing_limits`); the plan stays within it.
 
     Raises
     ------
@@ -35,4 +48,4 @@ def plan(strategy: Strategy[Any], view: View, book: Holdings, *, counterparty: s
         raise UsageError(
             f"strategy {strategy.name()} answered a {type(target).__name__}; expected Weights.of(...) or maximize(...)"
         )
-    return build_plan(target, view, book, strategy=strategy.identity(), counterparty=counterparty)
+    return build_plan(target, view, book, strategy=strategy.identity(), counterparty=counterparty, dealing=dealing)

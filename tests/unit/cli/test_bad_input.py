@@ -308,10 +308,14 @@ def test_a_frozen_holder(tbill, unchanged, tmp_path):
     assert "Refused" in ran.out
 
 
-def test_a_trade_limit(tbill, unchanged):
+def test_a_trade_limit(tbill, unchanged, tmp_path):
+    """A plan made before the limit was set; a new one would stay within it."""
+    kept = tmp_path / "plan.json"
+    assert tbill("plan", *LADDER, "--out", kept).code == 0
     with td.open_ledger(home=tbill.home) as ledger:
         ledger.set_trade_limit(1_000_000 * 10**6)
-    unchanged(6, *REBALANCE, says=["trade-limit", "code 7", "$1,000,000.00", "more legs are refused"])
+    says = ["trade-limit", "code 7", "$1,000,000.00", "more legs are refused"]
+    unchanged(6, "rebalance", "--plan", kept, "--yes", says=says)
 
 
 def test_too_little_cash(tbill, unchanged, tmp_path):

@@ -171,12 +171,14 @@ def test_rebalance_dry_and_settled_and_tape(tbill):
     assert valid("plan", saved.read_text()) == done["plan"]
 
 
-def test_a_refused_rebalance_prints_the_decisions(tbill):
+def test_a_refused_rebalance_prints_the_decisions(tbill, tmp_path):
     import tbill_defi as td
 
+    kept = tmp_path / "plan.json"
+    assert tbill("plan", "ladder", "--rungs", "4", "--longest-years", "3", "--out", kept).code == 0
     with td.open_ledger(home=tbill.home) as ledger:
         ledger.set_trade_limit(500_000 * 10**6)
-    ran = tbill("rebalance", "ladder", "--rungs", "4", "--longest-years", "3", "--yes", "--json")
+    ran = tbill("rebalance", "--plan", kept, "--yes", "--json")
     assert ran.code == 6
     value = valid("rebalance", ran.out)
     assert {d["rule"] for d in value["refused"]} == {"trade-limit"}

@@ -1,0 +1,67 @@
+"""What a ledger lets a party deal with its counterparty now, as limits on a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tbill_defi.ledger import limits as rules
+from tbill_defi.ledger.ledger import Ledger
+
+TRADE, VOLUME, HOLDING, COUNTERPARTY = (
+    "ledger trade limit",
+    "ledger volume",
+    "ledger holding cap",
+    "counterparty's holding cap",
+)
+"""Names of the limits in a plan's reports."""
+
+
+@dataclass(frozen=True)
+class DealingLimits:
+    """Largest amounts, base units of face; None is no limit.
+
+    Attributes
+    ----------
+    trade
+        Of one order.
+    volume
+        Of all orders together: what the window leaves to the party or to its counterparty, whichever is less.
+    holding
+        What the party may receive more than it has given, at any moment while the legs move in their order.
+    counterparty_holding
+        Of all orders together: the counterparty may first have to register what it delivers.
+    """
+
+    trade: int | None = None
+    volume: int | None = None
+    holding: int | None = None
+    counterparty_holding: int | None = None
+
+    def content(self) -> dict[str, str | None]:
+        """What of the limits the plan's context hash covers: amounts as decimal text."""
+        return {name: None if units is None else str(units) for name, units in asdict(self).items()}
+
+    @classmethod
+    def from_content(cls, raw: Mapping[str, Any] | None) -> DealingLimits | None:
+        """The limits of a plan's context."""
+        if raw is None:
+            return None
+        return cls(**{name: None if units is None else int(units) for name, units in raw.items()})
+
+
+def dealing_limits(ledger: Ledger, party: str, counterparty: str) -> DealingLimits:
+    """The limits between two parties on a ledger now.
+
+    Whether they may deal at all (identity, claim, country) is not among them: a plan can be made, and is refused when
+    it is to settle.
+    """
+    found = rules.standings(ledger, (party, counterparty))
+    volumes = [standing.volume_left for standing in found.values() if standing.volume_left is not None]
+    return DealingLimits(
+        trade=rules.limits(ledger).trade,
+        volume=min(volumes, default=None),
+        holding=found[party].holding_left,
+        counterparty_holding=found[counterparty].holding_left,
+    )
