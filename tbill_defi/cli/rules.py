@@ -107,7 +107,7 @@ def limits(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Show the limits and where each party stands, or set those given.
+    """Show limits and where parties stand, or set them.
 
     Volume counts in a sliding window: in any stretch of that length. Limits follow a party over all its wallets and
     securities; holds count as if executed.
