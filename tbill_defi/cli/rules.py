@@ -68,7 +68,7 @@ def add(
 
 
 def revoke(party: PartyName, home: Home = None, json_: Json = False) -> None:
-    """Revoke a party's claim: it can neither send nor receive securities until it is renewed."""
+    """Revoke a claim: no securities out or in until renewed."""
     from tbill_defi.ledger import identities
     from tbill_defi.ledger.open import open_ledger
 
