@@ -13,7 +13,7 @@ from tbill_defi.chain.rpc_calls import call_fields, outcome_of, receipt_of, simu
 from tbill_defi.chain.rpc_fees import Fee, fee_for, suggested_tip
 from tbill_defi.chain.rpc_logs import read_logs, records_of
 from tbill_defi.chain.rpc_node import Node, Request
-from tbill_defi.chain.rpc_outbox import Draft, Outbox, Settings
+from tbill_defi.chain.rpc_outbox import Draft, Outbox, Settings, pause
 from tbill_defi.chain.rpc_values import (
     BlockHead,
     RpcRefusal,
@@ -34,6 +34,10 @@ from tbill_defi.core.hashing import keccak256
 _ZERO = bytes(20)
 _SIMULATED_BLOCK_GAS = 2**30
 _MARKS = 64
+LAG_PAUSE = 250
+"""Milliseconds between two looks for a block that is not there."""
+MOST_DRAFTS = 10_000
+"""Signed transactions remembered for `submit`; the oldest are forgotten."""
 
 
 class RpcChain:
@@ -91,15 +95,24 @@ class RpcChain:
         LedgerError
             If they are not (code "Reorganised").
         """
+        latest, marked = self._look()
+        waited = 0
+        while self._marks and marked is None and waited < self.settings.lag_milliseconds:
+            waited += pause(LAG_PAUSE)  # another server behind the same URL may be a block behind
+            latest, marked = self._look()
+        if self._marks and (marked is None or marked.hash != self._marks[-1][1]):
+            raise self._reorganised()
+        return latest
+
+    def _look(self) -> tuple[BlockHead, BlockHead | None]:
+        """Head of the latest block, and of the one at the highest mark."""
         asked: list[Request] = [("eth_getBlockByNumber", ("latest", False))]
         if self._marks:
             asked.append(("eth_getBlockByNumber", (hex(self._marks[-1][0]), False)))
         latest, *marked = map(block_head, self.node.results(asked))
         if latest is None:
             raise garbage("the latest block", None)
-        if marked and (marked[0] is None or marked[0].hash != self._marks[-1][1]):
-            raise self._reorganised()
-        return latest
+        return latest, marked[0] if marked else None
 
     def _reorganised(self) -> LedgerError:
         for height, known in self._marks:
@@ -269,6 +282,8 @@ class RpcChain:
             nonce = nonces[sender] = nonces[sender] + 1 if sender in nonces else self.nonce(sender)
             draft = self._outbox.write(item, nonce, gas, fee)
             self._drafts[draft.hashes[0]] = draft
+            if len(self._drafts) > MOST_DRAFTS:
+                self._drafts.pop(next(iter(self._drafts)))
             raws.append(draft.raws[0])
         return raws
 

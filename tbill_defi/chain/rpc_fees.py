@@ -47,7 +47,8 @@ def fee_for(base_fee: int, tip: int, cap: int) -> Fee:
     """
     if base_fee > cap:
         raise LedgerError(
-            f"chain: the base fee is {gwei(base_fee)} per gas, above the cap of {gwei(cap)}; wait, or raise the cap",
+            f"chain: the base fee is {gwei(base_fee)} per gas, above the cap of {gwei(cap)}; wait, or raise "
+            "fee_cap_gwei in the home's ledger/chain.toml",
             "FeeAboveCap",
         )
     most = min(2 * base_fee + tip, cap)

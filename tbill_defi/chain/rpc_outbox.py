@@ -50,6 +50,8 @@ class Settings:
         A transaction not mined by then is an error; it may still be mined.
     patience_seconds
         After this long without being mined a transaction is looked after: sent again if dropped, raised if stuck.
+    lag_milliseconds
+        How far the servers behind one URL may lag one another before a missing block means that blocks were undone.
     log_range
         Blocks asked for at once; halved where the node wants less.
     """
@@ -59,6 +61,7 @@ class Settings:
     receipt_seconds: int = 180
     patience_seconds: int = 20
     poll_milliseconds: int = 10
+    lag_milliseconds: int = 1_500
     log_range: int = 10_000
 
 
@@ -137,7 +140,7 @@ class Outbox:
         """Raw receipts of drafts that were offered, in order; looks after them meanwhile."""
         found: dict[Draft, Any] = {}
         start = looked = monotonic()
-        pause = self._settings.poll_milliseconds
+        milliseconds = self._settings.poll_milliseconds
         while True:
             waiting = [draft for draft in group if draft not in found]
             trouble: LedgerError | None = None
@@ -155,8 +158,7 @@ class Outbox:
                 trouble = error
             if monotonic() - start >= self._settings.receipt_seconds:
                 raise self._not_mined(waiting[0], trouble)
-            sleep(timedelta(milliseconds=pause).total_seconds())
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            milliseconds = min(2 * pause(milliseconds), _LONGEST_PAUSE)
 
     def _not_mined(self, draft: Draft, trouble: LedgerError | None) -> LedgerError:
         if trouble is not None:
@@ -218,7 +220,7 @@ class Outbox:
             if not self._raise(draft):
                 raise LedgerError(
                     f"chain: the node wants more than {gwei(draft.fee.max_fee)} per gas, and the cap is "
-                    f"{gwei(self._settings.fee_cap)}; wait, or raise the cap",
+                    f"{gwei(self._settings.fee_cap)}; wait, or raise fee_cap_gwei in the home's ledger/chain.toml",
                     "FeeAboveCap",
                 )
             return False
@@ -278,6 +280,12 @@ class Outbox:
             f"{self._chain_id}",
             "NoFunds",
         )
+
+
+def pause(milliseconds: int) -> int:
+    """Wait; returns how long."""
+    sleep(timedelta(milliseconds=milliseconds).total_seconds())
+    return milliseconds
 
 
 def ether(wei: int) -> str:

@@ -37,6 +37,8 @@ the proxy is at the same address on every chain. It has no chain id and is the o
 DEPLOYMENT_GAS, ROLE_GAS = 60_000_000, 20_000_000
 """Gas whose cost a key must have before it starts: the administrator for the contracts, every other role for a few
 hundred transactions; the largest transaction reserves 2^24."""
+STEPS_AT_ONCE = 4
+"""Deployment steps simulated together: nodes bound the gas of a simulation, often to 50 million."""
 DEV_GIFT = 10 * 10**18
 """Wei that each key gets where ether is worth nothing."""
 
@@ -141,7 +143,8 @@ def deploy(
     steps = steps[chain.nonce(admin) - stored.first_nonce :]
     chain.records, chain.start_block, chain.decoder = stored.records, stored.start_block, decode_log
     ledger = Ledger(chain, keys)
-    ledger.send(steps)
+    for first in range(0, len(steps), STEPS_AT_ONCE):
+        ledger.send(steps[first : first + STEPS_AT_ONCE])
     return ledger
 
 

@@ -20,6 +20,7 @@ PASSPHRASE_FILE = "passphrase"  # noqa: S105 - the name of the file
 CLAIM_SECONDS = 2 * 365 * 86_400
 """How long the claims of a new ledger's first parties are valid."""
 PARTIES = ("desk", "dealer")
+NODE_SCHEMES = ("http:", "https:", "eth-tester:")
 CHAIN_FILE = "chain.toml"
 """In the ledger's folder of a home whose ledger is on a node."""
 
@@ -97,6 +98,8 @@ def create_ledger(
     LedgerError
         If there is a ledger already (code "Exists").
     """
+    if chain is None and url is not None and url.startswith(NODE_SCHEMES):
+        chain, url = url, None
     if chain is not None:
         if url is not None or at is not None:
             raise UsageError("ledger: a node has its own place and time; give neither url nor at with chain")
@@ -202,6 +205,10 @@ def open_ledger(
     LedgerError
         If there is none and it is not to be made (code "NotFound"), or `at` is given for one that is there ("Exists").
     """
+    if url is not None and url.startswith(NODE_SCHEMES):
+        raise UsageError(
+            "ledger: one on a node is opened by its home; `tbill init --chain URL` or create_ledger(chain=URL) makes it"
+        )
     if url is None and on_node(home):
         from tbill_defi.ledger.node import open_node_ledger
 

@@ -165,6 +165,16 @@ def test_made_written_and_read_again(url, tmp_path):
     assert caught.value.code == "NoJournal"
 
 
+def test_a_node_is_opened_by_home():
+    ledger = create_ledger("eth-tester:", keys=ring("desk", "dealer"))
+    assert ledger.books().parties() == ["dealer", "desk"]
+    for attempt in (lambda: open_ledger("http://127.0.0.1:1"), lambda: open_ledger("eth-tester:")):
+        with pytest.raises(UsageError, match="opened by its home"):
+            attempt()
+    with pytest.raises(UsageError, match="its own place and time"):
+        create_ledger("eth-tester:", at=START)
+
+
 @pytest.mark.node
 def test_a_node_that_was_started_anew(url, tmp_path):
     create_ledger(home=tmp_path, chain=url, light_keys=True)

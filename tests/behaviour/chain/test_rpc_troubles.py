@@ -187,6 +187,24 @@ def test_logs_in_ranges_as_small_as_the_node_likes():
     assert spans == [(n, min(n + 1, 20)) for n in range(4, 21, 2)]
 
 
+@pytest.mark.parametrize(("absences", "code"), [(0, None), (2, None), (99, "Reorganised")])
+def test_a_server_that_is_a_block_behind_is_no_reorganisation(absences, code):
+    """Behind one URL are several servers: a block that was read may be missing for a moment, not for long."""
+    missing = iter([False] * 3 + [True] * absences)
+
+    def block(which, _):
+        return None if which == "0x5" and next(missing, False) else head(5)
+
+    _, serving = scripted(eth_getLogs=[], eth_getBlockByNumber=block)
+    with serving as url:
+        chain = open_chain(url, settings=Settings(lag_milliseconds=600))
+        assert [list(chain.events()) for _ in range(4)] == [[]] * 4
+        if code is None:
+            assert chain.height == 5
+        else:
+            assert code_of(lambda: chain.height)[0] == code
+
+
 # --- stuck, dropped, overtaken ----------------------------------------------------------------------------------------
 
 
