@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from tbill_defi.core.errors import UsageError as UsageError
     from tbill_defi.instruments import Bill as Bill
     from tbill_defi.instruments import Bond as Bond
+    from tbill_defi.instruments import MarginRule as MarginRule
     from tbill_defi.instruments import Note as Note
+    from tbill_defi.instruments import Repo as Repo
     from tbill_defi.instruments import Security as Security
     from tbill_defi.instruments import read_security as read_security
     from tbill_defi.instruments import terms_hash as terms_hash
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from tbill_defi.ledger.ledger import Ledger as Ledger
     from tbill_defi.ledger.open import create_ledger as create_ledger
     from tbill_defi.ledger.open import open_ledger as open_ledger
+    from tbill_defi.ledger.repo import Repos as Repos
     from tbill_defi.market import read_auctions as read_auctions
     from tbill_defi.market import read_fedinvest as read_fedinvest
     from tbill_defi.market import read_par_yields as read_par_yields
@@ -66,6 +69,8 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.prices import dirty_price_from_yield as dirty_price_from_yield
     from tbill_defi.pricing.prices import yield_from_clean_price as yield_from_clean_price
     from tbill_defi.pricing.prices import yield_from_dirty_price as yield_from_dirty_price
+    from tbill_defi.pricing.repo import implied_repo_rate as implied_repo_rate
+    from tbill_defi.pricing.repo import repurchase_price as repurchase_price
     from tbill_defi.pricing.risk import convexity as convexity
     from tbill_defi.pricing.risk import dv01 as dv01
     from tbill_defi.pricing.risk import modified_duration as modified_duration
@@ -92,7 +97,16 @@ _HOME = {
         "UsageError",
     ),
     "tbill_defi.core.decision": ("Decision",),
-    "tbill_defi.instruments": ("Bill", "Bond", "Note", "Security", "read_security", "terms_hash"),
+    "tbill_defi.instruments": (
+        "Bill",
+        "Bond",
+        "MarginRule",
+        "Note",
+        "Repo",
+        "Security",
+        "read_security",
+        "terms_hash",
+    ),
     "tbill_defi.market": ("read_auctions", "read_fedinvest", "read_par_yields", "read_sofr", "sample_data"),
     "tbill_defi.market.store": ("MarketStore",),
     "tbill_defi.pricing.bills": (
@@ -109,6 +123,7 @@ _HOME = {
         "yield_from_clean_price",
         "yield_from_dirty_price",
     ),
+    "tbill_defi.pricing.repo": ("implied_repo_rate", "repurchase_price"),
     "tbill_defi.pricing.risk": ("convexity", "dv01", "modified_duration"),
     "tbill_defi.portfolio.holdings": ("Holdings",),
     "tbill_defi.portfolio.market_view": ("view",),
@@ -133,6 +148,7 @@ _HOME = {
     "tbill_defi.ledger.keyring": ("Keys",),
     "tbill_defi.ledger.ledger": ("Ledger",),
     "tbill_defi.ledger.open": ("create_ledger", "open_ledger"),
+    "tbill_defi.ledger.repo": ("Repos",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -20,6 +20,13 @@ from tbill_defi.pricing.prices import (
     yield_from_clean_price,
     yield_from_dirty_price,
 )
+from tbill_defi.pricing.repo import (
+    collateral_value,
+    implied_repo_rate,
+    purchase_price,
+    repo_value,
+    repurchase_price,
+)
 from tbill_defi.pricing.risk import (
     Measures,
     convexity,
@@ -39,12 +46,14 @@ __all__ = [
     "auction_price",
     "carried_back_price",
     "clean_price_from_yield",
+    "collateral_value",
     "convexity",
     "coupons_between",
     "dirty_price_from_yield",
     "discount_rate_from_price",
     "dv01",
     "forward_price_from_repo",
+    "implied_repo_rate",
     "investment_rate_from_price",
     "key_rate_durations",
     "macaulay_duration",
@@ -54,7 +63,10 @@ __all__ = [
     "official_accrued",
     "price_from_discount_rate",
     "price_from_investment_rate",
+    "purchase_price",
     "quantlib_bond",
+    "repo_value",
+    "repurchase_price",
     "yield_from_clean_price",
     "yield_from_dirty_price",
 ]

@@ -87,7 +87,9 @@ def implied_repo_rate(
         dates = {"settlement": settlement, "forward_settlement": forward_settlement}
         return forward_price_from_repo(security, dirty_price, repo_rate=rate, **dates) - target
 
-    return _root(excess, f"no repo rate within 100% takes {dirty_price:g} to {forward_dirty_price:g}")
+    days = (forward_settlement - settlement).days
+    lowest = max(-_HIGHEST_RATE, -REPO_YEAR_DAYS / days * (1 - 1e-9))  # money does not fall below nothing
+    return _root(excess, lowest, f"no repo rate within 100% takes {dirty_price:g} to {forward_dirty_price:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +177,9 @@ def _growth(start: date, end: date, repo_rate: float) -> float:
     return 1.0 + repo_rate * (end - start).days / REPO_YEAR_DAYS
 
 
-def _root(function: Callable[[float], float], failure: str) -> float:
-    """Zero of an increasing function of a rate in [-100%, 100%], to the last bit that matters."""
-    low, high = -_HIGHEST_RATE, _HIGHEST_RATE
+def _root(function: Callable[[float], float], lowest: float, failure: str) -> float:
+    """Zero of an increasing function of a rate in [lowest, 100%], to the last bit."""
+    low, high = lowest, _HIGHEST_RATE
     if function(low) > 0 or function(high) < 0:
         raise ConventionError(failure)
     for _ in range(_STEPS):
