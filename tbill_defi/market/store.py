@@ -195,6 +195,12 @@ class MarketStore:
                 self._replace(self._file(entry), merged)
         return report
 
+    def replace(self, data: MarketData) -> None:
+        """Store these frames in place of everything stored, each kind atomically."""
+        with self._one_writer():
+            for name, kind in KINDS.items():
+                self._replace(self._file(kind), getattr(data, name))
+
     @contextmanager
     def _one_writer(self) -> Iterator[None]:
         """Wait until no other process imports, so that no import is lost (on POSIX; elsewhere import one by one)."""

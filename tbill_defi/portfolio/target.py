@@ -199,28 +199,29 @@ class Weights:
         CUSIP -> share of NAV; at least 0, in sum at most 1.
     reasons
         CUSIP -> why, shown beside the order.
+
+    Raises
+    ------
+    ConventionError
+        If a weight is negative or no number, or they sum to more than 1.
     """
 
     weights: Mapping[str, float]
     lots: Lots
     reasons: Mapping[str, str]
 
+    def __post_init__(self) -> None:
+        for cusip, weight in self.weights.items():
+            if not weight >= 0:
+                raise ConventionError(f"weight of {cusip}: {weight} is not a share of NAV")
+        if sum(self.weights.values()) > 1 + 1e-9:
+            raise ConventionError(f"weights: their sum {sum(self.weights.values())} is more than 1")
+
     @classmethod
     def of(
         cls, weights: Mapping[str, float], *, lots: Lots | None = None, reasons: Mapping[str, str] | None = None
     ) -> Weights:
-        """Checked weights.
-
-        Raises
-        ------
-        ConventionError
-            If a weight is negative or they sum to more than 1.
-        """
-        for cusip, weight in weights.items():
-            if not weight >= 0:
-                raise ConventionError(f"weight of {cusip}: {weight} is not a share of NAV")
-        if sum(weights.values()) > 1 + 1e-9:
-            raise ConventionError(f"weights: their sum {sum(weights.values())} is more than 1")
+        """Weights with lots of $1,000 and no reasons, unless given. Raises what the class raises."""
         return cls(dict(weights), lots or Lots(), dict(reasons or {}))
 
 

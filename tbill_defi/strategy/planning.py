@@ -9,7 +9,7 @@ from tbill_defi.portfolio.dealing import DealingLimits
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import RebalancePlan
 from tbill_defi.portfolio.planner import build_plan
-from tbill_defi.portfolio.target import Optimize, Weights
+from tbill_defi.portfolio.target import Optimize, Target, Weights
 from tbill_defi.portfolio.view import View
 from tbill_defi.strategy.base import Strategy
 
@@ -38,6 +38,18 @@ def plan(
     TbillError
         What `portfolio.planner.build_plan` raises.
     """
+    target = decided(strategy, view, book)
+    return build_plan(target, view, book, strategy=strategy.identity(), counterparty=counterparty, dealing=dealing)
+
+
+def decided(strategy: Strategy[Any], view: View, book: Holdings) -> Target:
+    """The target a strategy answers, its own errors named.
+
+    Raises
+    ------
+    UsageError
+        If the strategy's own code fails or answers something that is not a target.
+    """
     try:
         target = strategy.decide(view, book)
     except TbillError:
@@ -48,4 +60,4 @@ def plan(
         raise UsageError(
             f"strategy {strategy.name()} answered a {type(target).__name__}; expected Weights.of(...) or maximize(...)"
         )
-    return build_plan(target, view, book, strategy=strategy.identity(), counterparty=counterparty, dealing=dealing)
+    return target
