@@ -20,6 +20,7 @@ const DEPLOYABLE = {
   PriceOracle: "src/oracle/PriceOracle.sol",
   Issuance: "src/life/Issuance.sol",
   RepoFacility: "src/repo/RepoFacility.sol",
+  OptionBook: "src/option/OptionBook.sol",
   SecurityToken: "src/SecurityToken.sol",
   Settlement: "src/Settlement.sol",
 };
