@@ -23,6 +23,7 @@ CONTRACTS = (
     "Issuance",
     "CouponPayer",
     "RepoFacility",
+    "OptionBook",
 )
 
 

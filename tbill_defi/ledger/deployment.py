@@ -80,6 +80,7 @@ class Contracts:
     issuance: bytes
     coupon_payer: bytes
     repo_facility: bytes
+    option_book: bytes
 
     def to_extras(self) -> dict[str, str]:
         """As the ledger's genesis records them."""
@@ -130,6 +131,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     issuance = place("Issuance", manager, settlement, usd, identities)
     payer = place("CouponPayer", manager, usd, identities)
     facility = place("RepoFacility", settlement, usd, payer, oracle)
+    options = place("OptionBook", settlement, usd)
     contracts = Contracts(
         access_manager=manager,
         asset_registry=assets,
@@ -143,6 +145,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
         issuance=issuance,
         coupon_payer=payer,
         repo_facility=facility,
+        option_book=options,
     )
     return contracts, codes
 

@@ -6,17 +6,15 @@ of that date, both half up at 6 decimals: what the contract adds up again is the
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
 
 from tbill_defi.core.clock import new_york_midnight
-from tbill_defi.core.errors import PlanError, UsageError
+from tbill_defi.core.errors import UsageError
 from tbill_defi.core.money import UNITS_PER_DOLLAR, decimal_price, round_decimal
-from tbill_defi.instruments import Security
+from tbill_defi.ledger.accrual import accrual_period
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.oracle import MAX_QUOTES, Oracle, OracleQuote, OracleRound
 from tbill_defi.portfolio.metrics import RATINGS
@@ -70,32 +68,6 @@ def _quote(view: View, index: int) -> OracleQuote | None:
 
 def _scaled(value: Decimal, places: int) -> int:
     return int(value.scaleb(places))
-
-
-def accrual_period(security: Security, day: date) -> dict[str, Any] | None:
-    """Coupon and quasi-coupon dates of the contract's accrual at `day`: fields of `OracleQuote`.
-
-    Empty for a bill; None in the third half-year of a long first coupon period, which the contract does not know.
-    """
-    flows = security.resolve()
-    if not flows.rate:
-        return {}
-    end = bisect_right(flows.quasi_dates, day)
-    previous = flows.quasi_dates[end - 1]
-    start = previous if end > flows.first_flow else flows.accrual_start
-    prior = flows.quasi_dates[end - 2] if start < previous else None
-    if prior is not None and start < prior:
-        return None
-    coupon = flows.rate * 10**7  # percent of face to 10^-9
-    if coupon.denominator != 1:
-        raise PlanError(f"{security.cusip}: coupon {float(flows.rate) / 100} is finer than the oracle's 10^-9")
-    return {
-        "coupon_e9": int(coupon),
-        "accrual_start": start,
-        "prior_coupon": prior,
-        "previous_coupon": previous,
-        "next_coupon": flows.quasi_dates[end],
-    }
 
 
 def rounds_of(quotes: Sequence[OracleQuote], *, after: int, day: date, observed_at: int) -> list[OracleRound]:

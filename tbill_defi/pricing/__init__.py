@@ -9,8 +9,11 @@ from tbill_defi.pricing.bills import (
 from tbill_defi.pricing.bootstrap import Interpolation
 from tbill_defi.pricing.carry import carried_back_price, coupons_between, forward_price_from_repo
 from tbill_defi.pricing.curve import Curve
+from tbill_defi.pricing.hull_white import hull_white_option, implied_sigma
 from tbill_defi.pricing.interop import quantlib_bond
 from tbill_defi.pricing.keyrates import KeyRates, key_rate_durations
+from tbill_defi.pricing.option_forward import OptionKind, OptionValue
+from tbill_defi.pricing.options import black_option, implied_volatility
 from tbill_defi.pricing.prices import (
     accrued_interest,
     auction_price,
@@ -42,8 +45,11 @@ __all__ = [
     "Interpolation",
     "KeyRates",
     "Measures",
+    "OptionKind",
+    "OptionValue",
     "accrued_interest",
     "auction_price",
+    "black_option",
     "carried_back_price",
     "clean_price_from_yield",
     "collateral_value",
@@ -53,7 +59,10 @@ __all__ = [
     "discount_rate_from_price",
     "dv01",
     "forward_price_from_repo",
+    "hull_white_option",
     "implied_repo_rate",
+    "implied_sigma",
+    "implied_volatility",
     "investment_rate_from_price",
     "key_rate_durations",
     "macaulay_duration",

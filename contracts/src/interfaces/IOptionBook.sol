@@ -49,9 +49,9 @@ interface IOptionBook {
     event OptionExpired(bytes32 indexed id, address indexed writer, bool bought);
     event OptionWithdrawn(bytes32 indexed id, address indexed writer);
 
-    /// @notice Sets the caller's collateral aside; he is the writer. A call needs a hold of his on the whole face, named
-    /// by the option's id, for the holder, with this book as notary, until the last second of the window. A put takes
-    /// the payment from his allowance.
+    /// @notice Sets the caller's collateral aside; he is the writer.
+    /// @dev A call needs a hold of his on the whole face, named by the option's id, for the holder, with this book as
+    /// notary, until the last second of the window. A put takes the payment from his allowance.
     function write(OptionTerms calldata terms) external returns (bytes32 id);
 
     /// @notice Delivers a written option to its holder against the premium, in one transaction. Anyone may bring it.

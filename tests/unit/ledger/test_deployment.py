@@ -50,6 +50,13 @@ OPEN = {
         "redeemOne": "Issuance itself",
         "setAuthority": "the AccessManager itself, on the administrator's word",
     },
+    "OptionBook": {
+        "write": "the writer, against collateral of his own",
+        "buy": "by the holder's and the writer's signatures",
+        "exercise": "by the holder's signature, inside the window",
+        "expire": "anyone after the window: it only frees collateral",
+        "withdraw": "the writer, while nobody has bought",
+    },
     "RepoFacility": {
         "open": "by both parties' signatures",
         "mark": "anyone: it states what is true",
@@ -176,6 +183,7 @@ def targets(bench):
         "Issuance": places.issuance,
         "CouponPayer": places.coupon_payer,
         "RepoFacility": places.repo_facility,
+        "OptionBook": places.option_book,
         "SecurityToken": bench.note,
     }
 
