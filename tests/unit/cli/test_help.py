@@ -1,6 +1,8 @@
 """Help, version and completion."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -58,6 +60,11 @@ def test_strategy_options_are_mentioned(nothing):
     text = " ".join(nothing("plan", "--help").out.split())
     assert "--rungs 8" in text
     assert "tbill strategies" in text
+
+
+def test_the_package_runs_as_a_module():
+    run = subprocess.run([sys.executable, "-m", "tbill_defi", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("tbill_defi ")
 
 
 def test_version(nothing):
