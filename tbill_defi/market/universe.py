@@ -86,7 +86,7 @@ def universe_on(day: date, auctions: Iterable[Row], sheets: Iterable[Row]) -> Un
     for cusip, rows in by_cusip.items():
         if min(row["originalIssueDate"] or row["issueDate"] for row in rows) > day:
             not_issued.add(cusip)
-        elif kind := _excluded_auction(rows):
+        elif kind := excluded_auction(rows):
             excluded.setdefault(kind, set()).add(cusip)
         else:
             listings[cusip] = Listing(terms_from_auctions(rows), "auction", False)
@@ -108,7 +108,8 @@ def universe_on(day: date, auctions: Iterable[Row], sheets: Iterable[Row]) -> Un
     )
 
 
-def _excluded_auction(rows: Sequence[Row]) -> str | None:
+def excluded_auction(rows: Sequence[Row]) -> str | None:
+    """The type of a security without a pricer here ("TIPS", "FRN", "callable"), from its auction records; else None."""
     first = rows[0]
     if first["tips"] or first["type"] == "TIPS":
         return "TIPS"

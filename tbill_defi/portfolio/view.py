@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dates
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -92,8 +93,8 @@ class View:
     settlement_date: dates.date
     market_settlement_date: dates.date
     securities: tuple[Security, ...]
-    bid: tuple[Quote | None, ...] = field(repr=False)
-    offer: tuple[Quote | None, ...] = field(repr=False)
+    bid: Sequence[Quote | None] = field(repr=False)
+    offer: Sequence[Quote | None] = field(repr=False)
     bid_dirty: Floats = field(repr=False)
     mid_dirty: Floats = field(repr=False)
     offer_dirty: Floats = field(repr=False)
@@ -118,10 +119,14 @@ class View:
         for name in ARRAYS:
             getattr(self, name).setflags(write=False)
 
-    @property
+    @cached_property
     def cusips(self) -> tuple[str, ...]:
         """CUSIPs in the order of the arrays."""
         return tuple(security.cusip for security in self.securities)
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {cusip: place for place, cusip in enumerate(self.cusips)}
 
     def index(self, cusip: str) -> int:
         """Position of a CUSIP in the arrays.
@@ -131,9 +136,8 @@ class View:
         UnknownSecurity
             If it is not in the view, saying what is known of it.
         """
-        for position, security in enumerate(self.securities):
-            if security.cusip == cusip:
-                return position
+        if cusip in self._places:
+            return self._places[cusip]
         for kind, cusips in self.excluded.items():
             if cusip in cusips:
                 raise UnknownSecurity(f"{cusip} is {kind}: in the market on {self.date}, but no pricer takes it yet")
