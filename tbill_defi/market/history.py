@@ -2,12 +2,12 @@
 
 An implied issue stands for one that the Treasury's regular calendar says there was and of which no auction record is
 known on its issue date. Calendar, the same in all years: 2, 5 and 7-year notes each month end; 3-year notes on the
-15th of each month; 10-year notes, 20 and 30-year bonds on the 15th of February, May, August and November; 26-week bills
-each Thursday, 52-week bills every fourth (from 2020-01-02 both ways). A 13-week bill is a reopening of a longer one
-and makes a security only where that was not issued. A tenor is issued while the Treasury publishes its par yield: no
-30-year from 2002-02-19 to 2006-02-08, no 20-year before 1993-10-01. Coupons are the tenor's par yield on the last curve
-before the issue date, rounded down to 1/8 of a percent, at least 1/8. What was issued before the first curve carries the
-first curve's coupon.
+15th of each month; 10-year notes, 20 and 30-year bonds on the 15th of February, May, August and November; 26-week
+bills each Thursday, 52-week bills every fourth (from 2020-01-02 both ways). A 13-week bill is a reopening of a longer
+one and makes a security only where that was not issued. A tenor is issued while the Treasury publishes its par yield:
+no 30-year from 2002-02-19 to 2006-02-08, no 20-year before 1993-10-01. Coupons are the tenor's par yield on the last
+curve before the issue date, rounded down to 1/8 of a percent, at least 1/8. What was issued before the first curve
+carries the first curve's coupon.
 
 Identifiers have the form of a CUSIP and cannot be one: `#`, the tenor in years (02 to 30) or TB for a bill, and the
 maturity as YYMMDD: `#10000215` is a 10-year note due 2000-02-15. No US security's CUSIP begins with `#`.
@@ -128,7 +128,7 @@ def _implied(curves: Sequence[Row], recorded: Sequence[Issue]) -> Iterator[Issue
         for dated in _calendar(years, first, last):
             issued, maturity = SETTLEMENT.following(dated), _maturity(dated, years)
             row = _last_curve(curves, days, issued)
-            rate = row and row[f"{years} Yr"]
+            rate = None if row is None else row[f"{years} Yr"]
             if rate is None or maturity <= first or issued > last:
                 continue
             if coupons.get(_place(years, maturity), date.max) > issued + timedelta(days=LATE_DAYS):
@@ -167,7 +167,7 @@ def _last_curve(curves: Sequence[Row], days: Sequence[date], issued: date) -> Ro
 
 def par_coupon(rate: float) -> float:
     """A par yield rounded down to 1/8 of a percent, at least 1/8, as at auctions; decimal."""
-    return max(int(round(rate * 1e8)) // (10**8 // EIGHTHS), 1) / EIGHTHS
+    return max(round(rate * 1e8) // (10**8 // EIGHTHS), 1) / EIGHTHS
 
 
 def _coupon_security(years: int, dated: date, issued: date, maturity: date, rate: float) -> Note | Bond:

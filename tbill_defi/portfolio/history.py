@@ -1,8 +1,8 @@
 """Views of past days, fast: the same `View` as the live one, priced by the day's own curve.
 
-For a day T the curve is log-linear through its par yields; a security's mid is its model price for T+1, the dealer's bid
-and offer half the tabulated spread away, carried back to T at the day's repo rate: the recipe of `portfolio.market_view`
-without a price sheet. Nothing known after T enters a view; `market_hash` names all that does.
+For a day T the curve is log-linear through its par yields; a security's mid is its model price for T+1, the dealer's
+bid and offer half the tabulated spread away, carried back to T at the day's repo rate: the recipe of
+`portfolio.market_view` without a price sheet. Nothing known after T enters a view; `market_hash` names all that does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tbill_defi.portfolio.market_view import DAYS_PER_YEAR, DOWNGRADE, MODEL_NO_
 from tbill_defi.portfolio.view import Floats, Quote, View
 from tbill_defi.pricing.bootstrap import node_date, tenor_months
 from tbill_defi.pricing.curve_grid import CurveGrid, Ints
-from tbill_defi.pricing.lines import FlowTable, LineRisk, Lines, day_number
+from tbill_defi.pricing.lines import Bools, FlowTable, LineRisk, Lines, day_number
 
 FORMAT = "tbill_defi history, version 1"
 MICRO = 1_000_000
@@ -237,7 +237,7 @@ class HistoricalMarket:
         return self._assemble(row, table, index, marks, tuple(bool(flag) for flag in implied))
 
     @cached_property
-    def _implied(self) -> Floats:
+    def _implied(self) -> Bools:
         return np.array([issue.source == "implied" for issue in self.issues.issues])
 
     def _par_securities(self, row: int, held: Mapping[str, Security]) -> list[Security]:
@@ -307,10 +307,10 @@ class HistoricalMarket:
 
 
 def par_security(tenor: str, day: date, rate: float) -> Security:
-    """The security that is worth par on a day's curve: a bill under a year, else a note or bond with the yield as coupon.
+    """The security worth par on a day's curve: a bill under a year, else a note or bond with the yield as coupon.
 
-    Its identifier has the form of a CUSIP and cannot be one: `@`, the tenor ("3M", "6W" for 1.5 months, "10"), and the
-    issue date as YYMMDD.
+    Its identifier has the form of a CUSIP and cannot be one: `@`, the tenor ("3M", "6W" for 1.5 months, "10"), and
+    the issue date as YYMMDD.
     """
     months = tenor_months(tenor)
     maturity = node_date(day, months)

@@ -45,10 +45,10 @@ def lots_from_weights(target: Weights, view: View, holdings: Holdings, dealing: 
         )
     change = wanted * lot - held
     trade = np.where(change > 0, change // lot, -(-change // lot))
-    for index in np.flatnonzero(trade > 0):
+    for index in np.flatnonzero(trade > 0).tolist():
         if view.offer[index] is None:
             raise PlanError(f"{view.cusips[index]}: no offer on {view.date}; it cannot be bought")
-    for index in np.flatnonzero(trade < 0):
+    for index in np.flatnonzero(trade < 0).tolist():
         sellable = 0 if view.bid[index] is None else holdings.available(view.cusips[index]) // lot
         trade[index] = max(trade[index], -sellable)
     return _affordable(cut(trade, dealing, view, lot), lot, view, holdings.cash_units)
