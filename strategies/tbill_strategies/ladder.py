@@ -7,6 +7,9 @@ from pydantic import Field
 
 from tbill_defi import Holdings, Infeasible, Lots, Strategy, StrategyConfig, View, Weights
 
+TENORS = ("2 Yr", "3 Yr", "5 Yr", "7 Yr", "10 Yr", "20 Yr", "30 Yr")
+"""A ladder out to one of these wants it to be issued: there was no 30-year from February 2002 to February 2006."""
+
 
 class LadderConfig(StrategyConfig):
     """Settings of `Ladder`."""
@@ -33,10 +36,16 @@ class Ladder(Strategy[LadderConfig]):
             raise Infeasible(f"ladder: {config.rungs} rungs, but only {usable.size} securities can be held")
         weights: dict[str, float] = {}
         reasons: dict[str, str] = {}
+        longest = f"{config.longest_years:g} Yr"
+        if longest in TENORS and longest not in view.curve:
+            tenors = ", ".join(view.curve)
+            raise Infeasible(f"ladder: no {longest} is issued on {view.date}; the tenors with a par yield are {tenors}")
         for rung in range(1, config.rungs + 1):
             due = config.longest_years * rung / config.rungs
-            free = [i for i in usable if view.cusips[i] not in weights]
-            best = min(free, key=lambda i: (round(abs(float(view.years_to_maturity[i]) - due), 3), -view.yield_[i]))
+            distance = np.abs(view.years_to_maturity[usable] - due).round(3)
+            place = np.lexsort((-view.yield_[usable], distance))[0]
+            best = int(usable[place])
+            usable = np.delete(usable, place)
             weights[view.cusips[best]] = (1.0 - config.cash_weight) / config.rungs
             reasons[view.cusips[best]] = f"rung {rung} of {config.rungs}, due in {due:.2f} y"
         for cusip in book.positions:

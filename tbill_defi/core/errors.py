@@ -70,6 +70,10 @@ class PlanError(TbillError):
     exit_code = 5
 
 
+class LookAhead(PlanError):
+    """A strategy reached for more than its view and holdings: a file, the network, another object's memory."""
+
+
 class ComplianceRejection(TbillError):
     """The contracts' rules refuse a transfer; carries every decision that is not ok."""
 

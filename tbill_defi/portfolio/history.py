@@ -8,12 +8,11 @@ bid and offer half the tabulated spread away, carried back to T at the day's rep
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import date
 from functools import cached_property, lru_cache
-from typing import Literal, overload
+from typing import Literal
 
 import numpy as np
 
@@ -26,57 +25,16 @@ from tbill_defi.market.history import LONGEST_NOTE_YEARS, IssueHistory, issue_hi
 from tbill_defi.market.par_yields import TENORS
 from tbill_defi.portfolio import spreads
 from tbill_defi.portfolio.market_view import DAYS_PER_YEAR, DOWNGRADE, MODEL_NO_SPREAD
-from tbill_defi.portfolio.view import Floats, Quote, View
+from tbill_defi.portfolio.quotes import MICRO, ModelQuotes, to_micro
+from tbill_defi.portfolio.view import Floats, View
 from tbill_defi.pricing.bootstrap import node_date, tenor_months
 from tbill_defi.pricing.curve_grid import CurveGrid, Ints
 from tbill_defi.pricing.lines import Bools, FlowTable, LineRisk, Lines, day_number
 
 FORMAT = "tbill_defi history, version 1"
-MICRO = 1_000_000
 SPREAD_DIGITS = 10**10
 Universe = Literal["issued", "par"]
 Costs = Literal["table", "none"]
-
-
-def to_micro(prices: Floats) -> Ints:
-    """Prices as whole 10^-6, half up: what `decimal_price` trades."""
-    rounded: Ints = np.floor(prices * MICRO + 0.5).astype(np.int64)
-    return rounded
-
-
-def _decimal(micro: int) -> Decimal:
-    return Decimal(micro).scaleb(-6)
-
-
-class ModelQuotes(Sequence["Quote | None"]):
-    """One side of the dealer's market; a `Quote` is made when it is looked at.
-
-    Arrays are [n] int64: prices in 10^-6 per 100 face, `settlement` days since 1970-01-01, `regular` -1 where the
-    security matures by T+1.
-    """
-
-    def __init__(self, clean: Ints, quoted_dirty: Ints, settlement: Ints, accrued: Ints, dirty: Ints, regular: Ints):
-        self.arrays = (clean, quoted_dirty, settlement, accrued, dirty, regular)
-
-    def __len__(self) -> int:
-        return len(self.arrays[0])
-
-    @overload
-    def __getitem__(self, index: int) -> Quote | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Quote | None]: ...
-    def __getitem__(self, index: int | slice) -> Quote | Sequence[Quote | None] | None:
-        if isinstance(index, slice):
-            return tuple(self[i] for i in range(*index.indices(len(self))))
-        clean, quoted, settles, accrued, dirty, regular = (int(array[index]) for array in self.arrays)
-        return Quote(
-            quoted_clean_price=_decimal(clean),
-            quoted_dirty_price=_decimal(quoted),
-            quote_settlement_date=date(1970, 1, 1) + timedelta(days=settles),
-            accrued=_decimal(accrued),
-            dirty_price=_decimal(dirty),
-            regular_dirty_price=None if regular < 0 else _decimal(regular),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +138,7 @@ class HistoricalMarket:
         """Prices of securities (places in `table`) on days (`rows`), one line each."""
         day, regular = self.grid.days[rows], self._regular[rows]
         settlement = np.where(table.maturity[index] > regular, regular, day)
-        rates = self._repo_rates[rows]
+        rates = self.repo_rates[rows]
         lines = Lines(table, index, settlement)
         dirty = lines.dirty_on(self.grid, rows)
         yields = lines.yields(dirty)
@@ -199,7 +157,8 @@ class HistoricalMarket:
         return Marks(lines, clean, yields, lines.risk(yields), mid, *sides)
 
     @cached_property
-    def _repo_rates(self) -> Floats:
+    def repo_rates(self) -> Floats:
+        """[n_days] `repo` as numbers."""
         return np.array([repo.rate for repo in self.repo])
 
     # --- views ----------------------------------------------------------------------------------------------------

@@ -166,6 +166,17 @@ class MaxWeight(Constraint):
 
 
 @dataclass(frozen=True)
+class ResolvedLimits(Constraint):
+    """Limits that were resolved against a view elsewhere."""
+
+    resolved: tuple[Limit, ...]
+
+    def limits(self, view: View) -> Sequence[Limit]:
+        """These, for the view they were resolved against."""
+        return self.resolved
+
+
+@dataclass(frozen=True)
 class Turnover:
     """Half of all that is bought and sold, at mid, is at most this share of NAV before the trade."""
 

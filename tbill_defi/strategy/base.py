@@ -35,6 +35,10 @@ class Strategy(ABC, Generic[C]):
     """
 
     config_type: ClassVar[type[StrategyConfig]] = StrategyConfig
+    universe: ClassVar[str] = "issued"
+    """What a backtest offers it unless told otherwise: "issued" securities, or the day's "par" curve as securities."""
+    schedule: ClassVar[str] = "monthly"
+    """When a backtest asks it unless told otherwise; see `backtest.schedule`."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

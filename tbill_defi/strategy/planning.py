@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 from tbill_defi.core.errors import TbillError, UsageError
 from tbill_defi.portfolio.dealing import DealingLimits
 from tbill_defi.portfolio.holdings import Holdings
-from tbill_defi.portfolio.plan import RebalancePlan
+from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
 from tbill_defi.portfolio.planner import build_plan
 from tbill_defi.portfolio.target import Optimize, Target, Weights
 from tbill_defi.portfolio.view import View
-from tbill_defi.strategy.base import Strategy
 
 DEALER = "dealer"
 
 
+class Decider(Protocol):
+    """A strategy, or what stands for one: `Strategy` here, `IsolatedStrategy` in a process of its own."""
+
+    def decide(self, view: View, book: Holdings) -> Target:
+        """The target for a view and holdings."""
+        ...
+
+    def identity(self) -> StrategyIdentity:
+        """Name, source hash and configuration."""
+        ...
+
+    def name(self) -> str:
+        """The strategy's name."""
+        ...
+
+
 def plan(
-    strategy: Strategy[Any],
+    strategy: Decider,
     view: View,
     book: Holdings,
     *,

@@ -1,0 +1,1 @@
+"""The past, day by day: the same strategies and plans as live, integer books, and contracts beside them."""

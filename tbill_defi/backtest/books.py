@@ -1,0 +1,241 @@
+"""The desk's books in a backtest: integers, double entry, balanced on every day.
+
+Each line moves units of one asset from one account to another, so the accounts of an asset always sum to zero. The
+accounts are "desk", "dealer", "treasury" (the issuer), "investor" (who gave the capital) and "receivable" (coupons the
+desk is entitled to and has not been paid).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+from functools import lru_cache
+
+from tbill_defi.conventions import SETTLEMENT
+from tbill_defi.core.errors import PlanError
+from tbill_defi.instruments import Security
+from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
+
+DESK, DEALER, TREASURY, INVESTOR, RECEIVABLE = "desk", "dealer", "treasury", "investor", "receivable"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the journal.
+
+    Attributes
+    ----------
+    kind
+        "capital", "trade", "entitlement", "coupon", "redemption".
+    giver, receiver
+        Accounts: credited, debited.
+    asset
+        "USD" or a CUSIP; `units` are 10^-6 dollar, of face for a security.
+    reference
+        Plan hash of a trade; CUSIP and date of a coupon or redemption.
+    """
+
+    day: date
+    kind: str
+    giver: str
+    receiver: str
+    asset: str
+    units: int
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A coupon or principal that the desk is entitled to.
+
+    Attributes
+    ----------
+    kind
+        "coupon" or "redemption".
+    nominal, payment
+        Date by the terms; the good settlement day it is paid on.
+    face, cash
+        Base units.
+    """
+
+    kind: str
+    cusip: str
+    nominal: date
+    payment: date
+    face: int
+    cash: int
+
+
+@lru_cache(maxsize=8192)
+def _coupons(security: Security) -> tuple[tuple[date, Fraction], ...]:
+    flows = security.resolve()
+    rates = [flows.rate * fraction / 100 for fraction in flows.fractions]
+    return tuple((day, rate) for day, rate in zip(flows.payment_dates, rates, strict=True) if rate)
+
+
+def coupons_due(security: Security, face: int, after: date, until: date) -> Iterator[Due]:
+    """Coupons with after < date <= until, of a position held at the start of their dates.
+
+    Cash is floor(face x coupon fraction): the holder bears the rounding, as `CouponPayer` does it.
+    """
+    for day, rate in _coupons(security):
+        if after < day <= until:
+            cash = face * rate.numerator // rate.denominator
+            yield Due("coupon", security.cusip, day, SETTLEMENT.following(day), face, cash)
+
+
+@dataclass
+class Books:
+    """Balances and what is due; every change is a `Line`.
+
+    Attributes
+    ----------
+    balances
+        Asset -> account -> units; each asset sums to zero.
+    securities
+        Terms of what the desk holds.
+    dues
+        Entitlements not yet paid.
+    """
+
+    balances: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    securities: dict[str, Security] = field(default_factory=dict)
+    dues: list[Due] = field(default_factory=list)
+
+    @property
+    def cash(self) -> int:
+        """The desk's dollars, base units."""
+        return self.balances[CURRENCY][DESK]
+
+    @property
+    def receivable(self) -> int:
+        """Coupons entitled to and unpaid, base units."""
+        return self.balances[CURRENCY][RECEIVABLE]
+
+    def positions(self) -> dict[str, int]:
+        """CUSIP -> face of everything the desk holds, matured and unpaid included, by CUSIP."""
+        return {cusip: self.balances[cusip][DESK] for cusip in sorted(self.securities)}
+
+    def live_positions(self) -> dict[str, int]:
+        """CUSIP -> face of what has not matured, by CUSIP."""
+        matured = {due.cusip for due in self.dues if due.kind == "redemption"}
+        return {cusip: face for cusip, face in self.positions().items() if cusip not in matured}
+
+    @property
+    def matured(self) -> int:
+        """Principal that has matured and is not yet paid, base units."""
+        return sum(due.cash for due in self.dues if due.kind == "redemption")
+
+    # --- what happens ---------------------------------------------------------------------------------------------
+
+    def capital(self, day: date, units: int) -> list[Line]:
+        """The investor's cash arrives."""
+        return [self._move(Line(day, "capital", INVESTOR, DESK, CURRENCY, units, ""))]
+
+    def entitle(self, after: date, until: date) -> tuple[list[Line], list[Due]]:
+        """Coupons and maturities with after < date <= until, for the positions of now."""
+        lines, found = [], []
+        for cusip, face in self.live_positions().items():
+            security = self.securities[cusip]
+            for due in coupons_due(security, face, after, until):
+                reference = f"{cusip} {due.nominal}"
+                if due.cash:
+                    line = Line(until, "entitlement", TREASURY, RECEIVABLE, CURRENCY, due.cash, reference)
+                    lines.append(self._move(line))
+                found.append(due)
+            if after < security.maturity_date <= until:
+                payment = SETTLEMENT.following(security.maturity_date)
+                found.append(Due("redemption", cusip, security.maturity_date, payment, face, face))
+        self.dues += found
+        return lines, found
+
+    def pay(self, day: date) -> tuple[list[Line], list[Due]]:
+        """Everything that is payable on or before a day is paid."""
+        paid = sorted(
+            (due for due in self.dues if due.payment <= day), key=lambda due: (due.nominal, due.kind, due.cusip)
+        )
+        lines = []
+        for due in paid:
+            reference = f"{due.cusip} {due.nominal}"
+            if due.kind == "coupon":
+                if due.cash:
+                    lines.append(self._move(Line(day, "coupon", RECEIVABLE, DESK, CURRENCY, due.cash, reference)))
+                continue
+            lines.append(self._move(Line(day, "redemption", DESK, TREASURY, due.cusip, due.face, reference)))
+            lines.append(self._move(Line(day, "redemption", TREASURY, DESK, CURRENCY, due.cash, reference)))
+            del self.securities[due.cusip]
+        self.dues = [due for due in self.dues if due.payment > day]
+        return lines, paid
+
+    def trade(self, plan: RebalancePlan) -> list[Line]:
+        """The legs of a plan, all at once."""
+        for order in plan.orders:
+            if order.side == "buy":
+                self.securities[order.cusip] = order.security
+        lines = [
+            self._move(Line(plan.trade_date, "trade", leg.from_party, leg.to_party, leg.asset, leg.amount, plan.hash))
+            for leg in plan.legs
+        ]
+        for cusip in [cusip for cusip in self.securities if not self.balances[cusip][DESK]]:
+            del self.securities[cusip]
+        return lines
+
+    def _move(self, line: Line) -> Line:
+        accounts = self.balances[line.asset]
+        accounts[line.giver] -= line.units
+        accounts[line.receiver] += line.units
+        return line
+
+    def check(self, day: date) -> None:
+        """Debits equal credits in each asset, and the desk owes nothing.
+
+        Raises
+        ------
+        PlanError
+            If they do not: the run stops before anything more is built on it.
+        """
+        for asset, accounts in self.balances.items():
+            if sum(accounts.values()) or accounts[DESK] < 0 or accounts[RECEIVABLE] < 0:
+                raise PlanError(f"books of {day}: {asset} does not balance: {dict(accounts)}")
+        if sum(due.cash for due in self.dues if due.kind == "coupon") != self.receivable:
+            raise PlanError(f"books of {day}: receivables are not the coupons due")
+
+    # --- storing --------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, object]:
+        """JSON form; base units as text."""
+        return {
+            "balances": {
+                asset: {account: str(units) for account, units in accounts.items() if units}
+                for asset, accounts in self.balances.items()
+                if any(accounts.values())
+            },
+            "securities": [s.model_dump(mode="json", exclude_none=True) for s in self.securities.values()],
+            "dues": [
+                [d.kind, d.cusip, d.nominal.isoformat(), d.payment.isoformat(), str(d.face), str(d.cash)]
+                for d in self.dues
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> Books:
+        """The books that `to_json` wrote."""
+        from tbill_defi.instruments import read_security
+
+        books = cls()
+        raw: dict[str, dict[str, str]] = value["balances"]  # type: ignore[assignment]
+        for asset, accounts in raw.items():
+            for account, units in accounts.items():
+                books.balances[asset][account] = int(units)
+        terms: list[dict[str, object]] = value["securities"]  # type: ignore[assignment]
+        for security in map(read_security, terms):
+            books.securities[security.cusip] = security
+        dues: list[list[str]] = value["dues"]  # type: ignore[assignment]
+        books.dues = [
+            Due(kind, cusip, date.fromisoformat(nominal), date.fromisoformat(payment), int(face), int(cash))
+            for kind, cusip, nominal, payment, face, cash in dues
+        ]
+        return books

@@ -1,0 +1,140 @@
+"""What a backtest found: daily table, journal, returns, drawdown, and one hash of all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tbill_defi.backtest.settings import Settings
+from tbill_defi.core.money import UNITS_PER_DOLLAR
+
+DAYS_PER_YEAR = 365.25
+
+
+@dataclass(frozen=True)
+class Drawdown:
+    """The deepest fall of NAV from an earlier high: share of the high, its date, the low's."""
+
+    depth: float
+    peak: date
+    trough: date
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """A finished run.
+
+    Attributes
+    ----------
+    daily
+        One row a day, `valuation.SCHEMA`.
+    journal
+        Every line of the books, `checkpoint.JOURNAL_SCHEMA`.
+    run_hash
+        Hash over settings, data, strategy source, every event and the final NAV; 0x and 64 digits. It does not depend
+        on where the run was interrupted, nor on whether contracts kept books beside it.
+    events
+        Capital, orders, coupons, redemptions.
+    ledger
+        "arrays", or "revm": the contracts agreed with the arrays on every day.
+    compared_days
+        Days on which the two were compared.
+    files
+        What was written: name -> path.
+    """
+
+    settings: Settings
+    daily: pl.DataFrame
+    journal: pl.DataFrame
+    run_hash: str
+    events: int
+    ledger: str
+    compared_days: int
+    files: dict[str, Path]
+
+    @property
+    def first_day(self) -> date:
+        """First day of the run."""
+        found: date = self.daily["date"][0]
+        return found
+
+    @property
+    def last_day(self) -> date:
+        """Last day of the run."""
+        found: date = self.daily["date"][-1]
+        return found
+
+    @property
+    def final_nav_units(self) -> int:
+        """NAV at mid on the last day, base units."""
+        return int(self.daily["nav_units"][-1])
+
+    @cached_property
+    def _daily_returns(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """[n_days] growth factors of NAV, and before costs."""
+        nav = self.daily["nav_units"].to_numpy().astype(np.float64)
+        before = np.concatenate([[self.settings.capital_units], nav[:-1]])
+        cost = self.daily["cost"].to_numpy() * UNITS_PER_DOLLAR
+        return nav / before, (nav - cost) / before
+
+    def returns_by_year(self, *, before_costs: bool = False) -> dict[str, float]:
+        """Calendar year -> total return, decimal; the first and last year as far as the run goes."""
+        factors = self._daily_returns[1 if before_costs else 0]
+        years = self.daily["date"].dt.year().to_numpy()
+        return {str(year): float(np.prod(factors[years == year]) - 1.0) for year in np.unique(years)}
+
+    def annual_return(self) -> float:
+        """Compound total return a year, decimal, by actual days over 365.25."""
+        years = max((self.last_day - self.first_day).days, 1) / DAYS_PER_YEAR
+        return float((self.final_nav_units / self.settings.capital_units) ** (1.0 / years) - 1.0)
+
+    def volatility(self) -> float:
+        """Standard deviation of daily log returns, times the square root of the days in a year."""
+        logs = np.log(self._daily_returns[0][1:])
+        return float(logs.std() * np.sqrt(252.0)) if len(logs) > 1 else 0.0
+
+    def drawdowns(self) -> np.ndarray[Any, Any]:
+        """[n_days] NAV over its highest so far, less one."""
+        nav = np.concatenate([[self.settings.capital_units], self.daily["nav_units"].to_numpy()]).astype(np.float64)
+        falls: np.ndarray[Any, Any] = (nav / np.maximum.accumulate(nav) - 1.0)[1:]
+        return falls
+
+    def drawdown(self) -> Drawdown:
+        """The deepest one."""
+        falls = self.drawdowns()
+        low = int(np.argmin(falls))
+        nav = self.daily["nav_units"].to_numpy()[: low + 1]
+        high = int(np.argmax(nav))
+        return Drawdown(float(falls[low]), self.daily["date"][high], self.daily["date"][low])
+
+    def attribution(self) -> dict[str, float]:
+        """P&L of the whole run by source, dollars; with `residual` they sum to the change of NAV."""
+        return {name: float(self.daily[name].sum()) for name in ("carry", "roll_down", "curve", "cost", "residual")}
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form; base units as text, paths as text."""
+        low = self.drawdown()
+        return {
+            "run_hash": self.run_hash,
+            "ledger": self.ledger,
+            "compared_days": self.compared_days,
+            "settings": self.settings.to_json(),
+            "first_day": self.first_day.isoformat(),
+            "last_day": self.last_day.isoformat(),
+            "days": self.daily.height,
+            "events": self.events,
+            "final_nav_units": str(self.final_nav_units),
+            "annual_return": self.annual_return(),
+            "volatility": self.volatility(),
+            "returns_by_year": self.returns_by_year(),
+            "returns_by_year_before_costs": self.returns_by_year(before_costs=True),
+            "drawdown": {"depth": low.depth, "peak": low.peak.isoformat(), "trough": low.trough.isoformat()},
+            "attribution": self.attribution(),
+            "files": {name: str(path) for name, path in self.files.items()},
+        }
