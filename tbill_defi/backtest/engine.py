@@ -32,6 +32,8 @@ Progress = Callable[[int, int], None]
 class Bookkeeper(Protocol):
     """Someone who keeps the same books another way and says whether they agree: the contracts."""
 
+    compared_days: int
+
     def open(self, day: date, capital_units: int) -> None:
         """The investor's cash arrives."""
 
@@ -43,6 +45,9 @@ class Bookkeeper(Protocol):
 
     def compare(self, day: date, cash: int, positions: dict[str, int]) -> None:
         """Raise if cash or positions of the desk differ by a base unit."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tbill_defi.backtest.settings import Settings
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 
+Floats = npt.NDArray[np.float64]
 DAYS_PER_YEAR = 365.25
+TRADING_DAYS = 252
 
 
 @dataclass(frozen=True)
@@ -76,16 +80,23 @@ class BacktestResult:
         return int(self.daily["nav_units"][-1])
 
     @cached_property
-    def _daily_returns(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """[n_days] growth factors of NAV, and before costs."""
+    def _navs(self) -> tuple[Floats, Floats]:
+        """[n_days] NAV at the end of each day, and before it, base units."""
         nav = self.daily["nav_units"].to_numpy().astype(np.float64)
-        before = np.concatenate([[self.settings.capital_units], nav[:-1]])
-        cost = self.daily["cost"].to_numpy() * UNITS_PER_DOLLAR
-        return nav / before, (nav - cost) / before
+        return nav, np.concatenate([[self.settings.capital_units], nav[:-1]])
 
-    def returns_by_year(self, *, before_costs: bool = False) -> dict[str, float]:
-        """Calendar year -> total return, decimal; the first and last year as far as the run goes."""
-        factors = self._daily_returns[1 if before_costs else 0]
+    def returns_by_year(self, *, without: Sequence[str] = ()) -> dict[str, float]:
+        """Calendar year -> total return, decimal; the first and last year as far as the run goes.
+
+        Parameters
+        ----------
+        without
+            Parts of the P&L that are left out of each day's return before the days are compounded: "cost" gives
+            returns before costs; with "roll_down" too, those of a bond whose maturity does not shrink.
+        """
+        nav, before = self._navs
+        left_out = sum((self.daily[name].to_numpy() * UNITS_PER_DOLLAR for name in without), np.zeros(len(nav)))
+        factors = (nav - left_out) / before
         years = self.daily["date"].dt.year().to_numpy()
         return {str(year): float(np.prod(factors[years == year]) - 1.0) for year in np.unique(years)}
 
@@ -96,13 +107,14 @@ class BacktestResult:
 
     def volatility(self) -> float:
         """Standard deviation of daily log returns, times the square root of the days in a year."""
-        logs = np.log(self._daily_returns[0][1:])
-        return float(logs.std() * np.sqrt(252.0)) if len(logs) > 1 else 0.0
+        nav, before = self._navs
+        logs = np.log(nav / before)[1:]
+        return float(logs.std() * np.sqrt(TRADING_DAYS)) if len(logs) > 1 else 0.0
 
-    def drawdowns(self) -> np.ndarray[Any, Any]:
+    def drawdowns(self) -> Floats:
         """[n_days] NAV over its highest so far, less one."""
         nav = np.concatenate([[self.settings.capital_units], self.daily["nav_units"].to_numpy()]).astype(np.float64)
-        falls: np.ndarray[Any, Any] = (nav / np.maximum.accumulate(nav) - 1.0)[1:]
+        falls: Floats = (nav / np.maximum.accumulate(nav) - 1.0)[1:]
         return falls
 
     def drawdown(self) -> Drawdown:
@@ -133,7 +145,8 @@ class BacktestResult:
             "annual_return": self.annual_return(),
             "volatility": self.volatility(),
             "returns_by_year": self.returns_by_year(),
-            "returns_by_year_before_costs": self.returns_by_year(before_costs=True),
+            "returns_by_year_before_costs": self.returns_by_year(without=["cost"]),
+            "returns_by_year_at_constant_maturity": self.returns_by_year(without=["cost", "roll_down"]),
             "drawdown": {"depth": low.depth, "peak": low.peak.isoformat(), "trough": low.trough.isoformat()},
             "attribution": self.attribution(),
             "files": {name: str(path) for name, path in self.files.items()},

@@ -98,17 +98,20 @@ def backtest(
     folder = Path(out) if out else home_path(home) / "backtests" / f"{settings.strategy.name}-{key.hex()[:12]}"
     checkpoint = Checkpoint(folder, key)
     with checkpoint.held(), IsolatedStrategy(strategy) as isolated:
-        keeper = _keeper(ledger, settings, market)
-        engine = Engine(settings, market, isolated, keeper)
-        return _Run(engine, checkpoint, ledger).go(progress, resumed)
+        keeper = _keeper(ledger)
+        try:
+            return _Run(Engine(settings, market, isolated, keeper), checkpoint, ledger).go(progress, resumed)
+        finally:
+            if keeper is not None:
+                keeper.close()
 
 
-def _keeper(ledger: str, settings: Settings, market: HistoricalMarket) -> Bookkeeper | None:
+def _keeper(ledger: str) -> Bookkeeper | None:
     if ledger == "arrays":
         return None
     from tbill_defi.backtest.contracts import ContractBooks
 
-    return ContractBooks(settings.days(market.days))
+    return ContractBooks()
 
 
 class _Run:
@@ -171,7 +174,8 @@ class _Run:
             frame.write_parquet(buffer)
             write_durably(files[name], buffer.getvalue())
         files["result"] = folder / "result.json"
-        compared = getattr(self.engine.bookkeeper, "compared_days", 0)
+        keeper = self.engine.bookkeeper
+        compared = keeper.compared_days if keeper else 0
         result = BacktestResult(
             self.engine.settings, daily, journal, run_hash, state.events, self.ledger, compared, files
         )

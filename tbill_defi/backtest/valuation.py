@@ -27,7 +27,7 @@ from tbill_defi.portfolio.history import HistoricalMarket, Marks
 from tbill_defi.portfolio.market_view import DAYS_PER_YEAR
 from tbill_defi.portfolio.view import Floats
 from tbill_defi.pricing.curve_grid import Ints
-from tbill_defi.pricing.lines import FlowTable, Lines
+from tbill_defi.pricing.lines import Bools, FlowTable, Lines
 
 VALUE_DIVISOR = 2 * 100 * 1_000_000
 """Face units x (bid + offer in 10^-6 per 100) over this is value in base units at mid."""
@@ -113,9 +113,9 @@ def daily_rows(
     pairs = sorted(
         {
             (number[cusip], row)
-            for before, record in zip([records[0], *records], records, strict=False)
+            for earlier, record in zip([records[0], *records], records, strict=False)
             for row in (record.row,)
-            for cusip in {*before.positions, *record.positions}
+            for cusip in {*earlier.positions, *record.positions}
             if securities[cusip].maturity_date > market.days[row]
         }
     )
@@ -209,9 +209,11 @@ def _attribute(
     count = len(records) - 1
     if not steps:
         return np.zeros(count), np.zeros(count), np.zeros(count)
-    marks, live = priced.marks, np.array(alive)
-    old, new = np.array(before, dtype=np.int64), np.array(after, dtype=np.int64)[live]
-    face, coupon = np.array(faces), np.array(coupons)
+    marks = priced.marks
+    live: Bools = np.array(alive, dtype=np.bool_)
+    old: Ints = np.array(before, dtype=np.int64)
+    new: Ints = np.array(after, dtype=np.int64)[live]
+    scale, coupon = np.array(faces) / 100.0, np.array(coupons)
     step: Ints = np.array(steps, dtype=np.int64)
     start = marks.mid[old]
     same_yield: Floats = np.full(len(old), 100.0)
@@ -227,7 +229,6 @@ def _attribute(
     def total(amounts: Floats) -> Floats:
         return np.bincount(step, weights=amounts, minlength=count).astype(np.float64)
 
-    scale = face / 100.0
     return (
         total(scale * (same_yield - start) + coupon),
         total(scale * (still - same_yield)),

@@ -27,7 +27,7 @@ SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 DESK, DEALER = "desk", "dealer"
 
 
-def _names() -> list[str]:
+def strategy_names() -> list[str]:
     """Installed strategies, for the shell's completion: without loading them."""
     from importlib.metadata import entry_points
 
@@ -36,7 +36,8 @@ def _names() -> list[str]:
 
 STRATEGY_HELP = "ladder, a file such as ideas.py, or package.module:Class."
 StrategyName = Annotated[
-    str | None, typer.Argument(metavar="[STRATEGY]", help=STRATEGY_HELP, autocompletion=_names, show_default=False)
+    str | None,
+    typer.Argument(metavar="[STRATEGY]", help=STRATEGY_HELP, autocompletion=strategy_names, show_default=False),
 ]
 Party = Annotated[str | None, typer.Option(help="Whose portfolio.", show_default=DESK)]
 Counterparty = Annotated[str | None, typer.Option(help="Dealer who quotes.", show_default=DEALER)]
@@ -75,7 +76,7 @@ def strategies(json_: Json = False) -> None:
 
 def plan(
     context: typer.Context,
-    strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help=STRATEGY_HELP, autocompletion=_names)],
+    strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help=STRATEGY_HELP, autocompletion=strategy_names)],
     day: Day = None,
     party: Party = None,
     counterparty: Counterparty = None,
@@ -96,7 +97,7 @@ def plan(
     from tbill_defi.ledger.open import open_ledger
     from tbill_defi.portfolio.holdings import Holdings
 
-    chosen, owner = _strategy(strategy, context), party or DESK
+    chosen, owner = chosen_strategy(strategy, context), party or DESK
     if out is not None and out.is_dir():
         raise UsageError(f"out: {out} is a directory; name a file such as plan.json")
     dealing = None
@@ -148,7 +149,7 @@ def rebalance(
     given = [*context.args, *(name for name, value in own.items() if value is not None)]
     if plan_file is not None and given:
         raise UsageError(f"{given[0]} is for a new plan; a saved plan has its own party, dealer and settings")
-    chosen = _strategy(strategy, context) if strategy else None
+    chosen = chosen_strategy(strategy, context) if strategy else None
     with _opened(home, dry_run=dry_run) as ledger:
         if chosen is not None:
             book = _from_wallet(ledger, party or DESK)
@@ -203,7 +204,7 @@ def _option(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
-def _strategy(reference: str, context: typer.Context) -> Strategy[Any]:
+def chosen_strategy(reference: str, context: typer.Context) -> Strategy[Any]:
     """The strategy with its own options."""
     from tbill_defi.strategy.discovery import find
 

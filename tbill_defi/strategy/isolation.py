@@ -84,6 +84,7 @@ class IsolatedStrategy:
             [sys.executable, "-c", code, repr(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,
             env={**kept, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},
         )
         self._tell(

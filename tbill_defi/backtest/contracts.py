@@ -1,0 +1,134 @@
+"""The contracts as a second bookkeeper: every trade, coupon and redemption of a run settles on a ledger in memory.
+
+The ledger's clock is simulated: what happens on a day happens at three in the afternoon, New York. A plan settles as
+its Instruction, signed by desk and dealer; coupons are paid by `CouponPayer` to the record at the start of their date,
+principal by `Issuance`. On every day the desk's cash and positions are read from the contracts and compared (I16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from tbill_defi.backtest.books import DEALER, DESK, Due
+from tbill_defi.chain.keys import SigningKey
+from tbill_defi.chain.types import Call
+from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.core.errors import LedgerError
+from tbill_defi.instruments import Security
+from tbill_defi.ledger.abi import decode_result, encode_call
+from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.keyring import Keys
+from tbill_defi.ledger.ledger import OPERATOR, ROLE_NAMES, Ledger
+from tbill_defi.ledger.life import NO_EXPIRY, TREASURY, coupon_steps, redemption_steps
+from tbill_defi.portfolio.execution import dealer_inventory, instruction_of
+from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
+
+AFTERNOON_SECONDS = 15 * 3_600
+_NOBODY = bytes(20)
+
+
+class ContractBooks:
+    """Keeps the books of a run in contracts; made anew for each run.
+
+    Attributes
+    ----------
+    compared_days
+        Days on which contracts and arrays were found equal.
+    """
+
+    def __init__(self) -> None:
+        self.compared_days = 0
+        self._ledger: Ledger | None = None
+        self._height = -1
+        self._cash, self._positions = 0, dict[str, int]()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, once the run has begun."""
+        if self._ledger is None:
+            raise LedgerError("backtest: its ledger is opened on the first day", "NotFound")
+        return self._ledger
+
+    def open(self, day: date, capital_units: int) -> None:
+        """Deploy the contracts, register desk and dealer, and give the desk its capital."""
+        names = (*ROLE_NAMES, DESK, DEALER, TREASURY)
+        keys = Keys.in_memory({name: SigningKey.from_seed(f"backtest {name}") for name in names})
+        self._ledger = Ledger.create("sqlite://", keys=keys, at=new_york_midnight(day) + AFTERNOON_SECONDS)
+        for party in (DESK, DEALER):
+            self.ledger.add_party(party, keys.key(party).address, claim_expiry=NO_EXPIRY)
+        self.ledger.deposit(DESK, {}, capital_units)
+
+    def close(self) -> None:
+        """Let the ledger go."""
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
+
+    def pay(self, day: date, paid: Sequence[Due], securities: dict[str, Security]) -> None:
+        """Coupons through `CouponPayer`, principal through `Issuance`, each in a block."""
+        self._advance(day)
+        for due in paid:
+            security = securities[due.cusip]
+            if due.kind == "coupon":
+                steps, _ = coupon_steps(self.ledger, security, due.nominal, payment_date=due.payment)
+            else:
+                steps, _ = redemption_steps(self.ledger, security, payment_date=due.payment)
+            self._submit(steps)
+
+    def trade(self, day: date, plan: RebalancePlan) -> None:
+        """The plan as one Instruction, after the dealer has registered what he delivers."""
+        self._advance(day)
+        ledger = self.ledger
+        _, deposits = dealer_inventory(plan, ledger)
+        instruction = instruction_of(plan, ledger)
+        digest = instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
+        keys = {ledger.address_of(name): ledger.keyring.key(name) for name in (DESK, DEALER)}
+        signatures = [keys[giver].sign_digest(digest) for giver in instruction.givers]
+        data = encode_call("Settlement", "settle", instruction.abi_value(), signatures)
+        self._submit([*deposits, Step(OPERATOR, ledger.contracts.settlement, data)])
+
+    def compare(self, day: date, cash: int, positions: dict[str, int]) -> None:
+        """Read the desk's balances from the contracts and hold them against the arrays'.
+
+        Raises
+        ------
+        LedgerError
+            If they differ by a base unit (code "BooksDiffer").
+        """
+        if self.ledger.chain.height != self._height:
+            self._read()
+        if (cash, positions) != (self._cash, self._positions):
+            assets = {CURRENCY: (self._cash, cash)}
+            for cusip in {*positions, *self._positions}:
+                assets[cusip] = (self._positions.get(cusip, 0), positions.get(cusip, 0))
+            differing = "; ".join(
+                f"{asset}: {theirs} in contracts, {ours} in arrays"
+                for asset, (theirs, ours) in sorted(assets.items())
+                if theirs != ours
+            )
+            raise LedgerError(f"contracts and arrays differ: {differing}", "BooksDiffer")
+        self.compared_days += 1
+
+    def _read(self) -> None:
+        """The desk's balances as the contracts answer them, of every token that its events name."""
+        ledger = self.ledger
+        wallet = ledger.wallet(DESK)
+        desk = ledger.address_of(DESK)
+        tokens = {cusip: ledger.token_of(cusip) or _NOBODY for cusip in wallet.positions}
+        calls = [Call(_NOBODY, token, encode_call("CashToken", "balanceOf", desk)) for token in tokens.values()]
+        calls.append(Call(_NOBODY, ledger.contracts.usd, encode_call("CashToken", "balanceOf", desk)))
+        receipts = ledger.simulate((), then=calls)
+        ledger.require_success(receipts)
+        *face, cash = (int(decode_result("CashToken", "balanceOf", receipt.return_data)[0]) for receipt in receipts)
+        self._cash, self._positions = cash, dict(zip(tokens, face, strict=True))
+        self._height = ledger.chain.height
+
+    def _advance(self, day: date) -> None:
+        """Time goes on to the afternoon of the day, or stays where it is on it."""
+        ahead = new_york_midnight(day) + AFTERNOON_SECONDS - self.ledger.chain.now()
+        if ahead > 0:
+            self.ledger.embedded.advance_clock(ahead)
+
+    def _submit(self, steps: Sequence[Step]) -> None:
+        self.ledger.require_success(self.ledger.chain.submit(self.ledger.sign(steps)))

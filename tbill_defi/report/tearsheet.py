@@ -1,0 +1,241 @@
+"""One HTML file about a backtest: charts and figures, readable without a network.
+
+plotly (the extra `report`) draws; its script is inside the file. Nothing is loaded from anywhere.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from tbill_defi.backtest.checkpoint import write_durably
+from tbill_defi.backtest.result import BacktestResult
+from tbill_defi.core.errors import UsageError
+from tbill_defi.core.money import UNITS_PER_DOLLAR
+from tbill_defi.report import formats
+from tbill_defi.report.backtest_tables import PARTS, by_year, whole_dollars
+
+MISSING = "no tear sheet: plotly is not installed; install it with: pip install 'tbill-defi[report]'"
+INK, LINE, MUTED = "#1d2b3a", "#1f5fa8", "#6b7785"
+COLOURS = {"carry": "#1f5fa8", "roll_down": "#3aa6a0", "curve": "#e0a030", "cost": "#c8453b", "residual": "#9aa4ae"}
+TEMPLATE = Path(__file__).with_name("tearsheet.html")
+SOURCES = ("carry", "roll_down", "curve", "cost")
+
+
+def require_plotly() -> str | None:
+    """None if plotly is installed, else one line that says how to install it."""
+    return None if importlib.util.find_spec("plotly") else MISSING
+
+
+def write_tearsheet(result: BacktestResult, path: str | Path | None = None) -> Path:
+    """Write the tear sheet; by default `tearsheet.html` beside the run's other files.
+
+    Raises
+    ------
+    UsageError
+        If plotly is not installed.
+    """
+    if missing := require_plotly():
+        raise UsageError(missing)
+    place = Path(path) if path else result.files["daily"].with_name("tearsheet.html")
+    write_durably(place, render(result).encode())
+    return place
+
+
+def render(result: BacktestResult) -> str:
+    """The page."""
+    from plotly.offline import get_plotlyjs
+
+    settings = result.settings
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=escape(f"{settings.strategy.name} {result.first_day} to {result.last_day}"),
+        name=escape(settings.strategy.name),
+        range=f"{result.first_day:%d %B %Y} to {result.last_day:%d %B %Y}",
+        config=escape(", ".join(f"{k.replace('_', ' ')} {v}" for k, v in settings.strategy.config.items())),
+        cards="".join(_card(*card) for card in _cards(result)),
+        charts="".join(
+            f'<section class="{width}"><h2>{escape(title)}</h2><p>{escape(note)}</p>{_html(figure, name)}</section>'
+            for name, title, note, width, figure in _charts(result)
+        ),
+        years=_years(result),
+        facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _facts(result)),
+        script=get_plotlyjs(),
+    )
+
+
+def _card(label: str, value: str, note: str) -> str:
+    return f'<div class="card"><span>{escape(label)}</span><b>{escape(value)}</b><i>{escape(note)}</i></div>'
+
+
+def _cards(result: BacktestResult) -> list[tuple[str, str, str]]:
+    low, daily = result.drawdown(), result.daily
+    costs = -float(daily["cost"].sum())
+    return [
+        (
+            "Final NAV",
+            formats.dollars(result.final_nav_units / UNITS_PER_DOLLAR),
+            f"from {formats.dollars(result.settings.capital_units / UNITS_PER_DOLLAR)}",
+        ),
+        ("Return a year", formats.percent(result.annual_return(), 2), "compound, after costs"),
+        ("Volatility", formats.percent(result.volatility(), 2), "daily, annualised"),
+        ("Deepest fall", formats.percent(low.depth, 2), f"{low.peak:%b %Y} to {low.trough:%b %Y}"),
+        ("Average duration", f"{float(np.mean(daily['duration'].to_numpy())):.2f} y", "modified"),
+        ("Costs", formats.dollars(costs), "half spreads against mid"),
+    ]
+
+
+def _facts(result: BacktestResult) -> list[tuple[str, str]]:
+    settings = result.settings
+    return [
+        ("run", result.run_hash),
+        ("books", "contracts = arrays on every day" if result.ledger == "revm" else "arrays"),
+        ("days, events", f"{result.daily.height:,}, {result.events:,}"),
+        ("decisions", settings.frequency),
+        ("universe", settings.universe),
+        ("costs", "dealer's spreads by type and maturity" if settings.costs == "table" else "none: all at mid"),
+        ("residual", f"{formats.dollars(float(result.daily['residual'].sum()), sign=True)} of P&L unexplained"),
+        ("strategy source", "0x" + settings.strategy.source_hash.hex()),
+    ]
+
+
+def _years(result: BacktestResult) -> str:
+    net, gross = result.returns_by_year(), result.returns_by_year(without=["cost"])
+    rows = []
+    for row in by_year(result.daily):
+        year = str(row["year"])
+        cells = [
+            year,
+            formats.percent(net[year], 2),
+            formats.percent(gross[year], 2),
+            formats.dollars(row["nav_units"] / UNITS_PER_DOLLAR),
+            *(whole_dollars(row[name]) for name, _ in PARTS),
+        ]
+        body = "".join(f'<td class="{"loss" if "-" in cell else ""}">{cell}</td>' for cell in cells[1:])
+        rows.append(f"<tr><th>{year}</th>{body}</tr>")
+    return "".join(rows)
+
+
+# --- charts -----------------------------------------------------------------------------------------------------------
+
+
+def _charts(result: BacktestResult) -> list[tuple[str, str, str, str, Any]]:
+    """(id, title, note, width, figure)."""
+    daily = result.daily
+    days = daily["date"].to_list()
+    nav = daily["nav_units"].to_numpy() / UNITS_PER_DOLLAR / 1e6
+    sums = {name: np.cumsum(daily[name].to_numpy()) / 1e6 for name in SOURCES}
+    years = by_year(daily)
+    labels = dict(PARTS)
+    bars = [
+        _bar([str(row["year"]) for row in years], [row[name] / 1e6 for row in years], labels[name], COLOURS[name])
+        for name in SOURCES
+    ]
+    falls = result.drawdowns() * 100.0
+    return [
+        ("nav", "Net asset value", "Dollars, millions, at mid.", "wide", _figure([_line(days, nav, "NAV", LINE)], "$")),
+        (
+            "drawdown",
+            "Drawdown",
+            "Fall from the highest NAV so far, percent.",
+            "wide short",
+            _figure([_line(days, falls, "drawdown", COLOURS["cost"], fill=True)], "%", height=190),
+        ),
+        (
+            "pnl",
+            "Profit and loss by source, a year",
+            "Millions of dollars: carry at unchanged yields, roll-down on an unchanged curve, the curve's moves, cost.",
+            "wide",
+            _figure(bars, "$", stacked=True),
+        ),
+        (
+            "cumulative",
+            "Profit and loss by source, cumulative",
+            "Millions of dollars. The four lines sum to the gain, but for rounding.",
+            "wide",
+            _figure([_line(days, sums[name], labels[name], COLOURS[name]) for name in SOURCES], "$"),
+        ),
+        (
+            "yield",
+            "Portfolio yield",
+            "STREET, market-value weighted, percent; cash counts with 0.",
+            "half",
+            _figure([_line(days, daily["yield"].to_numpy() * 100.0, "yield", LINE)], "%", height=260),
+        ),
+        (
+            "duration",
+            "Duration and WAM",
+            "Years.",
+            "half",
+            _figure(
+                [
+                    _line(days, daily["wam_years"].to_numpy(), "WAM", COLOURS["curve"]),
+                    _line(days, daily["duration"].to_numpy(), "modified duration", LINE),
+                ],
+                "y",
+                height=260,
+            ),
+        ),
+    ]
+
+
+def _line(days: Sequence[Any], values: Any, name: str, colour: str, *, fill: bool = False) -> Any:
+    from plotly.graph_objects import Scatter
+
+    return Scatter(
+        x=days,
+        y=[round(float(value), 5) for value in values],
+        name=name,
+        mode="lines",
+        line={"color": colour, "width": 1.5},
+        fill="tozeroy" if fill else None,
+        hovertemplate="%{y:,.3f}",
+    )
+
+
+def _bar(years: list[str], values: list[float], name: str, colour: str) -> Any:
+    from plotly.graph_objects import Bar
+
+    return Bar(x=years, y=values, name=name, marker={"color": colour}, hovertemplate="%{y:,.3f}")
+
+
+def _figure(traces: Sequence[Any], unit: str, *, height: int = 340, stacked: bool = False) -> Any:
+    from plotly.graph_objects import Figure
+
+    figure = Figure(list(traces))
+    figure.update_layout(
+        template="plotly_white",
+        height=height,
+        margin={"l": 58, "r": 12, "t": 8, "b": 34},
+        font={"family": "inherit", "color": INK, "size": 12},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        hovermode="x unified",
+        showlegend=len(traces) > 1,
+        legend={"orientation": "h", "y": 1.08, "x": 0},
+        barmode="relative" if stacked else None,
+    )
+    form, suffix = {"$": ("$,~f", "m"), "%": ("~f", "%")}.get(unit, ("~f", " y"))
+    figure.update_yaxes(tickformat=form, ticksuffix=suffix, gridcolor="#e8edf2", zerolinecolor="#b8c2cc")
+    if unit == "y":
+        figure.update_yaxes(rangemode="tozero")
+    figure.update_xaxes(gridcolor="#f1f4f7")
+    return figure
+
+
+def _html(figure: Any, name: str) -> str:
+    from plotly.io import to_html
+
+    found: str = to_html(
+        figure,
+        include_plotlyjs=False,
+        full_html=False,
+        div_id=f"chart-{name}",
+        config={"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
+    )
+    return found
