@@ -10,6 +10,7 @@ import pickle
 import select
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -159,14 +160,18 @@ class IsolatedStrategy:
 
     def _ended(self) -> UsageError:
         status = self._process.wait() if self._process else 0
-        self._process = None
+        self.close()
         return UsageError(f"strategy {self.name()}: its process ended by itself (status {status})")
 
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
+            self._process.wait()
             self._process = None
             self._known.clear()
 
