@@ -51,8 +51,6 @@ def backtest(
 
     Parameters
     ----------
-    strategy
-        Runs in a process of its own that is shown one view after the other.
     first, last
         The first must have a curve; the run ends on the last curve not after `last`.
     capital
@@ -71,10 +69,8 @@ def backtest(
         Market data in memory; None: the home's.
     out
         Folder of the run; None: `<home>/backtests/<strategy>-<first digits of the run's key>`.
-    progress
-        Called with (days done, days in all).
-    resumed
-        Called with the last day of an interrupted run that goes on.
+    progress, resumed
+        Called with (days done, days in all); with the last day of an interrupted run that goes on.
 
     Raises
     ------

@@ -14,7 +14,9 @@ def test_format_then_parse_is_the_identity(amount):
     assert units(format_units(amount)) == amount
 
 
-@pytest.mark.parametrize("text", ["1.0000001", "abc", "NaN", "Infinity", "", "1e30", "9" * 30, "1.000,50", "1,2,3", "1_000", "1,0000", "--1"])
+@pytest.mark.parametrize(
+    "text", ["1.0000001", "abc", "NaN", "Infinity", "", "1e30", "9" * 30, "1.000,50", "1,2,3", "1_000", "1,0000", "--1"]
+)
 def test_what_is_not_an_exact_amount_is_refused(text):
     with pytest.raises(ConventionError, match="face"):
         units(text, field="face")
