@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tbill_defi import Holdings, Infeasible, Lots, Strategy, StrategyConfig, View, Weights
 
-TENORS = ("2 Yr", "3 Yr", "5 Yr", "7 Yr", "10 Yr", "20 Yr", "30 Yr")
+SOMETIMES_ISSUED = ("20 Yr", "30 Yr")
 """A ladder out to one of these wants it to be issued: there was no 30-year from February 2002 to February 2006."""
 
 
@@ -37,7 +37,7 @@ class Ladder(Strategy[LadderConfig]):
         weights: dict[str, float] = {}
         reasons: dict[str, str] = {}
         longest = f"{config.longest_years:g} Yr"
-        if longest in TENORS and longest not in view.curve:
+        if longest in SOMETIMES_ISSUED and longest not in view.curve:
             tenors = ", ".join(view.curve)
             raise Infeasible(f"ladder: no {longest} is issued on {view.date}; the tenors with a par yield are {tenors}")
         for rung in range(1, config.rungs + 1):
