@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tbill_defi.cli.common import Home, Json, console, group, hint, print_json
-from tbill_defi.cli.desk import SETTINGS, STRATEGY_HELP, _names, _settings
+from tbill_defi.cli.desk import SETTINGS, STRATEGY_HELP, _settings, strategy_names
 from tbill_defi.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ def new(
 
 def try_out(
     context: typer.Context,
-    strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help=STRATEGY_HELP, autocompletion=_names)],
+    strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help=STRATEGY_HELP, autocompletion=strategy_names)],
     seconds: Annotated[int, typer.Option(help="Limit of one decision.")] = 10,
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Check a strategy on the sample day, and on some dates of the home where market data are imported.
+    """Check a strategy on the sample day, and on the home's dates.
 
-    It must make the same plan twice, in another process, and in a world whose future is scrambled; keep to whole lots
+    Dates of the home are tried where market data are imported. It must make the same plan twice, in another process, and in a world whose future is scrambled; keep to whole lots
     and cash; have a config that passes through JSON; be a pure function within the limits of time and memory. It runs
     in processes of its own. A strategy's settings are options too, as with `tbill plan`.
     """
