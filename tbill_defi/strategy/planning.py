@@ -57,7 +57,7 @@ def plan(
     return build_plan(target, view, book, strategy=strategy.identity(), counterparty=counterparty, dealing=dealing)
 
 
-def decided(strategy: Strategy[Any], view: View, book: Holdings) -> Target:
+def decided(strategy: Decider, view: View, book: Holdings) -> Target:
     """The target a strategy answers, its own errors named.
 
     Raises
