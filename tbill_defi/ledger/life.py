@@ -26,6 +26,7 @@ from tbill_defi.instruments import Security, terms_hash
 from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
+from tbill_defi.ledger.limits import set_own_limits
 from tbill_defi.ledger.settlement import MAX_LEGS, Instruction, Leg
 
 TREASURY = "treasury"
@@ -124,11 +125,19 @@ def coupon_on(security: Security, day: date) -> Coupon:
 
 
 def ensure_treasury(ledger: Ledger) -> bytes:
-    """Address of the Treasury's wallet; key and party are made if the ledger has none. Its claim does not expire."""
+    """Address of the Treasury's wallet; key and party are made if the ledger has none.
+
+    Its claim does not expire, and it has no volume limit and no holding cap: what is issued passes through it.
+    """
     ring = ledger.keyring
     key = ring.key(TREASURY) if TREASURY in ring.names() else ring.create(TREASURY)
     if TREASURY not in ledger.books().parties():
         ledger.add_party(TREASURY, key.address, claim_expiry=NO_EXPIRY)
+        set_own_limits(ledger, TREASURY, None, None)
+        if ledger.chain.shared:
+            from tbill_defi.ledger.node import give_gas
+
+            give_gas(ledger, TREASURY)
     return key.address
 
 

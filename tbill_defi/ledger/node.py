@@ -221,6 +221,12 @@ def fund(chain: RpcChain, keys: Keys, accounts: Mapping[str, bytes], funder: str
         send_from_open_account(chain, rich, to, DEV_GIFT)
 
 
+def give_gas(ledger: Ledger, name: str) -> None:
+    """On a development node, see that a key that came later has ether for gas; elsewhere it is sent by its owner."""
+    if isinstance(ledger.chain, RpcChain) and is_dev(ledger.chain.node):
+        fund(ledger.chain, ledger.keyring, {name: ledger.keyring.key(name).address}, None)
+
+
 def _short(chain: RpcChain, accounts: Mapping[str, bytes]) -> dict[str, tuple[bytes, int]]:
     """Account name -> address and the wei it lacks."""
     price = fee_for(chain.tip().base_fee, suggested_tip(chain.node), chain.settings.fee_cap).max_fee

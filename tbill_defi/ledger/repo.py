@@ -25,6 +25,7 @@ from tbill_defi.ledger.abi import decode_log, encode_call
 from tbill_defi.ledger.deployment import CURRENCY, Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.life import NO_EXPIRY
+from tbill_defi.ledger.limits import set_own_limits
 from tbill_defi.ledger.repo_state import CloseOut, Mark, RepoState, RepoStatus, explained
 from tbill_defi.ledger.repo_terms import (
     FACILITY,
@@ -52,9 +53,10 @@ class Repos:
     # --- opening ------------------------------------------------------------------------------------------------
 
     def ensure_facility(self) -> None:
-        """Register the facility's wallet, if it is not; its claim does not expire."""
+        """Register the facility's wallet, if it is not; its claim does not expire, and it has no limits of its own."""
         if FACILITY not in self._ledger.books().parties():
             self._ledger.add_party(FACILITY, self.address, claim_expiry=NO_EXPIRY)
+            set_own_limits(self._ledger, FACILITY, None, None)
 
     def quote(
         self,
