@@ -11,13 +11,27 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tbill_defi.cli import audit, backtest, chain, demo, desk, ledger, market, oracle, price, repo, rules, strategy
+from tbill_defi.cli import (
+    audit,
+    backtest,
+    chain,
+    demo,
+    desk,
+    ledger,
+    market,
+    option,
+    oracle,
+    price,
+    repo,
+    rules,
+    strategy,
+)
 from tbill_defi.cli.common import group, show_help
 from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, TbillError
 
 ORDER = (
     *("demo", "init", "market", "holdings", "price", "strategies", "strategy"),
-    *("plan", "rebalance", "wallet", "tape", "kyc", "limits", "oracle", "repo", "backtest", "chain", "audit"),
+    *("plan", "rebalance", "wallet", "tape", "kyc", "limits", "oracle", "repo", "option", "backtest", "chain", "audit"),
 )
 """Commands as a desk meets them; others follow in the order they were added."""
 BUG, INTERRUPTED, PIPE_CLOSED = 1, 130, 141
@@ -41,7 +55,7 @@ class InOrder(TyperGroup):
 app = group("Derivatives and programmable portfolios on tokenized US Treasuries.", InOrder)
 app.info.name = "tbill"
 app.info.context_settings = {"help_option_names": ["-h", "--help"]}
-for module in (demo, market, price, desk, strategy, ledger, rules, oracle, repo, backtest, chain, audit):
+for module in (demo, market, price, desk, strategy, ledger, rules, oracle, repo, option, backtest, chain, audit):
     module.register(app)
 
 

@@ -18,6 +18,7 @@ from tbill_defi.chain.types import Receipt
 from tbill_defi.core.clock import NEW_YORK, new_york_midnight
 from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
+from tbill_defi.core.money import format_units
 from tbill_defi.instruments import Security
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.accrual import accrual_period
@@ -234,8 +235,8 @@ class Options:
         free: int = self._ledger.call(contract, place, question, wallet)
         if free < need:
             raise LedgerError(
-                f"option: {writer} has {free} base units of {what} free and needs {need} as collateral; a naked option "
-                "cannot be written",
+                f"option: {writer} has ${format_units(free)} of {what} free and needs ${format_units(need)} as "
+                "collateral; a naked option cannot be written",
                 "CollateralShort",
             )
 
