@@ -49,9 +49,11 @@ if TYPE_CHECKING:
     from tbill_defi.portfolio.plan import RebalancePlan as RebalancePlan
     from tbill_defi.portfolio.target import Constraint as Constraint
     from tbill_defi.portfolio.target import Duration as Duration
+    from tbill_defi.portfolio.target import KeyRate as KeyRate
     from tbill_defi.portfolio.target import Lots as Lots
     from tbill_defi.portfolio.target import MaturityBucket as MaturityBucket
     from tbill_defi.portfolio.target import MaxWeight as MaxWeight
+    from tbill_defi.portfolio.target import Objective as Objective
     from tbill_defi.portfolio.target import Optimize as Optimize
     from tbill_defi.portfolio.target import TransactionCost as TransactionCost
     from tbill_defi.portfolio.target import Turnover as Turnover
@@ -131,9 +133,11 @@ _HOME = {
     "tbill_defi.portfolio.target": (
         "Constraint",
         "Duration",
+        "KeyRate",
         "Lots",
         "MaturityBucket",
         "MaxWeight",
+        "Objective",
         "Optimize",
         "TransactionCost",
         "Turnover",

@@ -116,6 +116,26 @@ class Duration(Constraint):
 
 
 @dataclass(frozen=True)
+class KeyRate(Constraint):
+    """Key rate duration of the portfolio in one tenor of the par curve within a band, years; cash counts with 0."""
+
+    tenor: str
+    lower: float
+    upper: float
+
+    def __post_init__(self) -> None:
+        if not self.lower <= self.upper:
+            raise ConventionError(f"KeyRate {self.tenor}: {self.lower} to {self.upper} is not a band of years")
+
+    def limits(self, view: View) -> Sequence[Limit]:
+        """One limit over the key rate durations in the tenor."""
+        durations = view.key_rate_durations
+        if self.tenor not in durations:
+            raise ConventionError(f"KeyRate: {self.tenor!r} is no tenor of {view.date} ({', '.join(durations)})")
+        return [Limit(f"key rate {self.tenor}", durations[self.tenor], self.lower, self.upper, "years")]
+
+
+@dataclass(frozen=True)
 class MaturityBucket(Constraint):
     """Weight of the securities that mature in a range of years, such as "0-1y" or "7-10y"; cash is in none."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -51,6 +52,24 @@ class Quote:
     accrued: Decimal
     dirty_price: Decimal
     regular_dirty_price: Decimal | None
+
+
+def key_rate_durations(
+    day: dates.date, par_yields: Mapping[str, float], securities: Sequence[Security], settlement: dates.date
+) -> Mapping[str, Floats]:
+    """Tenor -> key rate durations, years, [n_securities], read only; see `pricing.keyrates.KeyRates`."""
+    from tbill_defi.pricing.curve import Curve
+    from tbill_defi.pricing.keyrates import KeyRates
+
+    rates = KeyRates(Curve.from_par_yields(day, dict(par_yields)))
+    arrays = {tenor: np.zeros(len(securities)) for tenor in rates.curve.par_yields}
+    for i, security in enumerate(securities):
+        if security.maturity_date > settlement:
+            for tenor, years in rates.durations(security, settlement=settlement).items():
+                arrays[tenor][i] = years
+    for array in arrays.values():
+        array.setflags(write=False)
+    return MappingProxyType(arrays)
 
 
 @dataclass(frozen=True)
@@ -118,6 +137,15 @@ class View:
     def __post_init__(self) -> None:
         for name in ARRAYS:
             getattr(self, name).setflags(write=False)
+
+    @cached_property
+    def key_rate_durations(self) -> Mapping[str, Floats]:
+        """Tenor of the par curve -> key rate durations, years, [n_securities], read only.
+
+        Of the model price at regular settlement on the day's curve; 0 for a security that matures by then. Computed
+        when first asked for (seconds for a whole market), so a strategy that does not ask pays nothing.
+        """
+        return key_rate_durations(self.date, self.curve, self.securities, self.market_settlement_date)
 
     @cached_property
     def cusips(self) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ WORDS = {
     "before the history": (3, ["market", "show", "--date", "1989-12-29"], ["1989-12-29"]),
     "after the history": (3, ["market", "show", "--date", "2026-03-25"], ["2026-03-25"]),
     "no date": (2, ["market", "show", "--date", "tomorrow"], ["date", "tomorrow"]),
-    "unknown strategy": (2, ["plan", "laddr"], ["laddr", "duration-target, ladder"]),
+    "unknown strategy": (2, ["plan", "laddr"], ["laddr", "duration-target, "]),
     "strategy file missing": (2, ["plan", "ideas.py"], ["ideas.py"]),
     "strategy module missing": (2, ["plan", "no.such:Thing"], ["no.such:Thing"]),
     "mistyped option": (2, ["plan", "ladder", "--rung", "8"], ["--rung ", "did you mean --rungs?"]),
