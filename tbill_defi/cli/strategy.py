@@ -44,9 +44,10 @@ def try_out(
 ) -> None:
     """Check a strategy on the sample day, and on the home's dates.
 
-    Dates of the home are tried where market data are imported. It must make the same plan twice, in another process, and in a world whose future is scrambled; keep to whole lots
-    and cash; have a config that passes through JSON; be a pure function within the limits of time and memory. It runs
-    in processes of its own. A strategy's settings are options too, as with `tbill plan`.
+    Dates of the home are tried where market data are imported. It must make the same plan twice, in another process,
+    and in a world whose future is scrambled; keep to whole lots and cash; have a config that passes through JSON; be a
+    pure function within the limits of time and memory. It runs in processes of its own. A strategy's settings are
+    options too, as with `tbill plan`.
     """
     from tbill_defi.core.home import home_path
     from tbill_defi.strategy.kit import check
