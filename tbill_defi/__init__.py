@@ -66,6 +66,11 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.bills import price_from_discount_rate as price_from_discount_rate
     from tbill_defi.pricing.bills import price_from_investment_rate as price_from_investment_rate
     from tbill_defi.pricing.curve import Curve as Curve
+    from tbill_defi.pricing.hull_white import hull_white_option as hull_white_option
+    from tbill_defi.pricing.hull_white import implied_sigma as implied_sigma
+    from tbill_defi.pricing.option_forward import OptionKind as OptionKind
+    from tbill_defi.pricing.options import black_option as black_option
+    from tbill_defi.pricing.options import implied_volatility as implied_volatility
     from tbill_defi.pricing.prices import accrued_interest as accrued_interest
     from tbill_defi.pricing.prices import clean_price_from_yield as clean_price_from_yield
     from tbill_defi.pricing.prices import dirty_price_from_yield as dirty_price_from_yield
@@ -118,6 +123,9 @@ _HOME = {
         "price_from_investment_rate",
     ),
     "tbill_defi.pricing.curve": ("Curve",),
+    "tbill_defi.pricing.hull_white": ("hull_white_option", "implied_sigma"),
+    "tbill_defi.pricing.option_forward": ("OptionKind",),
+    "tbill_defi.pricing.options": ("black_option", "implied_volatility"),
     "tbill_defi.pricing.prices": (
         "accrued_interest",
         "clean_price_from_yield",
