@@ -17,6 +17,7 @@ from tbill_defi.cli import (
     chain,
     demo,
     desk,
+    keeper,
     ledger,
     market,
     option,
@@ -31,7 +32,8 @@ from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, 
 
 ORDER = (
     *("demo", "init", "market", "holdings", "price", "strategies", "strategy"),
-    *("plan", "rebalance", "wallet", "tape", "kyc", "limits", "oracle", "repo", "option", "backtest", "chain", "audit"),
+    *("plan", "rebalance", "wallet", "tape", "kyc", "limits", "oracle", "repo", "option"),
+    *("keeper", "backtest", "chain", "audit"),
 )
 """Commands as a desk meets them; others follow in the order they were added."""
 BUG, INTERRUPTED, PIPE_CLOSED = 1, 130, 141
@@ -55,7 +57,7 @@ class InOrder(TyperGroup):
 app = group("Derivatives and programmable portfolios on tokenized US Treasuries.", InOrder)
 app.info.name = "tbill"
 app.info.context_settings = {"help_option_names": ["-h", "--help"]}
-for module in (demo, market, price, desk, strategy, ledger, rules, oracle, repo, option, backtest, chain, audit):
+for module in (demo, market, price, desk, strategy, ledger, rules, oracle, repo, option, keeper, backtest, chain, audit):
     module.register(app)
 
 

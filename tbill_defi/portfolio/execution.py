@@ -108,6 +108,7 @@ def execute(
     approve_by: str,
     keys: Keys | None = None,
     dry_run: bool = False,
+    nonce: int | None = None,
     stage: Stage = lambda text: None,
 ) -> Execution:
     """Settle a plan as one Instruction, or say why not and change nothing.
@@ -120,6 +121,9 @@ def execute(
         Where that key and the dealer's are; None: the ledger's own.
     dry_run
         Decide everything, sign and send nothing.
+    nonce
+        The Instruction's, 256 bits; None: the plan hash. Two plans under one nonce cannot both settle for a giver: the
+        contract refuses the second ("NonceAlreadyUsed").
     stage
         Told what is being done.
 
@@ -138,7 +142,7 @@ def execute(
     wallet, dealer = ledger.address_of(plan.party), ledger.address_of(plan.counterparty)
     stage("dealer registers his inventory")
     inventory, deposits = dealer_inventory(plan, ledger)
-    instruction = instruction_of(plan, ledger)
+    instruction = instruction_of(plan, ledger, nonce=nonce)
     stage("contracts decide on every leg")
     decisions = decide(ledger, plan.legs, instruction, after=deposits)
     if refused := [d for d in decisions if not d.ok]:
@@ -227,8 +231,8 @@ def dealer_inventory(plan: RebalancePlan, ledger: Ledger) -> tuple[dict[str, int
     )
 
 
-def instruction_of(plan: RebalancePlan, ledger: Ledger) -> Instruction:
-    """The plan as the Instruction that settles it now, with addresses of this ledger."""
+def instruction_of(plan: RebalancePlan, ledger: Ledger, *, nonce: int | None = None) -> Instruction:
+    """The plan as the Instruction that settles it now, with addresses of this ledger; nonce None: the plan hash."""
     addresses = {name: ledger.address_of(name) for name in (plan.party, plan.counterparty)}
     securities = {order.cusip: order.security for order in plan.orders}
     legs = tuple(
@@ -246,7 +250,7 @@ def instruction_of(plan: RebalancePlan, ledger: Ledger) -> Instruction:
         legs=legs,
         not_before=now,
         deadline=now + QUOTE_SECONDS,
-        nonce=int.from_bytes(plan_hash, "big"),
+        nonce=int.from_bytes(plan_hash, "big") if nonce is None else nonce,
         context_hash=plan.context_hash,
         plan_hash=plan_hash,
     )

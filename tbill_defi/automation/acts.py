@@ -1,0 +1,227 @@
+"""What a firing does: plan and settle, pay, redeem, call margin. Each act is one block or can be taken up again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tbill_defi.automation.firing import Firing
+from tbill_defi.automation.rules import (
+    MarginCallAction,
+    PayCouponAction,
+    RebalanceAction,
+    RedeemAction,
+    strategy_of,
+)
+from tbill_defi.automation.scene import Scene
+from tbill_defi.automation.state import replace_file
+from tbill_defi.automation.triggers import is_settled
+from tbill_defi.core.errors import LedgerError, PlanError
+from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.ledger.life import TREASURY, Payment, coupon_steps, pay_coupon, redeem, redemption_steps
+from tbill_defi.ledger.repo import Repos
+from tbill_defi.ledger.repo_coupons import pass_coupon
+from tbill_defi.portfolio.execution import execute
+from tbill_defi.portfolio.holdings import Holdings
+from tbill_defi.strategy.planning import plan as make_plan
+
+DONE, WOULD, NOTHING, PENDING, DECLINED, REFUSED = "done", "would", "nothing", "pending", "declined", "refused"
+LOT_UNITS = 100 * 10**6
+"""Margin in collateral is delivered in whole hundreds of dollars of face, rounded up: the borrower bears it."""
+
+Ask = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an act came to: status, words for a person, and figures (integers of base units as decimal text)."""
+
+    status: str
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Carries firings out on a scene.
+
+    Attributes
+    ----------
+    keeper_file
+        Strategy files are looked for beside it.
+    drafts
+        Folder of plans that are about to settle.
+    ask
+        Asks a person; None: nobody is there.
+    dry_run
+        Decide and simulate; sign, write and send nothing.
+    """
+
+    scene: Scene
+    keeper_file: Path
+    drafts: Path
+    ask: Ask | None
+    dry_run: bool
+
+    def act(self, firing: Firing) -> Result:
+        """Do what the firing's rule says. Raises `TbillError` if it cannot be done; then nothing was."""
+        match firing.rule.action:
+            case RebalanceAction() as action:
+                return self._rebalance(firing, action)
+            case PayCouponAction():
+                return self._pay_coupon(firing, *firing.subject)
+            case RedeemAction():
+                return self._redeem(firing, *firing.subject)
+            case MarginCallAction() as action:
+                return self._margin(firing, action, firing.subject)
+
+    def _approved(self, firing: Firing, question: str, *, by_party: bool) -> Result | None:
+        """None if approved; else what to say. A key is there, and where the party gives, it is the party's."""
+        key, party, ledger = firing.rule.key, firing.rule.party, self.scene.ledger
+        if key is not None:
+            address = ledger.keyring.key(key).address
+            if by_party and address != ledger.address_of(party):
+                raise PlanError(f"approval: key {key!r} is 0x{address.hex()}, not {party}'s wallet")
+            return None
+        if self.dry_run:
+            return None
+        if self.ask is None:
+            return Result(PENDING, f"{question} nobody is there to ask; nothing was sent")
+        return None if self.ask(question) else Result(DECLINED, "not approved; nothing was sent")
+
+    # --- rebalance --------------------------------------------------------------------------------------------------
+
+    def _rebalance(self, firing: Firing, action: RebalanceAction) -> Result:
+        """The firing's id is the Instruction's nonce: the contract itself refuses a second one."""
+        scene, ledger, rule = self.scene, self.scene.ledger, firing.rule
+        book = Holdings.from_wallet(ledger.wallet(rule.party))
+        strategy = strategy_of(self.keeper_file, action)
+        plan = make_plan(strategy, scene.view, book, counterparty=action.counterparty)
+        details = {"plan_hash": plan.hash, "orders": len(plan.orders), "cost": str(plan.cost_units)}
+        if not plan.orders:
+            return Result(NOTHING, f"{strategy.name()} has no orders: the holdings are at their target", details)
+        approver, nonce = rule.key or rule.party, int.from_bytes(firing.id(ledger), "big")
+        said = f"{len(plan.orders)} orders of {strategy.name()} for {rule.party}, cost ${plan.cost_units / 1e6:,.2f}"
+        decided = execute(plan, ledger, approve_by=approver, dry_run=True, nonce=nonce)
+        if refused := self._approved(firing, f"settle {said}?", by_party=True):
+            return Result(refused.status, refused.message, details)
+        if self.dry_run:
+            return Result(WOULD, f"would settle {said}; {len(decided.decisions)} legs pass every rule", details)
+        draft = self.drafts / f"{plan.hash}.json"
+        plan.save(draft)
+        done = execute(plan, ledger, approve_by=approver, nonce=nonce)
+        quote = "" if done.quote is None else json.dumps(done.quote.to_json(), indent=1) + "\n"
+        keep(draft, scene.home, quote)
+        details |= {"instruction_hash": done.instruction_hash, "height": done.height}
+        return Result(DONE, f"settled {said}, block {done.height}", details)
+
+    # --- life of a security -----------------------------------------------------------------------------------------
+
+    def _pay_coupon(self, firing: Firing, cusip: str, day: date, payable: date) -> Result:
+        ledger, security = self.scene.ledger, self.scene.terms(cusip)
+        if refused := self._approved(firing, f"pay the coupon of {cusip} of {day}?", by_party=False):
+            return refused
+        if self.dry_run:
+            return self._would(firing, lambda: coupon_steps(ledger, security, day, payment_date=payable))
+        payment = pay_coupon(ledger, security, day, payment_date=payable)
+        passed = pass_coupon(ledger, security, day)
+        result = _paid(f"coupon of {cusip} of {day}", payment)
+        on = f"; passed on by the repo facility: {sum(passed.values()) / 1e6:,.2f}" if passed else ""
+        passed_units = {who: str(units) for who, units in passed.items()}
+        return Result(result.status, result.message + on, {**result.details, "passed": passed_units})
+
+    def _redeem(self, firing: Firing, cusip: str, payable: date) -> Result:
+        ledger, security = self.scene.ledger, self.scene.terms(cusip)
+        if refused := self._approved(firing, f"redeem {cusip}?", by_party=False):
+            return refused
+        if self.dry_run:
+            return self._would(firing, lambda: redemption_steps(ledger, security, payment_date=payable))
+        return _paid(f"redemption of {cusip}", redeem(ledger, security, payment_date=payable))
+
+    def _would(self, firing: Firing, steps_of: Callable[[], tuple[list[Step], int]]) -> Result:
+        """Simulate the steps where the Treasury is registered; a dry run does not register it."""
+        ledger = self.scene.ledger
+        if TREASURY not in ledger.books().parties() or TREASURY not in ledger.keyring.names():
+            return Result(WOULD, f"would pay: {firing.reason}; the Treasury is registered then")
+        steps, due = steps_of()
+        Ledger.require_success(ledger.simulate(steps))
+        return Result(WOULD, f"would pay {due / 1e6:,.2f}: {firing.reason}; it passes in simulation", {"due": str(due)})
+
+    # --- repos ------------------------------------------------------------------------------------------------------
+
+    def _margin(self, firing: Firing, action: MarginCallAction, repo_id: bytes) -> Result:
+        """Mark if a call opens or ends; then deliver. Each is told by the repo's state, so each is taken up again."""
+        repos, party = Repos(self.scene.ledger), firing.rule.party
+        mark, repo = repos.coverage(repo_id), repos.state(repo_id)
+        delivers = action.deliver != "nothing" and party == repo.borrower and mark.deficit_units > 0
+        units = _margin_units(action.deliver, mark.deficit_units, repo.face_units, mark.lendable_units)
+        cash, face = (min(units, repo.principal_units), 0) if action.deliver == "cash" else (0, units)
+        what = f"{(cash or face) / 1e6:,.2f} of {'cash' if cash else repo.cusip}"
+        said = f"{firing.reason}: mark" + (f" and deliver {what}" if delivers else "")
+        if refused := self._approved(firing, f"{said}?", by_party=delivers):
+            return refused
+        details: dict[str, Any] = {"repo_id": "0x" + repo_id.hex(), "deficit": str(mark.deficit_units)}
+        if self.dry_run:
+            return Result(WOULD, f"would {said.partition(': ')[2]}: {firing.reason}", details)
+        if bool(mark.call_deadline) != bool(mark.deficit_units):
+            details["call_deadline"] = repos.mark(repo_id).call_deadline
+        if not delivers:
+            return Result(DONE, f"marked: {firing.reason}", details)
+        repos.deliver_margin(repo_id, face_units=face, cash_units=cash)
+        left = repos.coverage(repo_id).deficit_units
+        delivered = {"delivered_cash": str(cash), "delivered_face": str(face), "left": str(left)}
+        return Result(DONE, f"delivered {what}; {left / 1e6:,.2f} short after it", details | delivered)
+
+
+def _margin_units(deliver: str, deficit: int, face: int, lendable: int) -> int:
+    """Cash that ends a deficit, or face of the collateral in whole lots that does."""
+    if deliver != "face" or not deficit:
+        return deficit
+    if not lendable:
+        raise LedgerError("margin: the collateral is worth nothing by the oracle; deliver cash", "CollateralShort")
+    needed = -(-deficit * face // lendable)
+    return -(-needed // LOT_UNITS) * LOT_UNITS
+
+
+def _paid(what: str, payment: Payment) -> Result:
+    paid = sum(payment.paid.values())
+    message = f"{what}: paid {paid / 1e6:,.2f} to {len(payment.paid)} wallets, block {payment.height}"
+    if payment.blocked:
+        message += f"; {sum(payment.blocked.values()) / 1e6:,.2f} into blocked accounts"
+    if payment.withheld:
+        message += f"; withheld from {len(payment.withheld)} wallets"
+    details = {"due": str(payment.due), "paid": str(paid), "height": payment.height, "complete": payment.complete}
+    return Result(DONE, message, details)
+
+
+def keep(draft: Path, home: Path, quote: str) -> None:
+    """Move a settled plan from the drafts to the home's plans, the dealer's quote beside it."""
+    place = home / "plans" / draft.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if quote:
+        replace_file(place.with_suffix(".quote.json"), quote)
+    draft.replace(place)
+
+
+def take_up_drafts(drafts: Path, scene: Scene) -> list[str]:
+    """After a crash: plans that settled are kept, those that did not are dropped; hashes of those kept."""
+    settled = {entry.plan_hash for entry in scene.ledger.tape()}
+    kept = []
+    for draft in sorted(drafts.glob("*")) if drafts.is_dir() else ():
+        if draft.stem in settled and draft.suffix == ".json":
+            keep(draft, scene.home, "")
+            kept.append(draft.stem)
+        else:
+            draft.unlink(missing_ok=True)
+    return kept
+
+
+def was_settled(firing: Firing, scene: Scene) -> bool:
+    """Whether the firing's rebalance is on the ledger by now: another keeper's, on a shared node."""
+    return isinstance(firing.rule.action, RebalanceAction) and is_settled(firing, scene)

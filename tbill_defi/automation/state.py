@@ -1,0 +1,71 @@
+"""The keeper's memory: a small file beside the ledger, written whole; the ledger is believed before it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+MOST = 1_000
+"""Firings that are remembered; older ones are dropped."""
+
+
+@dataclass
+class State:
+    """What became of firings, by id: for people, and for firings that had nothing to do.
+
+    Whether something settled or was paid is told from the ledger; without this file the keeper looks again at the
+    firings that came to nothing, and that is all.
+    """
+
+    path: Path
+    firings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    note: str = ""
+
+    @classmethod
+    def load(cls, path: Path) -> State:
+        """The state in a file; empty, with a note, if there is none that can be used."""
+        try:
+            raw = json.loads(path.read_text())
+            firings = raw["firings"]
+            if raw["version"] != VERSION or not all(isinstance(row["status"], str) for row in firings.values()):
+                raise ValueError(f"version {raw['version']}")
+        except FileNotFoundError:
+            return cls(path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return cls(path, note=f"{path} cannot be used ({error}); going by the ledger alone")
+        return cls(path, dict(firings))
+
+    def status(self, firing_id: bytes) -> str:
+        """What became of a firing; "" if nothing is known."""
+        row = self.firings.get("0x" + firing_id.hex())
+        return str(row["status"]) if row else ""
+
+    def record(self, firing_id: bytes, row: dict[str, Any]) -> None:
+        """Remember what became of a firing: the old file or the new one is there, never a half."""
+        name = "0x" + firing_id.hex()
+        self.firings.pop(name, None)
+        self.firings[name] = row
+        for old in list(self.firings)[:-MOST]:
+            del self.firings[old]
+        replace_file(self.path, json.dumps({"version": VERSION, "firings": self.firings}, indent=1) + "\n")
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file whole and make it durable before it has its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    if os.name == "posix":
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

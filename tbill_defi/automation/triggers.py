@@ -1,0 +1,242 @@
+"""Which firings of a rule are due: read from the ledger and the market, no key needed, nothing changed."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from tbill_defi.automation import schedule
+from tbill_defi.automation.firing import Evaluation, Firing
+from tbill_defi.automation.rules import (
+    CouponTrigger,
+    DriftTrigger,
+    DurationTrigger,
+    MarginTrigger,
+    MaturityTrigger,
+    RebalanceAction,
+    Rule,
+    ScheduleTrigger,
+)
+from tbill_defi.automation.scene import Scene
+from tbill_defi.conventions.calendars import SETTLEMENT, TRADING
+from tbill_defi.core.clock import NEW_YORK
+from tbill_defi.core.errors import PlanError, TbillError
+from tbill_defi.ledger.life import Coupon, coupons
+from tbill_defi.ledger.repo import Repos
+from tbill_defi.ledger.repo_state import RepoState, RepoStatus
+from tbill_defi.portfolio.metrics import measure
+from tbill_defi.portfolio.plan import CURRENCY
+
+
+def evaluate(rule: Rule, scene: Scene) -> Evaluation:
+    """What is due of a rule; what cannot be known is a problem, never an exception."""
+    try:
+        match rule.trigger:
+            case ScheduleTrigger():
+                return _schedule(rule, rule.trigger, scene)
+            case DriftTrigger() | DurationTrigger() if not TRADING.is_good(scene.today):
+                return Evaluation((), f"{scene.today} is not a trading day")
+            case DriftTrigger():
+                return _on_the_day(rule, scene, _drift(rule, rule.trigger, scene))
+            case DurationTrigger():
+                return _on_the_day(rule, scene, _duration(rule, rule.trigger, scene))
+            case MaturityTrigger() if isinstance(rule.action, RebalanceAction):
+                return _near_maturity(rule, rule.trigger, scene)
+            case MaturityTrigger():
+                return _matured(rule, scene)
+            case CouponTrigger():
+                return _coupons(rule, scene)
+            case MarginTrigger():
+                return _margin(rule, scene)
+    except TbillError as error:
+        return Evaluation((), "cannot be told", problems=(error,))
+
+
+def is_settled(firing: Firing, scene: Scene) -> bool:
+    """Whether a rebalance of this firing settled, or its nonce was cancelled by the party: the contract's own word."""
+    wallet = scene.ledger.address_of(firing.rule.party)
+    nonce = int.from_bytes(firing.id(scene.ledger), "big")
+    used: bool = scene.ledger.call("Settlement", scene.ledger.contracts.settlement, "isNonceUsed", wallet, nonce)
+    return used
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, NEW_YORK).isoformat()
+
+
+# --- rebalances -----------------------------------------------------------------------------------------------------
+
+
+def _schedule(rule: Rule, trigger: ScheduleTrigger, scene: Scene) -> Evaluation:
+    day, later = schedule.latest(trigger, scene.now), schedule.following(trigger, scene.now)
+    upcoming = None if later is None else _moment(later)
+    if day is None:
+        return Evaluation((), "its first time is still to come", upcoming)
+    firing = Firing(rule, day.isoformat(), f"{trigger.every} of {day} at {trigger.at:%H:%M} New York", day)
+    if is_settled(firing, scene):
+        return Evaluation((), f"{day} is settled", upcoming)
+    age = (scene.today - day).days
+    if age > trigger.late_days:
+        return Evaluation((), f"{day} was missed and is let go, {age} days later", upcoming)
+    if not TRADING.is_good(scene.today):
+        return Evaluation((), f"{day} is due; {scene.today} is not a trading day", upcoming)
+    return Evaluation((firing,), firing.reason, upcoming)
+
+
+def _drift(rule: Rule, trigger: DriftTrigger, scene: Scene) -> tuple[bool, str]:
+    if trigger.targets is not None:
+        targets = {**trigger.targets, CURRENCY: 1.0 - sum(trigger.targets.values())}
+        source = "the targets given"
+    else:
+        plan = scene.last_plan(rule.party)
+        if plan is None:
+            raise PlanError(f"{rule.party} has no settled plan in {scene.home / 'plans'}; settle one, or give targets")
+        targets, source = scene.planned_weights(plan), f"plan {plan.hash[:10]} of {plan.trade_date}"
+    now = scene.weights(rule.party)
+    gaps = {name: now.get(name, 0.0) - targets.get(name, 0.0) for name in sorted({*now, *targets})}
+    worst = max(gaps, key=lambda name: abs(gaps[name]))
+    size = abs(gaps[worst])
+    side = "above" if size > trigger.tolerance else "within"
+    said = f"{worst} is {gaps[worst] * 100:+.2f}% of NAV from {source}, {side} the tolerance of"
+    return size > trigger.tolerance, f"{said} {trigger.tolerance * 100:.2f}%"
+
+
+def _duration(rule: Rule, trigger: DurationTrigger, scene: Scene) -> tuple[bool, str]:
+    wallet = scene.ledger.wallet(rule.party)
+    duration = measure(scene.view, wallet.positions, wallet.cash).duration
+    inside = trigger.lower <= duration <= trigger.upper
+    side = "inside" if inside else "outside"
+    return not inside, f"duration {duration:.3f} y is {side} {trigger.lower:g}-{trigger.upper:g}"
+
+
+def _on_the_day(rule: Rule, scene: Scene, found: tuple[bool, str]) -> Evaluation:
+    """A condition acts once per market date."""
+    due, why = found
+    firing = Firing(rule, scene.today.isoformat(), why, scene.today)
+    if due and is_settled(firing, scene):
+        return Evaluation((), f"{why}; {scene.today} is settled")
+    return Evaluation((firing,) if due else (), why)
+
+
+def _near_maturity(rule: Rule, trigger: MaturityTrigger, scene: Scene) -> Evaluation:
+    maturities = sorted((scene.maturity(cusip), cusip) for cusip in scene.ledger.wallet(rule.party).positions)
+    if not maturities:
+        return Evaluation((), f"{rule.party} holds no security")
+    day, cusip = maturities[0]
+    left = (day - scene.today).days
+    opens = None if left <= trigger.within_days else (day - timedelta(days=trigger.within_days)).isoformat()
+    why = f"{cusip} matures on {day}, in {left} days"
+    if opens is None and not TRADING.is_good(scene.today):
+        return Evaluation((), f"{why}; {scene.today} is not a trading day")
+    found = _on_the_day(rule, scene, (opens is None, why))
+    return Evaluation(found.firings, found.why, opens)
+
+
+# --- life of a security -----------------------------------------------------------------------------------------------
+
+
+def _matured(rule: Rule, scene: Scene) -> Evaluation:
+    firings, ahead, stuck = [], [], []
+    for cusip, units in scene.ledger.books().supply():
+        if cusip == CURRENCY or not units:
+            continue
+        day = scene.maturity(cusip)
+        payable = SETTLEMENT.following(day)
+        if payable > scene.today:
+            ahead.append((payable, cusip))
+        elif _redeemable(cusip, scene):
+            event = f"{cusip} matured {day}"
+            firings.append(Firing(rule, event, f"{event}, {units / 1e6:,.2f} outstanding", (cusip, payable)))
+        else:
+            stuck.append(cusip)
+    why = f"{len(firings)} matured securities to redeem" + (f"; on hold: {', '.join(stuck)}" if stuck else "")
+    return Evaluation(tuple(firings), why, min(ahead)[0].isoformat() if ahead else None)
+
+
+def _redeemable(cusip: str, scene: Scene) -> bool:
+    """Whether a registered holder has units that are not on hold."""
+    books, token = scene.ledger.books(), "0x" + scene.token(cusip).hex()
+    return any(
+        units > books.blocked(token, holder)[1] and books.party_of(holder) != holder
+        for holder, units in books.holders(cusip).items()
+    )
+
+
+def _coupons(rule: Rule, scene: Scene) -> Evaluation:
+    firings: list[Firing] = []
+    ahead: list[date] = []
+    problems: list[TbillError] = []
+    for cusip, since in scene.registered.items():
+        try:
+            for coupon in coupons(scene.terms(cusip)):
+                payable = SETTLEMENT.following(coupon.day)
+                if payable > scene.today:
+                    ahead.append(payable)
+                    break
+                if coupon.record_time > since and _owed(cusip, coupon, scene):
+                    event = f"{cusip} coupon {coupon.day}"
+                    firings.append(Firing(rule, event, f"{event}, payable {payable}", (cusip, coupon.day, payable)))
+        except TbillError as error:
+            problems.append(error)
+    next_ = min(ahead).isoformat() if ahead else None
+    return Evaluation(tuple(firings), f"{len(firings)} coupons to pay", next_, tuple(problems))
+
+
+def _owed(cusip: str, coupon: Coupon, scene: Scene) -> bool:
+    """Whether a registered holder of the record is unpaid, or collateral's coupon is not passed on."""
+    ledger, token = scene.ledger, scene.token(cusip)
+    record, payer, books = coupon.record_time, ledger.contracts.coupon_payer, ledger.books()
+    if not ledger.call("SecurityToken", token, "totalSupplyAt", record - 1):
+        return False
+    coupon_id = ledger.call("CouponPayer", payer, "couponIdOf", token, record)
+    state = ledger.call("CouponPayer", payer, "couponOf", coupon_id)
+    if not any(state["payer"]):
+        return True
+    if not state["closed"]:
+        for holder in books.holders(cusip):
+            who = bytes.fromhex(holder[2:])
+            paid = ledger.call("CouponPayer", payer, "isPaid", coupon_id, who)
+            entitled = ledger.call("SecurityToken", token, "balanceOfAt", who, record - 1)
+            if entitled and not paid and books.party_of(holder) != holder:
+                return True
+    accounts = books.custody.accounts_at("0x" + token.hex(), record)
+    facility = ledger.contracts.repo_facility
+    return any(
+        not ledger.call("RepoFacility", facility, "isPassed", coupon_id, bytes.fromhex(name[2:])) for name in accounts
+    )
+
+
+# --- repos --------------------------------------------------------------------------------------------------------
+
+
+def _margin(rule: Rule, scene: Scene) -> Evaluation:
+    repos, firings, notes = Repos(scene.ledger), [], []
+    problems: list[TbillError] = []
+    own = [r for r in repos.all() if r.status is RepoStatus.OPEN and rule.party in (r.lender, r.borrower)]
+    for repo in own:
+        try:
+            why, due = _margin_of(rule, repo, repos, scene)
+        except TbillError as error:
+            problems.append(error)
+            continue
+        notes.append(why)
+        if due:
+            event = f"repo 0x{repo.repo_id.hex()} act {repo.acts} on {scene.today}"
+            firings.append(Firing(rule, event, why, repo.repo_id))
+    deadlines = [repo.call_deadline for repo in own if repo.call_deadline > scene.now]
+    why = "; ".join(notes) or f"{rule.party} has no repo to mark"
+    return Evaluation(tuple(firings), why, _moment(min(deadlines)) if deadlines else None, tuple(problems))
+
+
+def _margin_of(rule: Rule, repo: RepoState, repos: Repos, scene: Scene) -> tuple[str, bool]:
+    mark, name = repos.coverage(repo.repo_id), f"repo 0x{repo.repo_id.hex()[:10]}"
+    called = bool(mark.call_deadline)
+    if not mark.deficit_units:
+        return (f"{name} covers again, its call can end", True) if called else (f"{name} is covered", False)
+    short = f"{name} is short of {mark.deficit_units / 1e6:,.2f}"
+    if not called:
+        return f"{short}; no call is open", True
+    if rule.party == repo.borrower and getattr(rule.action, "deliver", "nothing") != "nothing":
+        return f"{short}, called until {_moment(mark.call_deadline)}", True
+    if scene.now > mark.call_deadline:
+        return f"{short}, the call was not met by {_moment(mark.call_deadline)}: the lender may close out", False
+    return f"{short}, called until {_moment(mark.call_deadline)}", False
