@@ -14,7 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tbill_defi.automation.acts import DECLINED, DONE, NOTHING, PENDING, REFUSED, Actor, Ask, Result, take_up_drafts
+from tbill_defi.automation.acts import (
+    DECLINED,
+    DONE,
+    NOTHING,
+    PENDING,
+    REFUSED,
+    WOULD,
+    Actor,
+    Ask,
+    Result,
+    take_up_drafts,
+)
 from tbill_defi.automation.acts import was_settled as was_settled_meanwhile
 from tbill_defi.automation.firing import Evaluation, Firing
 from tbill_defi.automation.rules import FILE_NAME, KeeperFile, RebalanceAction, Rule, read_keeper_file
@@ -165,7 +176,7 @@ class Keeper:
                 notes += [f"plan {name} had settled when the keeper was stopped; it is kept" for name in kept]
             outcomes: list[Outcome] = []
             for rule in self.file.in_order:
-                outcomes += self._carry_out(rule, actor, state)
+                outcomes += self._carry_out(rule, actor, state, awaited=_awaited(outcomes))
             return Pass(scene.now, scene.today.isoformat(), tuple(notes), tuple(outcomes))
 
     def run(self, tell: Callable[[Pass], None], *, ask: Ask | None = None, busy: Callable[[str], None]) -> None:
@@ -220,7 +231,7 @@ class Keeper:
         why = found.why if len(kept) == len(found.firings) else f"{found.why}; there was nothing to do"
         return Evaluation(kept, why, found.next, found.problems)
 
-    def _carry_out(self, rule: Rule, actor: Actor, state: State) -> Iterator[Outcome]:
+    def _carry_out(self, rule: Rule, actor: Actor, state: State, *, awaited: bool) -> Iterator[Outcome]:
         scene = actor.scene
         found = self._due(rule, scene, state)
         for problem in found.problems:
@@ -229,7 +240,7 @@ class Keeper:
             firing_id = firing.id(scene.ledger)
             if firing_id in self._declined:
                 continue
-            result = self._tried(firing, actor)
+            result = self._tried(firing, actor, awaited=awaited)
             if result.status == DECLINED:
                 self._declined.add(firing_id)
             outcome = Outcome(rule, result, firing, "0x" + firing_id.hex())
@@ -239,8 +250,11 @@ class Keeper:
             yield outcome
 
     @staticmethod
-    def _tried(firing: Firing, actor: Actor) -> Result:
-        """The act, or its refusal as a result: one rule in trouble does not stop the others."""
+    def _tried(firing: Firing, actor: Actor, *, awaited: bool) -> Result:
+        """The act, or its refusal as a result: one rule in trouble does not stop the others.
+
+        `awaited`: a dry run has shown payments that a rebalance would come after, so it cannot be told yet.
+        """
         try:
             return actor.act(firing)
         except LedgerBusy:
@@ -249,12 +263,19 @@ class Keeper:
             settled = isinstance(error, LedgerError) and was_settled_meanwhile(firing, actor.scene)
             if settled:
                 return Result(DONE, "it has settled already, through another keeper")
+            if awaited and isinstance(firing.rule.action, RebalanceAction):
+                return Result(WOULD, f"would plan after the payments above; with the holdings as they are: {error}")
             return Result(REFUSED, str(error), exit_code=error.exit_code)
 
 
 def _last(rule: Rule, state: State) -> dict[str, Any] | None:
     rows = [row for row in state.firings.values() if row.get("rule") == rule.name]
     return rows[-1] if rows else None
+
+
+def _awaited(outcomes: list[Outcome]) -> bool:
+    """Whether a dry run has shown payments that would change what is held."""
+    return any(o.result.status == WOULD and not isinstance(o.rule.action, RebalanceAction) for o in outcomes)
 
 
 def _line(outcome: Outcome) -> tuple[str, ...]:

@@ -175,7 +175,7 @@ class Rule(Table):
     @field_validator("approval")
     @classmethod
     def _approval(cls, value: str) -> str:
-        if value != ASK and not value.removeprefix(KEY) != value:
+        if value != ASK and not (value.startswith(KEY) and len(value) > len(KEY)):
             raise ValueError('expected "ask", or "key:" and the name of a key, such as "key:desk"')
         return value
 

@@ -19,7 +19,7 @@ RuleFile = Annotated[Path | None, typer.Option("--file", help="The rules.", show
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    commands = group("Rules that rebalance, pay, redeem and call margin by themselves.")
+    commands = group("Rules that act: rebalance, pay, redeem, call margin.")
     commands.command("run")(run)
     commands.command("show")(show)
     app.add_typer(commands, name="keeper")

@@ -69,10 +69,7 @@ def make_home(home: Path) -> Path:
 
 
 def rule(name: str, trigger: str, action: str, *, approval: str = "key:desk", party: str = "desk") -> str:
-    return (
-        f'[rules.{name}]\nparty = "{party}"\napproval = "{approval}"\n'
-        f"trigger = {trigger}\naction = {action}\n"
-    )
+    return f'[rules.{name}]\nparty = "{party}"\napproval = "{approval}"\ntrigger = {trigger}\naction = {action}\n'
 
 
 def keeper_at(home: Path, text: str, *rules: str) -> Keeper:

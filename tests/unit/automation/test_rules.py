@@ -1,0 +1,120 @@
+"""A keeper file is right, or one error names file, table, field and what is known."""
+
+import pytest
+from pydantic import ValidationError
+
+from tbill_defi.automation.rules import read_keeper_file
+from tbill_defi.core.errors import DataError
+from tests.unit.automation.support import LADDER, rule
+
+SCHEDULE = '{ kind = "schedule", every = "daily", at = "15:00" }'
+KINDS = "schedule, drift, duration, maturity, coupon, margin"
+
+
+def read(tmp_path, text):
+    path = tmp_path / "keeper.toml"
+    path.write_text(text)
+    return read_keeper_file(path)
+
+
+def ladder(**settings):
+    inner = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    return f'{{ kind = "rebalance", strategy = "ladder", settings = {{ {inner} }} }}'
+
+
+BAD = {
+    "unknown trigger": (rule("a", '{ kind = "moon" }', LADDER), ["[rules.a.trigger]", '"kind"', "'moon'", KINDS]),
+    "no trigger": ("[rules.a]\naction = { kind = 'redeem' }", ["[rules.a.trigger]", "missing", KINDS]),
+    "trigger is text": (rule("a", '"daily"', LADDER), ["[rules.a.trigger]", "missing", KINDS]),
+    "unknown action": (rule("a", SCHEDULE, '{ kind = "sell" }'), ["[rules.a.action]", "'sell'", "margin-call"]),
+    "action of another trigger": (rule("a", SCHEDULE, '{ kind = "redeem" }'), ["'redeem'", "schedule", "rebalance"]),
+    "unknown field of a trigger": (
+        rule("a", '{ kind = "duration", lower = 1, upper = 2, top = 3 }', LADDER),
+        ["[rules.a.trigger]", '"top"', "not known", "lower, upper"],
+    ),
+    "missing field": (rule("a", '{ kind = "duration", lower = 1 }', LADDER), ['"upper"', "missing"]),
+    "unknown field of a rule": (
+        "\n".join([rule("a", SCHEDULE, LADDER), "when = 3"]),
+        ["[rules.a]", '"when"', "approval"],
+    ),
+    "unknown field at the top": ("every = 3\n" + rule("a", SCHEDULE, LADDER), ["'every'", "every_seconds"]),
+    "unknown strategy": (
+        rule("a", SCHEDULE, LADDER.replace("ladder", "laddr")),
+        ['"strategy"', "laddr", "duration-target"],
+    ),
+    "unknown setting": (rule("a", SCHEDULE, ladder(rung=3)), ["[rules.a.action]", '"settings"', "rung", "rungs"]),
+    "setting out of range": (rule("a", SCHEDULE, ladder(rungs=0)), ['"settings"', "rungs", "0"]),
+    "percent for a weight": (rule("a", '{ kind = "drift", tolerance = 5 }', LADDER), ['"tolerance"', "5"]),
+    "weights above one": (
+        rule("a", '{ kind = "drift", tolerance = 0.1, targets = { 91282CMV0 = 0.7, 912797TE7 = 0.7 } }', LADDER),
+        ['"targets"', "1.4"],
+    ),
+    "no CUSIP": (rule("a", '{ kind = "drift", tolerance = 0.1, targets = { bond = 0.7 } }', LADDER), ["bond"]),
+    "band upside down": (rule("a", '{ kind = "duration", lower = 3, upper = 2 }', LADDER), ["lower 3.0", "upper 2.0"]),
+    "nan": (rule("a", '{ kind = "duration", lower = nan, upper = 2 }', LADDER), ['"lower"', "nan"]),
+    "no time": (rule("a", SCHEDULE.replace("15:00", "25:00"), LADDER), ['"at"', "25:00"]),
+    "time with an offset": (rule("a", SCHEDULE.replace("15:00", "15:00-04:00"), LADDER), ['"at"', "New York"]),
+    "unknown period": (rule("a", SCHEDULE.replace("daily", "yearly"), LADDER), ['"every"', "yearly", "month-start"]),
+    "weekly without a weekday": (rule("a", SCHEDULE.replace("daily", "weekly"), LADDER), ["weekday"]),
+    "approval": (rule("a", SCHEDULE, LADDER, approval="yes"), ['"approval"', "key:desk"]),
+    "approval without a name": (rule("a", SCHEDULE, LADDER, approval="key:"), ['"approval"', "key:desk"]),
+    "party": (rule("a", SCHEDULE, LADDER, party="no one"), ["no one"]),
+    "name": (rule("a", SCHEDULE, LADDER) + 'name = "b"\n', ['"name"', "leave it out"]),
+    "seconds": ("every_seconds = 0\n" + rule("a", SCHEDULE, LADDER), ['"every_seconds"', "0"]),
+    "no rules": ("", ["[rules.NAME]"]),
+    "rules is a list": ("rules = [1]", ["[rules.NAME]"]),
+    "rule is a number": ("rules = { a = 1 }", ["rules.a", "not a table"]),
+    "not TOML": ("rules = {", ["is not TOML"]),
+    "twice": (rule("a", SCHEDULE, LADDER) * 2, ["is not TOML"]),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), BAD.values(), ids=BAD)
+def test_one_clear_error(tmp_path, text, words):
+    with pytest.raises(DataError) as refusal:
+        read(tmp_path, text)
+    said = str(refusal.value)
+    assert said.startswith(str(tmp_path / "keeper.toml"))
+    assert "\n" not in said
+    for word in words:
+        assert word in said, said
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(DataError, match=r"none\.toml: cannot be read"):
+        read_keeper_file(tmp_path / "none.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match="UTF-8"):
+        read_keeper_file(tmp_path / "bytes.toml")
+    (tmp_path / "long.toml").write_text("#" * (2**20 + 1))
+    with pytest.raises(DataError, match="bytes"):
+        read_keeper_file(tmp_path / "long.toml")
+
+
+def test_rules_are_frozen_and_ordered(tmp_path):
+    text = "\n".join(
+        [
+            rule("invest", SCHEDULE.replace('"15:00"', "15:00:00"), LADDER),
+            rule("margin", '{ kind = "margin" }', '{ kind = "margin-call" }'),
+            rule("redeem", '{ kind = "maturity" }', '{ kind = "redeem" }', approval="ask"),
+            rule("pay", '{ kind = "coupon" }', '{ kind = "pay-coupon" }'),
+        ]
+    )
+    found = read(tmp_path, text)
+    assert [r.name for r in found.rules] == ["invest", "margin", "redeem", "pay"]
+    assert [r.name for r in found.in_order] == ["pay", "redeem", "margin", "invest"]
+    assert [r.key for r in found.rules] == ["desk", "desk", None, "desk"]
+    with pytest.raises(ValidationError):
+        found.rules[0].party = "other"
+
+
+def test_a_strategy_file_lies_beside_the_rules(tmp_path):
+    (tmp_path / "idea.py").write_text(
+        "import tbill_defi as td\n"
+        "class Hold(td.Strategy[td.StrategyConfig]):\n"
+        '    """Nothing?"""\n'
+        "    def decide(self, view, book):\n"
+        "        return td.Weights.of({view.cusips[0]: 1.0})\n"
+    )
+    found = read(tmp_path, rule("a", SCHEDULE, '{ kind = "rebalance", strategy = "idea.py" }'))
+    assert found.rules[0].action.strategy == "idea.py"
