@@ -122,8 +122,7 @@ def execute(
     dry_run
         Decide everything, sign and send nothing.
     nonce
-        The Instruction's, 256 bits; None: the plan hash. Two plans under one nonce cannot both settle for a giver: the
-        contract refuses the second ("NonceAlreadyUsed").
+        The Instruction's; None: the plan hash. The contract refuses a giver's second one ("NonceAlreadyUsed").
     stage
         Told what is being done.
 
@@ -156,8 +155,7 @@ def execute(
     quote = _quote(instruction, ledger, ring.key(plan.counterparty))
     stage(f"{approve_by} approves")
     by_address = {dealer: quote.signature, wallet: approver.sign_digest(quote.instruction_hash)}
-    signatures = [by_address[giver] for giver in instruction.givers]
-    data = encode_call("Settlement", "settle", instruction.abi_value(), signatures)
+    data = encode_call("Settlement", "settle", instruction.abi_value(), [by_address[g] for g in instruction.givers])
     stage("legs settle, all or none")
     receipts = ledger.send([*deposits, Step(OPERATOR, ledger.contracts.settlement, data)])
     (entry,) = (e for e in ledger.tape() if e.instruction_hash == "0x" + quote.instruction_hash.hex())
