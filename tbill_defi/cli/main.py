@@ -57,7 +57,22 @@ class InOrder(TyperGroup):
 app = group("Derivatives and programmable portfolios on tokenized US Treasuries.", InOrder)
 app.info.name = "tbill"
 app.info.context_settings = {"help_option_names": ["-h", "--help"]}
-for module in (demo, market, price, desk, strategy, ledger, rules, oracle, repo, option, keeper, backtest, chain, audit):
+for module in (
+    demo,
+    market,
+    price,
+    desk,
+    strategy,
+    ledger,
+    rules,
+    oracle,
+    repo,
+    option,
+    keeper,
+    backtest,
+    chain,
+    audit,
+):
     module.register(app)
 
 
