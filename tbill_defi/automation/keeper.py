@@ -187,15 +187,25 @@ class Keeper:
         tell
             Gets each pass, with the outcomes that are news.
         busy
-            Gets a line when another writer is at work; the next pass tries again.
+            Gets a line when another writer is at work, or the ledger cannot be reached any more; the next pass tries
+            again.
+
+        Raises
+        ------
+        LedgerError
+            If the first pass finds no ledger that it can use.
         """
         said: set[tuple[str, ...]] = set()
+        reached = False
         while True:
             try:
                 done = self.once(ask=ask)
-            except LedgerBusy as error:
+            except LedgerError as error:
+                if not (reached or isinstance(error, LedgerBusy)):
+                    raise
                 busy(f"{error}; next try in {self.file.every_seconds} s")
             else:
+                reached = True
                 lines = {_line(o): o for o in done.outcomes}
                 news = tuple(o for line, o in lines.items() if line not in said)
                 said = set(lines)

@@ -185,6 +185,28 @@ def test_the_loop_tells_news_once_and_tries_again_when_busy(home, monkeypatch):
     assert [statuses(done) for done in told] == [[("daily", "done"), ("asks", "pending")], [], []]
 
 
+def test_the_loop_outlives_a_ledger_that_is_away(home, monkeypatch):
+    """Not one that was never there."""
+    keeper = keeper_at(home, DAY, DAILY)
+    place, away = home / "ledger", home / "away"
+    told, lines, naps = [], [], []
+
+    def sleep(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            raise KeyboardInterrupt
+        (place if len(naps) == 1 else away).rename(away if len(naps) == 1 else place)
+
+    monkeypatch.setattr("tbill_defi.automation.keeper.time.sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        keeper.run(told.append, busy=lines.append)
+    assert [statuses(done) for done in told] == [[("daily", "done")], []]
+    assert len(lines) == 1
+    place.rename(away)
+    with pytest.raises(LedgerError):
+        keeper.run(told.append, busy=lines.append)
+
+
 # --- approval -------------------------------------------------------------------------------------------------------
 
 ASKS = rule("daily", '{ kind = "schedule", every = "daily", at = "15:00" }', LADDER, approval="ask")

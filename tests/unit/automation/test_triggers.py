@@ -6,7 +6,6 @@ from datetime import date
 import pytest
 
 import tbill_defi as td
-from tbill_defi.automation.rules import MarginCallAction
 from tbill_defi.automation.scene import Scene
 from tbill_defi.core.clock import market_date
 from tbill_defi.instruments.repo import MarginRule, Repo
@@ -352,7 +351,3 @@ def test_a_coupon_of_collateral_is_passed_on(financed):
     assert outcome.result.details["passed"] == {"desk": str(38_750 * DOLLAR)}
     assert wallet(home).cash - before == 58_125 * DOLLAR
     assert once(home, "2026-03-31T13:00").outcomes == ()
-
-
-def test_margin_actions_are_those_of_the_contract():
-    assert MarginCallAction().deliver == "nothing"
