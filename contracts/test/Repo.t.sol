@@ -131,13 +131,16 @@ contract RepoTest is RepoDesk {
         vm.expectEmit(address(facility));
         emit RepoFacility.MarginCalled(id, 9_900e6 - 9_801e6, uint64(block.timestamp) + 1 hours);
         facility.mark(id, today());
-        vm.warp(block.timestamp + 1 hours);
+        vm.warp(START + 30 minutes);
+        facility.mark(id, today());
+        assertEq(facility.repoOf(id).callDeadline, START + 1 hours, "a call keeps its deadline");
+        vm.warp(START + 1 hours);
         vm.prank(bob);
         vm.expectRevert(
             abi.encodeWithSelector(RepoFacility.NotInDefault.selector, id, START + 1 hours, START + 30 days)
         );
         facility.closeOut(id, today());
-        vm.warp(block.timestamp + 1);
+        vm.warp(START + 1 hours + 1);
         vm.expectRevert(abi.encodeWithSelector(RepoFacility.NotLender.selector, alice, bob));
         vm.prank(alice);
         facility.closeOut(id, today());
