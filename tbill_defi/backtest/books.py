@@ -175,8 +175,9 @@ class Books:
         for order in plan.orders:
             if order.side == "buy":
                 self.securities[order.cusip] = order.security
+        name = plan.hash
         lines = [
-            self._move(Line(plan.trade_date, "trade", leg.from_party, leg.to_party, leg.asset, leg.amount, plan.hash))
+            self._move(Line(plan.trade_date, "trade", leg.from_party, leg.to_party, leg.asset, leg.amount, name))
             for leg in plan.legs
         ]
         for cusip in [cusip for cusip in self.securities if not self.balances[cusip][DESK]]:

@@ -127,7 +127,7 @@ def _years(result: BacktestResult) -> str:
 def _charts(result: BacktestResult) -> list[tuple[str, str, str, str, Any]]:
     """(id, title, note, width, figure)."""
     daily = result.daily
-    days = daily["date"].to_list()
+    days = daily["date"].to_numpy().astype("datetime64[D]").astype(str)
     nav = daily["nav_units"].to_numpy() / UNITS_PER_DOLLAR / 1e6
     sums = {name: np.cumsum(daily[name].to_numpy()) / 1e6 for name in SOURCES}
     years = by_year(daily)
@@ -184,12 +184,12 @@ def _charts(result: BacktestResult) -> list[tuple[str, str, str, str, Any]]:
     ]
 
 
-def _line(days: Sequence[Any], values: Any, name: str, colour: str, *, fill: bool = False) -> Any:
+def _line(days: Any, values: Any, name: str, colour: str, *, fill: bool = False) -> Any:
     from plotly.graph_objects import Scatter
 
     return Scatter(
         x=days,
-        y=[round(float(value), 5) for value in values],
+        y=np.round(np.asarray(values, dtype=np.float64), 5),
         name=name,
         mode="lines",
         line={"color": colour, "width": 1.5},
