@@ -112,7 +112,7 @@ class Actor:
         if refused := self._approved(firing, f"settle {said}?", by_party=True):
             return Result(refused.status, refused.message, details)
         if self.dry_run:
-            return Result(WOULD, f"would settle {said}; {len(decided.decisions)} legs pass every rule", details)
+            return Result(WOULD, f"settle {said}; {len(decided.decisions)} legs pass every rule", details)
         draft = self.drafts / f"{plan.hash}.json"
         plan.save(draft)
         done = execute(plan, ledger, approve_by=approver, nonce=nonce)
@@ -148,10 +148,10 @@ class Actor:
         """Simulate the steps where the Treasury is registered; a dry run does not register it."""
         ledger = self.scene.ledger
         if TREASURY not in ledger.books().parties() or TREASURY not in ledger.keyring.names():
-            return Result(WOULD, f"would pay: {firing.reason}; the Treasury is registered then")
+            return Result(WOULD, f"pay: {firing.reason}; the Treasury is registered then")
         steps, due = steps_of()
         Ledger.require_success(ledger.simulate(steps))
-        return Result(WOULD, f"would pay {due / 1e6:,.2f}: {firing.reason}; it passes in simulation", {"due": str(due)})
+        return Result(WOULD, f"pay {due / 1e6:,.2f}: {firing.reason}; it passes in simulation", {"due": str(due)})
 
     # --- repos ------------------------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class Actor:
             return refused
         details: dict[str, Any] = {"repo_id": "0x" + repo_id.hex(), "deficit": str(mark.deficit_units)}
         if self.dry_run:
-            return Result(WOULD, f"would {said.partition(': ')[2]}: {firing.reason}", details)
+            return Result(WOULD, f"{said.partition(': ')[2]}: {firing.reason}", details)
         if bool(mark.call_deadline) != bool(mark.deficit_units):
             details["call_deadline"] = repos.mark(repo_id).call_deadline
         if not delivers:

@@ -274,7 +274,7 @@ class Keeper:
             if settled:
                 return Result(DONE, "it has settled already, through another keeper")
             if awaited and isinstance(firing.rule.action, RebalanceAction):
-                return Result(WOULD, f"would plan after the payments above; with the holdings as they are: {error}")
+                return Result(WOULD, f"plan after the payments above; with the holdings as they are: {error}")
             return Result(REFUSED, str(error), exit_code=error.exit_code)
 
 

@@ -36,7 +36,7 @@ def test_show_dry_run_and_once(tbill):
     dry = valid("keeper-run", tbill("keeper", "run", "--dry-run", "--json").out)
     assert [(o["status"], o["firing"]) for o in dry["outcomes"]] == [("would", due["firing"])]
     assert "due" in tbill("keeper", "show").out
-    assert "would settle" in tbill("keeper", "run", "--dry-run").out
+    assert "would: settle" in tbill("keeper", "run", "--dry-run").out
     assert state(tbill.home) == before
     done = valid("keeper-run", tbill("keeper", "run", "--once", "--json").out)
     (outcome,) = done["outcomes"]
