@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.rows import Row, emit
 from tbill_defi.backtest.result import BacktestResult
-from tbill_defi.backtest.run import backtest
+from tbill_defi.backtest.run import run_backtest
 from tbill_defi.market.folder import read_folder
 from tbill_defi.report.tearsheet import require_plotly, write_tearsheet
 from tbill_defi.strategy.discovery import find
@@ -32,7 +32,7 @@ def run(first: date, ledger: str, **config: Any) -> tuple[float, BacktestResult]
     """Seconds from files to tear sheet, and the result."""
     with tempfile.TemporaryDirectory() as folder:
         start = perf_counter()
-        result = backtest(
+        result = run_backtest(
             find("ladder")(**config), first=first, last=LAST, data=read_folder(DATA), out=folder, ledger=ledger
         )
         if require_plotly() is None:

@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tbill_defi.backtest.result import BacktestResult as BacktestResult
+    from tbill_defi.backtest.run import run_backtest as run_backtest
     from tbill_defi.conventions import YieldConvention as YieldConvention
     from tbill_defi.conventions import settlement_date as settlement_date
     from tbill_defi.core.decision import Decision as Decision
@@ -87,6 +89,8 @@ if TYPE_CHECKING:
     from tbill_defi.strategy.planning import plan as plan
 
 _HOME = {
+    "tbill_defi.backtest.result": ("BacktestResult",),
+    "tbill_defi.backtest.run": ("run_backtest",),
     "tbill_defi.conventions": ("YieldConvention", "settlement_date"),
     "tbill_defi.core.errors": (
         "AuditFailure",

@@ -1,4 +1,4 @@
-"""`backtest(strategy, ...)`: from market data to a result on disk, resumable."""
+"""`run_backtest(strategy, ...)`: from market data to a result on disk, resumable."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEDGERS = ("arrays", "revm")
 Resumed = Callable[[date], None]
 
 
-def backtest(
+def run_backtest(
     strategy: Strategy[Any],
     *,
     first: date,

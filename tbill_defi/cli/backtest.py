@@ -56,7 +56,7 @@ def backtest(
     json_: Json = False,
 ) -> None:
     """Run a strategy over the past; an interrupted run goes on. A strategy's own options follow, such as --rungs 8."""
-    from tbill_defi.backtest.run import backtest as run
+    from tbill_defi.backtest.run import run_backtest as run
     from tbill_defi.market.folder import read_folder
     from tbill_defi.report.tearsheet import require_plotly, write_tearsheet
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tbill_defi.backtest.run import backtest
+from tbill_defi.backtest.run import run_backtest
 from tbill_defi.conventions import SETTLEMENT, add_months
 from tbill_defi.market import read_par_yields
 from tbill_defi.market.data import MarketData
@@ -41,7 +41,7 @@ def yields(data):
 
 
 def run(reference, data, out, first=date(2006, 12, 29), last=date(2024, 12, 31), **changes):
-    return backtest(
+    return run_backtest(
         find(reference)(**changes.pop("config", {})),
         first=first, last=last, capital=1_000_000_000, data=data, out=out, costs="none", **changes,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from tbill_defi.backtest.checkpoint import Checkpoint
 from tbill_defi.backtest.engine import Engine
-from tbill_defi.backtest.run import backtest
+from tbill_defi.backtest.run import run_backtest
 from tbill_defi.core.errors import DataError, Infeasible, NoCurve, PlanError, UsageError
 from tbill_defi.market.data import MarketData
 from tbill_defi.strategy.discovery import find
@@ -23,7 +23,7 @@ def run(data, out, **changes):
     arguments = {"first": FIRST, "last": LAST, "capital": 1_000_000, "data": data, "out": out} | changes
     arguments.setdefault("frequency", "quarterly")
     strategy = arguments.pop("strategy", None) or find("ladder")(rungs=16, longest_years=4.0)
-    return backtest(strategy, **arguments)
+    return run_backtest(strategy, **arguments)
 
 
 @pytest.fixture(scope="module")

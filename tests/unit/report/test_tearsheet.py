@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from tbill_defi.backtest.run import backtest
+from tbill_defi.backtest.run import run_backtest
 from tbill_defi.core.errors import UsageError
 from tbill_defi.report import tearsheet
 from tbill_defi.strategy.discovery import find
@@ -19,7 +19,7 @@ needs_plotly = pytest.mark.skipif(importlib.util.find_spec("plotly") is None, re
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    return backtest(
+    return run_backtest(
         find("ladder")(rungs=4, longest_years=4.0),
         first=date(2003, 1, 2),
         last=date(2004, 12, 31),
