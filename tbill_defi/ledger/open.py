@@ -12,6 +12,7 @@ from tbill_defi.chain.embedded import Progress
 from tbill_defi.core.clock import Clock, parse_time
 from tbill_defi.core.errors import KeyStoreError, LedgerError, UsageError
 from tbill_defi.core.home import home_path
+from tbill_defi.core.identifiers import party_name
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import Ledger
 
@@ -19,6 +20,8 @@ PASSPHRASE_VARIABLE = "TBILL_PASSPHRASE"  # noqa: S105 - the name of the variabl
 PASSPHRASE_FILE = "passphrase"  # noqa: S105 - the name of the file
 CLAIM_SECONDS = 2 * 365 * 86_400
 """How long the claims of a new ledger's first parties are valid."""
+LATEST_TIME = 2**38
+"""Unix seconds; a mistyped time is far beyond it."""
 PARTIES = ("desk", "dealer")
 NODE_SCHEMES = ("http:", "https:", "eth-tester:")
 CHAIN_FILE = "chain.toml"
@@ -106,6 +109,8 @@ def create_ledger(
         return _create_on_node(chain, home, lambda: keys or _new_keys(home, passphrase, light_keys), parties, funder)
     if url is None and on_node(home):
         raise LedgerError(f"ledger: {_chain_file(home)} names one on a node; use it, or another home", "Exists")
+    start = _checked_start(at)
+    _check_parties(parties)
     place = url or ledger_url(home)
     path = Path(place.removeprefix("sqlite:///"))
     if place.startswith("sqlite:///"):
@@ -113,7 +118,6 @@ def create_ledger(
             raise LedgerError(f"ledger: there is one at {path}; use it, or another home", "Exists")
         path.parent.mkdir(parents=True, exist_ok=True)
     ring = keys or _new_keys(home, passphrase, light_keys)
-    start = parse_time(at) if isinstance(at, str) else at
     ledger = Ledger.create(place, keys=ring, at=start)
     try:
         _add_parties(ledger, ring, parties)
@@ -121,6 +125,20 @@ def create_ledger(
         ledger.close()
         raise
     return ledger
+
+
+def _checked_start(at: str | int | None) -> int | None:
+    start = parse_time(at) if isinstance(at, str) else at
+    if start is not None and not 0 < start < LATEST_TIME:
+        raise UsageError(f"at: {at!r} is not a time after 1970 such as 2026-08-21T15:00-04:00")
+    return start
+
+
+def _check_parties(parties: Sequence[str]) -> None:
+    for party in parties:
+        party_name(party)
+    if len(set(parties)) != len(parties):
+        raise UsageError(f"parties: {', '.join(parties)} names one twice")
 
 
 def _add_parties(ledger: Ledger, ring: Keys, parties: Sequence[str]) -> None:

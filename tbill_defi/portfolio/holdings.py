@@ -14,6 +14,7 @@ from tbill_defi.core.identifiers import cusip as parse_cusip
 from tbill_defi.core.identifiers import party_name
 from tbill_defi.core.money import units
 from tbill_defi.ledger.books import Wallet
+from tbill_defi.market.snapshot import FrozenMap
 
 COLUMNS = ("cusip", "face", "cost_price")
 CASH_NAMES = ("USD", "CASH")
@@ -48,6 +49,8 @@ class Holdings:
 
     def __post_init__(self) -> None:
         party_name(self.party)
+        for name in ("positions", "unavailable", "cost_prices"):
+            object.__setattr__(self, name, FrozenMap(getattr(self, name)))
         for cusip, face in self.positions.items():
             if face <= 0:
                 raise ConventionError(f"face of {cusip}: {face} base units is not positive")

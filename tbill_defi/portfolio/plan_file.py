@@ -12,6 +12,7 @@ from dataclasses import asdict, fields
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from tbill_defi.core.errors import ConventionError, DataError, PlanError
@@ -79,9 +80,14 @@ def _finite(row: dict[str, Any]) -> dict[str, Any]:
 def write(plan: RebalancePlan, path: Path) -> Path:
     """Write the plan beside itself first, so that a file is never half a plan."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(dump(plan), indent=1) + "\n")
-    draft.replace(path)
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
+        try:
+            draft.write(json.dumps(dump(plan), indent=1) + "\n")
+            draft.close()
+            Path(draft.name).replace(path)
+        except BaseException:
+            Path(draft.name).unlink(missing_ok=True)
+            raise
     return path
 
 

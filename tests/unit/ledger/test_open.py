@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from tbill_defi.chain.keys import SigningKey
-from tbill_defi.core.errors import KeyStoreError, LedgerBusy, LedgerError, UsageError
+from tbill_defi.core.errors import ConventionError, KeyStoreError, LedgerBusy, LedgerError, UsageError
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import ROLE_NAMES
 from tbill_defi.ledger.open import create_ledger, desk_keys, keys_folder, ledger_url, open_ledger
@@ -152,3 +152,13 @@ def test_another_operator(tmp_path):
         open_ledger(url, keys=stranger)
     assert caught.value.code == "WrongOperator"
     open_ledger(url, keys=ring("desk", "dealer")).close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"at": "bad"}, {"at": "1900-01-01T00:00"}, {"at": 2**60}, {"parties": ("a b",)}, {"parties": ("desk", "desk")}],
+)
+def test_what_cannot_be_made_leaves_nothing(tmp_path, wrong):
+    with pytest.raises((UsageError, ConventionError)):
+        create_ledger(home=tmp_path, light_keys=True, **wrong)
+    assert list(tmp_path.iterdir()) == []

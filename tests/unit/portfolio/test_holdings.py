@@ -1,5 +1,6 @@
 """A positions file is read whole, or refused by file, line, column and value."""
 
+import pickle
 from decimal import Decimal
 
 import pytest
@@ -161,3 +162,11 @@ def test_hash_is_over_what_is_held():
         Holdings("desk", {A: 10, B: 5}, 7),
     ]
     assert len({h.content_hash() for h in (book, *others)}) == 7
+
+
+def test_a_strategy_cannot_change_what_is_held():
+    book = Holdings("desk", {"91282CPE5": 10**12}, 5, {"91282CPE5": 1})
+    for mapping in (book.positions, book.unavailable, book.cost_prices):
+        with pytest.raises(TypeError):
+            mapping["91282CPE5"] = 1
+    assert pickle.loads(pickle.dumps(book)) == book
