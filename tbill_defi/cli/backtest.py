@@ -11,10 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from tbill_defi.cli.common import Home, Json, console, parse_date, print_json
+from tbill_defi.cli.common import Home, Interrupted, Json, console, parse_date, print_json
 from tbill_defi.cli.desk import SETTINGS, STRATEGY_HELP, chosen_strategy, strategy_names
-
-INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -81,8 +79,8 @@ def backtest(
                 resumed=resumed,
             )
         except KeyboardInterrupt:
-            sys.stderr.write("interrupted; the years that are done are kept, the same command goes on from there\n")
-            raise SystemExit(INTERRUPTED) from None
+            kept = "interrupted; the years that are done are kept, the same command goes on from there"
+            raise Interrupted(kept) from None
     if plots is None:
         result.files["tear_sheet"] = write_tearsheet(result)
     if json_:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 200
 """Columns of a table that goes into a pipe or a file: all of them fit."""
 
+
+class Interrupted(Exception):
+    """Ctrl-C in a command that says itself what it has kept and how to go on."""
+
+
 Home = Annotated[
     Path | None,
     typer.Option(

@@ -27,7 +27,7 @@ from tbill_defi.cli import (
     rules,
     strategy,
 )
-from tbill_defi.cli.common import group, show_help
+from tbill_defi.cli.common import Interrupted, group, show_help
 from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, TbillError
 
 ORDER = (
@@ -103,6 +103,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
+    except Interrupted as stopped:
+        return _fail(str(stopped), INTERRUPTED)
     except BrokenPipeError:
         return _pipe_closed()
     except SystemExit as exit_:

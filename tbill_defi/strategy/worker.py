@@ -6,12 +6,14 @@ restricted to plain targets, so that nothing of the plugin runs in the process t
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import os
 import pickle
 import struct
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -25,6 +27,9 @@ from tbill_defi.strategy.base import Strategy
 from tbill_defi.strategy.guard import Guard, GuardedLoader
 
 LENGTH = struct.Struct(">Q")
+FILES_EXHAUSTED = os.strerror(errno.EMFILE)
+"""What a library says that opens files past Python, when there may be none."""
+MOST_SAID = 1 << 20
 PLAIN = "tbill_defi.portfolio.target"
 """Classes of this module are sent as they are; other constraints are resolved here, against the view."""
 
@@ -46,9 +51,8 @@ def receive(pipe: BinaryIO) -> Any:
 
 def main() -> None:
     """Serve until the parent closes the pipe."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    questions = os.fdopen(os.dup(0), "rb")
+    answers, questions = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
+    said = _Said()
     guard = Guard()
     securities: dict[str, Security] = {}
     strategy: Strategy[Any] | None = None
@@ -63,9 +67,37 @@ def main() -> None:
                 answer: Any = "ready"
             else:
                 answer = _decide(strategy, message, securities, guard)
+            said.pass_on()
             send(answers, ("answer", answer))
         except TbillError as error:
+            said.forget()
             send(answers, ("error", (type(error).__name__, str(error), getattr(error, "relaxation", None))))
+
+
+class _Said:
+    """What the plugin prints, kept back: passed on after a decision, forgotten after an error, which says enough."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()
+        self._out = os.dup(2)
+        for stream in (1, 2):
+            os.dup2(self._file.fileno(), stream)
+
+    def pass_on(self) -> None:
+        """To stderr."""
+        text = self.forget()
+        if text:
+            os.write(self._out, text)
+
+    def forget(self) -> bytes:
+        """Empty it, and return what was in it."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._file.seek(0)
+        text = self._file.read(MOST_SAID)
+        self._file.seek(0)
+        self._file.truncate()
+        return text
 
 
 def _guarded(guard: Guard, work: Any, *arguments: Any) -> Any:
@@ -75,7 +107,7 @@ def _guarded(guard: Guard, work: Any, *arguments: Any) -> Any:
     with guard.on():
         try:
             result = work(*arguments)
-        except Exception as error:
+        except BaseException as error:
             failure = error
     if guard.attempts:
         attempt = guard.attempts[0]
@@ -83,6 +115,8 @@ def _guarded(guard: Guard, work: Any, *arguments: Any) -> Any:
         raise LookAhead(f"tried {attempt}; a strategy sees its view and its holdings, and nothing else")
     if isinstance(failure, TbillError):
         raise failure
+    if failure is not None and FILES_EXHAUSTED in str(failure):
+        raise LookAhead("tried to open a file; a strategy sees its view and its holdings, and nothing else")
     if failure is not None:
         raise UsageError(f"failed: {type(failure).__name__}: {failure}")
     return result

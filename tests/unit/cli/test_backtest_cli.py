@@ -98,6 +98,9 @@ def test_a_killed_run_goes_on_to_the_same_hash(sent, nothing, folder, tmp_path):
     running.send_signal(sent)
     _, said = running.communicate()
     assert b"Traceback" not in said
+    if sent == signal.SIGINT and running.returncode:
+        assert (running.returncode, said.count(b"\n")) == (130, 1)
+        assert b"the same command goes on" in said
     again = subprocess.run(command(folder, out), capture_output=True)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["run_hash"] == whole["run_hash"]

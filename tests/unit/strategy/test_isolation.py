@@ -84,7 +84,7 @@ def test_a_library_that_opens_files_by_itself_opens_none(plugin, view, tmp_path)
     """polars reads files without telling Python."""
     market().par_yields.write_parquet(tmp_path / "par_yields.parquet")
     body = f"import polars; self.rows = polars.read_parquet({str(tmp_path / 'par_yields.parquet')!r})"
-    with plugin(body) as isolated, pytest.raises((LookAhead, UsageError), match="strategy plugin"):
+    with plugin(body) as isolated, pytest.raises(LookAhead, match="strategy plugin: tried"):
         isolated.decide(view, BOOK)
 
 
@@ -143,3 +143,12 @@ def test_a_loop_is_stopped(tmp_path, view):
 def test_prints_do_not_disturb_the_answer(plugin, view):
     with plugin("print('hello')") as isolated:
         assert isolated.decide(view, BOOK).weights == {view.cusips[7]: 1.0}
+
+
+def test_what_it_prints_is_passed_on_after_a_decision_and_not_after_an_error(plugin, view, capfd):
+    with plugin("print('thinking aloud')") as isolated:
+        isolated.decide(view, BOOK)
+    assert "thinking aloud" in capfd.readouterr().err
+    with plugin("print('thinking aloud'); raise ValueError('no')") as isolated, pytest.raises(UsageError):
+        isolated.decide(view, BOOK)
+    assert capfd.readouterr().err == ""
