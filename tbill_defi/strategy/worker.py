@@ -78,7 +78,7 @@ class _Said:
     """What the plugin prints, kept back: passed on after a decision, forgotten after an error, which says enough."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._out = os.dup(2)
         for stream in (1, 2):
             os.dup2(self._file.fileno(), stream)
