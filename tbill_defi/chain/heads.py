@@ -13,6 +13,7 @@ from tbill_defi.chain.digests import digest_fields, hash_digests
 from tbill_defi.chain.keys import SigningKey, recover_address
 from tbill_defi.core.errors import DataError, LedgerError
 from tbill_defi.core.hashing import canonical_json, keccak256
+from tbill_defi.core.json_text import parse_json
 
 FORMAT_VERSION = 1
 GENESIS_DOMAIN = "tbill_defi genesis"
@@ -145,7 +146,7 @@ class SignedHead:
             If a field is missing or malformed.
         """
         try:
-            fields = json.loads(text)
+            fields = parse_json(text)
             sizes = {"genesisHash": 32, "blockHash": 32, "operator": 20, "signature": 65}
             raw = {name: bytes.fromhex(fields[name].removeprefix("0x")) for name in sizes}
             chain_id, height = int(fields["chainId"]), int(fields["height"])

@@ -27,6 +27,7 @@ from tbill_defi.cli.common import (
     view_at,
 )
 from tbill_defi.core.errors import DataError, PlanError, UsageError
+from tbill_defi.core.json_text import parse_json
 
 if TYPE_CHECKING:
     from tbill_defi.instruments import Security
@@ -388,7 +389,7 @@ def _read(file: Path) -> OptionQuote:
     from tbill_defi.ledger.option_terms import OptionQuote
 
     try:
-        raw = json.loads(file.read_text())
+        raw = parse_json(file.read_text())
     except (OSError, ValueError) as error:
         raise DataError(f"option: {file} cannot be read as a quote ({error})") from None
     return OptionQuote.from_json(raw)

@@ -13,6 +13,7 @@ import typer
 from tbill_defi.cli import repo_screens
 from tbill_defi.cli.common import Home, Json, console, group, hint, parse_date, print_json, progress
 from tbill_defi.core.errors import DataError, LedgerError, TbillError, UsageError
+from tbill_defi.core.json_text import parse_json
 
 if TYPE_CHECKING:
     from tbill_defi.instruments.repo import Repo
@@ -95,7 +96,7 @@ def open_(
     from tbill_defi.ledger.repo_terms import RepoQuote
 
     try:
-        found = RepoQuote.from_json(json.loads(file.read_text()))
+        found = RepoQuote.from_json(parse_json(file.read_text()))
     except (OSError, ValueError) as error:
         raise DataError(f"repo open: {file} cannot be read as a quote ({error})") from None
     with progress("replaying") as advance, _ledger(home, advance) as ledger:

@@ -17,6 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tbill_defi.core.errors import DataError
+from tbill_defi.core.json_text import parse_json
 from tbill_defi.market.table import FEED, MAX_ROWS, Row, header_of, rows_of, show
 
 ENVELOPES = ("data", "refRates", "securityList")
@@ -98,10 +99,10 @@ def _records(text: str, file: str) -> list[dict[str, str]]:
         return record
 
     try:
-        whole = json.loads(text, object_pairs_hook=once, parse_int=str, parse_float=str, parse_constant=str)
+        whole = parse_json(text, object_pairs_hook=once, parse_int=str, parse_float=str, parse_constant=str)
     except json.JSONDecodeError as error:
         raise DataError(f"{file} line {error.lineno}: is not JSON ({error.msg}, character {error.colno})") from None
-    except RecursionError:
+    except ValueError:
         raise DataError(f"{file}: is JSON nested too deeply; expected a list of flat records") from None
     found = whole
     if isinstance(whole, dict):

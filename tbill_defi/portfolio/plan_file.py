@@ -17,6 +17,7 @@ from typing import Any
 
 from tbill_defi.core.errors import ConventionError, DataError, PlanError
 from tbill_defi.core.hashing import json_hash
+from tbill_defi.core.json_text import parse_json
 from tbill_defi.core.money import cash_from_price
 from tbill_defi.instruments import SECURITY
 from tbill_defi.ledger.settlement import legs_hash
@@ -96,7 +97,7 @@ def read(path: Path) -> RebalancePlan:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{path}: more than {MAX_BYTES:,} bytes is not a plan")
-        raw = json.loads(path.read_text())
+        raw = parse_json(path.read_text())
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
