@@ -87,7 +87,7 @@ def test_another_file(tbill, tmp_path):
     ("old", "new", "words"),
     [
         ('"schedule"', '"moon"', ["[rules.ladder.trigger]", '"kind"', "moon", "schedule, drift"]),
-        ('strategy = "ladder"', 'strategy = "laddr"', ["[rules.ladder.action]", "laddr", "duration-target, ladder"]),
+        ('strategy = "ladder"', 'strategy = "laddr"', ["[rules.ladder.action]", "laddr", "duration-target"]),
         ("rungs", "rung", ["[rules.ladder.action]", "rung", "rungs, longest_years"]),
         ("at = ", "time = ", ["[rules.ladder.trigger]", '"at"']),
     ],

@@ -109,7 +109,7 @@ BAD = {
     "raises on import": ({"top": "1 / 0"}, "loads", "does not load: ZeroDivisionError"),
     "exits on import": ({"top": "raise SystemExit(7)"}, "loads", "calls sys.exit(7)"),
     "changes the book": (
-        {"body": "book.positions[first] = 10**12\n" + GOOD},
+        {"body": "book.positions._items[first] = 10**12\n" + GOOD},
         "pure",
         "changes the view or the holdings",
     ),
