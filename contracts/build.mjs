@@ -17,6 +17,8 @@ const DEPLOYABLE = {
   Compliance: "src/Compliance.sol",
   CouponPayer: "src/life/CouponPayer.sol",
   IdentityRegistry: "src/IdentityRegistry.sol",
+  ManagedAccount: "src/mandate/ManagedAccount.sol",
+  MandateGuard: "src/mandate/MandateGuard.sol",
   PriceOracle: "src/oracle/PriceOracle.sol",
   Issuance: "src/life/Issuance.sol",
   RepoFacility: "src/repo/RepoFacility.sol",

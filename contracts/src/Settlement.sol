@@ -126,7 +126,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
             Leg calldata leg = legs[i];
             ISettlementAsset(leg.token).settlementTransfer(leg.from, leg.to, leg.amount);
         }
-        for (uint256 i = 0; i < parties.length; ++i) _requireMandate(parties.get(i), instruction.planHash);
+        for (uint256 i = 0; i < parties.length; ++i) _requireMandate(parties.get(i), instruction.planHash, legs);
         emit Settled(instructionHash, instruction.planHash, instruction.contextHash, legs);
     }
 

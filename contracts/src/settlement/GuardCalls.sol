@@ -6,6 +6,7 @@ import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IManagedAccount} from "../interfaces/IManagedAccount.sol";
 import {IMandateGuard} from "../interfaces/IMandateGuard.sol";
+import {Leg} from "./Instruction.sol";
 
 /// @title GuardCalls
 /// @notice Calls to contracts that nobody vouches for: signers and guards.
@@ -32,12 +33,12 @@ abstract contract GuardCalls {
     }
 
     /// @dev Asks the guard of `account`, if it is a managed account; the guard's reason is passed on.
-    function _requireMandate(address account, bytes32 planHash) internal {
+    function _requireMandate(address account, bytes32 planHash, Leg[] calldata legs) internal {
         if (account.code.length == 0) return;
         if (!ERC165Checker.supportsInterface(account, type(IManagedAccount).interfaceId)) return;
         address guard = _guardOf(account);
         if (guard.code.length == 0) revert GuardRefused(account, guard);
-        if (LowLevelCall.callNoReturn(guard, abi.encodeCall(IMandateGuard.check, (account, planHash)))) return;
+        if (LowLevelCall.callNoReturn(guard, abi.encodeCall(IMandateGuard.check, (account, planHash, legs)))) return;
         uint256 size = LowLevelCall.returnDataSize();
         if (size == 0) _outlastStarvedCallee();
         if (size == 0 || size > MAX_REASON_BYTES) revert GuardRefused(account, guard);

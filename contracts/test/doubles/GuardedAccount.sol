@@ -5,6 +5,7 @@ import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IManagedAccount} from "src/interfaces/IManagedAccount.sol";
 import {IMandateGuard} from "src/interfaces/IMandateGuard.sol";
+import {Leg} from "src/settlement/Instruction.sol";
 import {ContractWallet} from "./ContractWallet.sol";
 
 /// @notice A managed account: a contract wallet that names a guard.
@@ -58,7 +59,7 @@ contract FloorGuard is IMandateGuard {
         (mood, _target, _call) = (Mood.Reenter, target, call_);
     }
 
-    function check(address account, bytes32 planHash) external {
+    function check(address account, bytes32 planHash, Leg[] calldata) external {
         (lastAccount, lastPlan) = (account, planHash);
         ++checks;
         if (mood == Mood.RevertSilently) revert();
