@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tbill_defi.core.errors import Infeasible as Infeasible
     from tbill_defi.core.errors import LedgerBusy as LedgerBusy
     from tbill_defi.core.errors import LedgerError as LedgerError
+    from tbill_defi.core.errors import MandateBreach as MandateBreach
     from tbill_defi.core.errors import NoCurve as NoCurve
     from tbill_defi.core.errors import PlanError as PlanError
     from tbill_defi.core.errors import SettlementOutOfRange as SettlementOutOfRange
@@ -100,6 +101,7 @@ _HOME = {
         "Infeasible",
         "LedgerBusy",
         "LedgerError",
+        "MandateBreach",
         "NoCurve",
         "PlanError",
         "SettlementOutOfRange",

@@ -84,6 +84,24 @@ class ComplianceRejection(TbillError):
         self.decisions = tuple(decisions)
 
 
+class MandateBreach(TbillError):
+    """A managed account would leave its mandate; the message has the figures.
+
+    Attributes
+    ----------
+    rule
+        "duration", "issue-cap", "turnover" or "slippage".
+    value, lower, upper
+        Duration in 10^-6 of a year; otherwise units of cash.
+    """
+
+    exit_code = 6
+
+    def __init__(self, message: str, rule: str, value: int, lower: int, upper: int) -> None:
+        super().__init__(message)
+        self.rule, self.value, self.lower, self.upper = rule, value, lower, upper
+
+
 class LedgerError(TbillError):
     """The ledger refuses or fails; `code` is the contract's error name or the ledger's own."""
 

@@ -20,11 +20,15 @@ CONTRACTS = (
     "AssetFactory",
     "CashToken",
     "PriceOracle",
+    "MandateGuard",
+    "ManagedAccount",
     "Issuance",
     "CouponPayer",
     "RepoFacility",
     "OptionBook",
 )
+PER_PARTY = ("ManagedAccount",)
+"""Those of `CONTRACTS` that are not deployed with the ledger, but one for a party."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ class Contracts:
     asset_factory: bytes
     usd: bytes
     price_oracle: bytes
+    mandate_guard: bytes
     issuance: bytes
     coupon_payer: bytes
     repo_facility: bytes
@@ -128,6 +129,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     factory = place("AssetFactory", manager, assets, compliance, implementation)
     usd = place("CashToken", manager, settlement, bytes32(CURRENCY), "US dollar")
     oracle = place("PriceOracle", manager)
+    guard = place("MandateGuard", settlement, assets, oracle, usd)
     issuance = place("Issuance", manager, settlement, usd, identities)
     payer = place("CouponPayer", manager, usd, identities)
     facility = place("RepoFacility", settlement, usd, payer, oracle)
@@ -142,6 +144,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
         asset_factory=factory,
         usd=usd,
         price_oracle=oracle,
+        mandate_guard=guard,
         issuance=issuance,
         coupon_payer=payer,
         repo_facility=facility,

@@ -13,7 +13,7 @@ from tbill_defi.core.clock import Clock, SystemClock, market_date, new_york_midn
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.identifiers import bytes32, party_name
 from tbill_defi.instruments import Security, terms_hash
-from tbill_defi.ledger.abi import decode_log, decode_result, decode_revert, encode_call
+from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
 from tbill_defi.ledger.books import EVENTS, Books, TapeEntry, Wallet
 from tbill_defi.ledger.deployment import (
     CURRENCY,
@@ -25,6 +25,7 @@ from tbill_defi.ledger.deployment import (
     wire,
 )
 from tbill_defi.ledger.keyring import Keys
+from tbill_defi.ledger.refusals import refusal
 
 if TYPE_CHECKING:
     from tbill_defi.chain.rpc_node import Node
@@ -222,7 +223,7 @@ class Ledger:
         try:
             data = self.chain.call(to, encode_call(contract, function, *arguments))
         except CallReverted as reverted:
-            raise _refusal(reverted.data) from None
+            raise refusal(reverted.data) from None
         values = decode_result(contract, function, data)
         return values[0] if len(values) == 1 else values
 
@@ -285,7 +286,7 @@ class Ledger:
         """Raise the first revert as a `LedgerError`."""
         for receipt in receipts:
             if not receipt.status:
-                raise _refusal(receipt.revert)
+                raise refusal(receipt.revert)
 
     def add_party(self, name: str, address: bytes, *, claim_expiry: int, country: int = UNITED_STATES) -> None:
         """Register a party's identity, its claim until `claim_expiry` (Unix seconds) and a wallet.
@@ -366,16 +367,3 @@ class Ledger:
     @staticmethod
     def _creation(security: Security) -> tuple[bytes, bytes, int]:
         return bytes32(security.cusip), terms_hash(security), new_york_midnight(security.maturity_date)
-
-
-def _refusal(data: bytes) -> LedgerError:
-    name, arguments = decode_revert(data)
-    shown = ", ".join(f"{k} {_told(v) if isinstance(v, bytes) else v}" for k, v in arguments.items())
-    return LedgerError(f"the contract refuses: {name}{f' ({shown})' if shown else ''}", name)
-
-
-def _told(value: bytes) -> str:
-    """Bytes for a person: the text of an identifier (CUSIP, party, currency), else 0x-hex."""
-    text = value.rstrip(b"\0")
-    named = len(value) == 32 and text.isascii() and text.decode("ascii", "replace").isprintable() and text
-    return text.decode() if named else "0x" + value.hex()

@@ -88,7 +88,7 @@ library Books {
     }
 
     /// @notice What an account has of a token.
-    function balance(address token, address account) internal view returns (uint256) {
+    function unitsOf(address token, address account) internal view returns (uint256) {
         return IERC20(token).balanceOf(account);
     }
 }

@@ -11,6 +11,7 @@ import {IMandateBooks} from "../interfaces/IMandateGuard.sol";
 
 /// @notice The one call an account makes to Settlement.
 interface ICancel {
+    /// @notice Uses up a nonce of the caller.
     function cancel(uint256 nonce) external;
 }
 
@@ -65,8 +66,10 @@ contract ManagedAccount is IManagedAccount, IAccountRoles, IERC1271, ERC165 {
     /// @inheritdoc IManagedAccount
     address public guard;
 
-    /// @notice The guard that was announced (zero: none), and from when it can be set.
+    /// @notice The guard that was announced (zero: none).
     address public nextGuard;
+
+    /// @notice From when it can be set.
     uint64 public nextGuardFrom;
 
     /// @notice How many withdrawals were announced.

@@ -135,7 +135,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
         }
         Book memory book = Books.load(_positions[account], _cashOf[account], tokens.length);
         for (uint256 i = 0; i < tokens.length; ++i) {
-            uint256 units = Books.balance(tokens[i], account);
+            uint256 units = Books.unitsOf(tokens[i], account);
             if (tokens[i] == cash) {
                 book.cash = units;
             } else {
@@ -153,7 +153,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
     /// @dev Anyone may: it only ever lowers the books to the truth.
     function sync(address account, address token) external {
         Book memory book = Books.load(_positions[account], _cashOf[account], 1);
-        uint256 units = Books.balance(token, account);
+        uint256 units = Books.unitsOf(token, account);
         if (token == cash) {
             if (units >= book.cash) return;
             book.cash = units;
@@ -226,7 +226,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
         if (book.cash + book.cashGot < book.cashGiven) {
             revert NotAccounted(account, assetRegistry.assetIdOf(cash), book.cash, book.cashGiven);
         }
-        book.cash = _least(book.cash + book.cashGot - book.cashGiven, Books.balance(cash, account));
+        book.cash = _least(book.cash + book.cashGot - book.cashGiven, Books.unitsOf(cash, account));
         for (uint256 line = 0; line < book.length; ++line) {
             address token = book.tokens[line];
             book.cusips[line] = assetRegistry.assetIdOf(token);
@@ -234,7 +234,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
             if (units < book.given[line]) {
                 revert NotAccounted(account, book.cusips[line], book.units[line], book.given[line]);
             }
-            book.units[line] = _least(units - book.given[line], Books.balance(token, account));
+            book.units[line] = _least(units - book.given[line], Books.unitsOf(token, account));
         }
     }
 

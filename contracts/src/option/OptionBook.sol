@@ -207,7 +207,7 @@ contract OptionBook is IOptionBook, IManagedAccount, IMandateGuard, IERC1271, ER
 
     /// @inheritdoc IMandateGuard
     /// @dev Called after every instruction that touches this contract.
-    function check(address, bytes32 planHash) external view {
+    function check(address, bytes32 planHash, Leg[] calldata) external view {
         if (planHash == 0 || planHash != _planHash) revert OnlyThroughOptionBook(planHash);
     }
 

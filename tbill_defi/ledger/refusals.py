@@ -1,0 +1,51 @@
+"""Reverts of the contracts as errors: by name, with their figures in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tbill_defi.core.errors import LedgerError, MandateBreach, TbillError
+from tbill_defi.core.money import format_units
+from tbill_defi.ledger.abi import decode_revert
+
+RULES = ("duration", "issue-cap", "turnover", "slippage")
+"""MandateGuard.Rule, in its order."""
+_WORDS = {
+    "issue-cap": "{subject} would be worth ${value}, at most ${upper} is allowed of one security",
+    "turnover": "turnover in the window would be ${value}, at most ${upper} is allowed",
+    "slippage": "the plan would give ${value} more than it takes at the oracle's prices, at most ${upper} is allowed",
+}
+
+
+def refusal(data: bytes) -> TbillError:
+    """The error that a revert's data stand for: `MandateBreach`, or a `LedgerError` with its name as code."""
+    name, arguments = decode_revert(data)
+    if name == "MandateBreach":
+        return _breach(arguments)
+    shown = ", ".join(f"{k} {_told(v) if isinstance(v, bytes) else v}" for k, v in arguments.items())
+    return LedgerError(f"the contract refuses: {name}{f' ({shown})' if shown else ''}", name)
+
+
+def _breach(arguments: dict[str, Any]) -> MandateBreach:
+    rule, value = RULES[arguments["rule"]], arguments["value"]
+    lower, upper = arguments["lower"], arguments["upper"]
+    if rule == "duration":
+        words = f"duration would be {_years(value)} years, {_years(lower)} to {_years(upper)} is allowed"
+    else:
+        words = _WORDS[rule].format(
+            subject=_told(arguments["subject"]), value=format_units(value), upper=format_units(upper)
+        )
+    account = _told(arguments["account"])
+    return MandateBreach(f"mandate of account {account}: {words}; nothing was sent", rule, value, lower, upper)
+
+
+def _years(value_e6: int) -> str:
+    whole, fraction = divmod(value_e6, 10**6)
+    return f"{whole}.{fraction:06d}"
+
+
+def _told(value: bytes) -> str:
+    """Bytes for a person: the text of an identifier (CUSIP, party, currency), else 0x-hex."""
+    text = value.rstrip(b"\0")
+    named = len(value) == 32 and text.isascii() and text.decode("ascii", "replace").isprintable() and text
+    return text.decode() if named else "0x" + value.hex()
