@@ -252,8 +252,7 @@ def _settings(extra: list[str]) -> dict[str, Any]:
 def _from_wallet(ledger: Ledger, party: str) -> Holdings:
     from tbill_defi.portfolio.holdings import Holdings
 
-    wallet = ledger.wallet(party)
-    return Holdings(party, wallet.positions, wallet.cash, wallet.unavailable())
+    return Holdings.of(ledger, party)
 
 
 def _make(

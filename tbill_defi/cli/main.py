@@ -19,6 +19,7 @@ from tbill_defi.cli import (
     desk,
     keeper,
     ledger,
+    mandate,
     market,
     option,
     oracle,
@@ -32,7 +33,7 @@ from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, 
 
 ORDER = (
     *("demo", "init", "market", "holdings", "price", "strategies", "strategy"),
-    *("plan", "rebalance", "wallet", "tape", "kyc", "limits", "oracle", "repo", "option"),
+    *("plan", "rebalance", "wallet", "tape", "kyc", "limits", "oracle", "mandate", "repo", "option"),
     *("keeper", "backtest", "chain", "audit"),
 )
 """Commands as a desk meets them; others follow in the order they were added."""
@@ -66,6 +67,7 @@ for module in (
     ledger,
     rules,
     oracle,
+    mandate,
     repo,
     option,
     keeper,

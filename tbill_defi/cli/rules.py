@@ -149,9 +149,9 @@ def _changes(
     changes: dict[str, Any] = {}
     for name, text in (("trade", trade), ("volume", volume), ("holding_cap", holding_cap)):
         if text is not None:
-            changes[name] = _units(name.replace("_", "-"), text)
+            changes[name] = parse_units(name.replace("_", "-"), text)
     if window is not None:
-        changes["window"] = _window(window)
+        changes["window"] = parse_span("window", window)
     for rule, text in (("admit", admit), ("refuse", refuse)):
         if text is not None:
             changes["countries"] = ("any", []) if text == "any" else (rule, _countries(rule, text))
@@ -183,7 +183,8 @@ def _set(ledger: Ledger, party: str | None, changes: dict[str, Any], *, general:
         rules.set_countries(ledger, *changes["countries"])
 
 
-def _units(name: str, text: str) -> int | None:
+def parse_units(name: str, text: str) -> int | None:
+    """Base units of dollars; None for "none"."""
     from tbill_defi.core.money import units
 
     if text == NONE:
@@ -194,13 +195,12 @@ def _units(name: str, text: str) -> int | None:
     return amount
 
 
-def _window(text: str) -> int:
+def parse_span(name: str, text: str) -> int:
+    """Seconds of a length such as 90s, 24h or 7d, at most 366 days."""
     match = _DURATION.fullmatch(text)
     seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
     if not 0 < seconds <= 366 * _SECONDS["d"]:
-        raise UsageError(
-            f"window: {text!r} is not a length such as 24h or 7d, at most 366d; --volume none ends a limit"
-        )
+        raise UsageError(f"{name}: {text!r} is not a length such as 24h or 7d, at most 366d")
     return seconds
 
 

@@ -18,7 +18,9 @@ from tbill_defi.ledger.decisions import decide
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
+from tbill_defi.ledger.mandate import ManagedAccount, managed_account
 from tbill_defi.ledger.settlement import Instruction, Leg
+from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
 
 QUOTE_SECONDS = 900
@@ -116,11 +118,13 @@ def execute(
     Parameters
     ----------
     approve_by
-        Name of the key that approves: the key of the party's wallet. Its signature on the Instruction is the approval.
+        Name of the key that approves: the key of the party's wallet, or the manager's of its managed account. Its
+        signature on the Instruction is the approval.
     keys
         Where that key and the dealer's are; None: the ledger's own.
     dry_run
-        Decide everything, sign and send nothing.
+        Decide everything, send nothing. Of a managed account the settlement is tried as well, if the keys are here:
+        with signatures that are then forgotten.
     nonce
         The Instruction's; None: the plan hash. The contract refuses a giver's second one ("NonceAlreadyUsed").
     stage
@@ -132,13 +136,15 @@ def execute(
         If the plan is for another date, has nothing to settle, was settled, or the holdings moved.
     ComplianceRejection
         If a leg is refused: rule, code and the largest amount that passes.
+    MandateBreach
+        If the managed account would leave its mandate.
     LedgerError
         If a contract refuses for another reason.
     """
     ring = keys or ledger.keyring
     _require_unsettled(plan, ledger)
     _require_current(plan, ledger)
-    wallet, dealer = ledger.address_of(plan.party), ledger.address_of(plan.counterparty)
+    account = managed_account(ledger, plan.party)
     stage("dealer registers his inventory")
     inventory, deposits = dealer_inventory(plan, ledger)
     instruction = instruction_of(plan, ledger, nonce=nonce)
@@ -146,18 +152,24 @@ def execute(
     decisions = decide(ledger, plan.legs, instruction, after=deposits)
     if refused := [d for d in decisions if not d.ok]:
         raise ComplianceRejection(refused)
-    if dry_run:
-        return Execution(plan.hash, False, decisions, inventory, approve_by)
-    approver = ring.key(approve_by)
-    if approver.address != wallet:
-        raise PlanError(f"approve-by: key {approve_by!r} is 0x{approver.address.hex()}, not {plan.party}'s wallet")
+    would = Execution(plan.hash, False, decisions, inventory, approve_by)
+    if dry_run and (account is None or not {approve_by, plan.counterparty} <= set(ring.names())):
+        return would
+    approver = _approver(plan, ledger, ring, approve_by, account)
     stage("dealer signs his quote")
     quote = _quote(instruction, ledger, ring.key(plan.counterparty))
     stage(f"{approve_by} approves")
-    by_address = {dealer: quote.signature, wallet: approver.sign_digest(quote.instruction_hash)}
+    by_address = {
+        ledger.address_of(plan.counterparty): quote.signature,
+        ledger.address_of(plan.party): approver.sign_digest(quote.instruction_hash),
+    }
     data = encode_call("Settlement", "settle", instruction.abi_value(), [by_address[g] for g in instruction.givers])
     stage("legs settle, all or none")
-    receipts = ledger.send([*deposits, Step(OPERATOR, ledger.contracts.settlement, data)])
+    steps = [*deposits, Step(OPERATOR, ledger.contracts.settlement, data)]
+    if dry_run:
+        ledger.require_success(ledger.simulate(steps))
+        return would
+    receipts = ledger.send(steps)
     (entry,) = (e for e in ledger.tape() if e.instruction_hash == "0x" + quote.instruction_hash.hex())
     return Execution(
         plan.hash,
@@ -171,6 +183,19 @@ def execute(
         timestamp=entry.timestamp,
         quote=quote,
     )
+
+
+def _approver(plan: RebalancePlan, ledger: Ledger, ring: Keys, name: str, account: ManagedAccount | None) -> SigningKey:
+    """The key that signs for the party: its wallet's, or its manager's."""
+    key = ring.key(name)
+    if account is None and key.address != ledger.address_of(plan.party):
+        raise PlanError(f"approve-by: key {name!r} is 0x{key.address.hex()}, not {plan.party}'s wallet")
+    if account is not None and key.address != account.manager:
+        raise PlanError(
+            f"approve-by: key {name!r} is 0x{key.address.hex()}; {plan.party} is managed by "
+            f"0x{account.manager.hex()}: name the manager's key"
+        )
+    return key
 
 
 def _quote(instruction: Instruction, ledger: Ledger, key: SigningKey) -> DealerQuote:
@@ -194,14 +219,14 @@ def _require_current(plan: RebalancePlan, ledger: Ledger) -> None:
         )
     if not plan.orders:
         raise PlanError("the plan has no orders: the holdings are at their target and nothing needs to settle")
-    wallet = ledger.wallet(plan.party)
-    if wallet.positions != dict(plan.holdings.positions) or wallet.cash != plan.holdings.cash_units:
+    held = Holdings.of(ledger, plan.party)
+    if held.positions != dict(plan.holdings.positions) or held.cash_units != plan.holdings.cash_units:
         moved = sorted(
             asset
-            for asset in {*wallet.positions, *plan.holdings.positions}
-            if wallet.positions.get(asset, 0) != plan.holdings.positions.get(asset, 0)
+            for asset in {*held.positions, *plan.holdings.positions}
+            if held.positions.get(asset, 0) != plan.holdings.positions.get(asset, 0)
         )
-        if wallet.cash != plan.holdings.cash_units:
+        if held.cash_units != plan.holdings.cash_units:
             moved.append("cash")
         raise PlanError(
             f"holdings of {plan.party} on the ledger are not those of the plan ({', '.join(moved[:6])}); "

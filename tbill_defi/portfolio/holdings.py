@@ -14,6 +14,8 @@ from tbill_defi.core.identifiers import cusip as parse_cusip
 from tbill_defi.core.identifiers import party_name
 from tbill_defi.core.money import units
 from tbill_defi.ledger.books import Wallet
+from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.ledger.mandate import managed_account
 from tbill_defi.market.snapshot import FrozenMap
 
 COLUMNS = ("cusip", "face", "cost_price")
@@ -102,6 +104,23 @@ class Holdings:
     def from_wallet(cls, wallet: Wallet) -> Holdings:
         """What a party's wallet holds on a ledger, with what of it is frozen or on hold."""
         return cls(wallet.party, wallet.positions, wallet.cash, wallet.unavailable())
+
+    @classmethod
+    def of(cls, ledger: Ledger, party: str) -> Holdings:
+        """What a party can make a plan with: its wallet, or what is accounted to its managed account.
+
+        Raises
+        ------
+        LedgerError
+            If the party has no wallet on the ledger.
+        """
+        wallet, account = ledger.wallet(party), managed_account(ledger, party)
+        if account is None:
+            return cls.from_wallet(wallet)
+        blocked = wallet.unavailable()
+        spare = {c: wallet.positions[c] - blocked.get(c, 0) for c in account.positions}
+        unavailable = {c: units - spare[c] for c, units in account.positions.items() if units > spare[c]}
+        return cls(party, account.positions, account.cash, unavailable)
 
     def available(self, cusip: str) -> int:
         """Face that can be sold, base units."""
