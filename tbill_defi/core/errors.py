@@ -97,7 +97,7 @@ class MandateBreach(TbillError):
 
     exit_code = 6
 
-    def __init__(self, message: str, rule: str, value: int, lower: int, upper: int) -> None:
+    def __init__(self, message: str, rule: str = "", value: int = 0, lower: int = 0, upper: int = 0) -> None:
         super().__init__(message)
         self.rule, self.value, self.lower, self.upper = rule, value, lower, upper
 

@@ -7,7 +7,7 @@ simulation with its real signatures. Then deposits of the dealer's inventory and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tbill_defi.chain.keys import SigningKey
@@ -159,10 +159,8 @@ def execute(
     stage("dealer signs his quote")
     quote = _quote(instruction, ledger, ring.key(plan.counterparty))
     stage(f"{approve_by} approves")
-    by_address = {
-        ledger.address_of(plan.counterparty): quote.signature,
-        ledger.address_of(plan.party): approver.sign_digest(quote.instruction_hash),
-    }
+    wallet, dealer = ledger.address_of(plan.party), ledger.address_of(plan.counterparty)
+    by_address = {dealer: quote.signature, wallet: approver.sign_digest(quote.instruction_hash)}
     data = encode_call("Settlement", "settle", instruction.abi_value(), [by_address[g] for g in instruction.givers])
     stage("legs settle, all or none")
     steps = [*deposits, Step(OPERATOR, ledger.contracts.settlement, data)]
@@ -170,15 +168,17 @@ def execute(
         ledger.require_success(ledger.simulate(steps))
         return would
     receipts = ledger.send(steps)
+    return _settled(would, ledger, quote, receipts[-1].transaction_hash)
+
+
+def _settled(would: Execution, ledger: Ledger, quote: DealerQuote, transaction_hash: bytes) -> Execution:
+    """What was to happen, as the tape has it."""
     (entry,) = (e for e in ledger.tape() if e.instruction_hash == "0x" + quote.instruction_hash.hex())
-    return Execution(
-        plan.hash,
-        True,
-        decisions,
-        inventory,
-        approve_by,
+    return replace(
+        would,
+        settled=True,
         instruction_hash=entry.instruction_hash,
-        transaction_hash="0x" + receipts[-1].transaction_hash.hex(),
+        transaction_hash="0x" + transaction_hash.hex(),
         height=entry.height,
         timestamp=entry.timestamp,
         quote=quote,

@@ -1,0 +1,134 @@
+"""`tbill mandate`: an account is made, dealt for by its manager within limits, and refused beyond them."""
+
+import shutil
+
+import pytest
+
+from tests.unit.cli.support import refused
+from tests.unit.cli.test_schemas import valid
+
+DOLLAR = 10**6
+POSITIONS = "cusip,face,cost_price\n91282CPP0,4000000,\n91282CQE4,3000000,\nUSD,500000,\n"
+SET = ("mandate", "set", "pension", "--manager", "pm")
+BAND = ("--duration", "1.5:2.9", "--max-weight", "0.7", "--turnover", "0.5", "--window", "30d", "--slippage-bp", "5")
+TARGET = ("duration-target", "--max-weight=0.6", "--party", "pension")
+
+
+@pytest.fixture(scope="module")
+def _managed(tmp_path_factory):
+    """A home with a funded, recognised account, made once."""
+    return tmp_path_factory.mktemp("managed") / "home"
+
+
+@pytest.fixture
+def managed(tbill, _managed, tmp_path):
+    """`tbill` with the pension's account."""
+    if not _managed.exists():
+        positions = tmp_path / "pension.csv"
+        positions.write_text(POSITIONS)
+        for words in (
+            (*SET, *BAND),
+            ("holdings", "import", positions, "--party", "pension"),
+            ("oracle", "publish", "--all"),
+            ("mandate", "recognise", "pension", "--by", "pm"),
+        ):
+            assert tbill(*words).code == 0
+        shutil.copytree(tbill.home, _managed)
+    shutil.rmtree(tbill.home)
+    shutil.copytree(_managed, tbill.home)
+    return tbill
+
+
+def rebalance(tbill, *words):
+    return tbill("rebalance", *TARGET, "--yes", "--approve-by", "pm", *words, "--json")
+
+
+def test_set_and_show(managed):
+    value = valid("mandate-show", managed("mandate", "show", "pension", "--json").out)
+    assert value["mandate"] == {
+        "duration_min_e6": 1_500_000,
+        "duration_max_e6": 2_900_000,
+        "issue_cap_bp": 7_000,
+        "turnover_bp": 5_000,
+        "window_seconds": 30 * 86_400,
+        "slippage_bp": 5,
+    }
+    assert value["positions"] == {"91282CPP0": str(4 * 10**12), "91282CQE4": str(3 * 10**12)}
+    assert (value["cash"], value["unrecognised"], value["announced"]) == (str(500_000 * DOLLAR), {}, None)
+    (identity,) = managed("kyc", "show", "pension", "--json").json
+    assert identity["wallets"] == [value["account"]]
+    assert "duration 1.5 to 2.9 y" in managed("mandate", "show", "pension").out
+
+
+def test_a_plan_inside_settles_by_the_managers_signature(managed):
+    made = valid("rebalance", rebalance(managed, "--lower", "2", "--upper", "2.4").out)
+    assert made["execution"]["settled"]
+    value = managed("mandate", "show", "pension", "--json").json
+    wallet = managed("wallet", "pension", "--json").json
+    assert value["positions"] == {row["cusip"]: row["face"] for row in wallet["positions"]}
+    assert value["cash"] == wallet["cash"]
+    assert int(value["turnover"]) > 0
+    refused(managed("rebalance", *TARGET, "--yes"), 5, "approve-by", "manager")
+
+
+def test_a_plan_that_leaves_the_band_is_refused_before_anything_is_sent(managed):
+    before = managed("mandate", "show", "pension", "--json").json
+    for words in ((), ("--dry-run",)):
+        ran = rebalance(managed, "--lower", "0.5", "--upper", "1.4", "--turnover", "0.9", *words)
+        refused(ran, 6, "mandate of", "duration would be 1.", "1.500000 to 2.900000 is allowed", "nothing was sent")
+    assert managed("mandate", "show", "pension", "--json").json == before
+    assert managed("tape", "--json").json == []
+
+
+def test_tighter_at_once_looser_after_the_delay(managed):
+    tighter = valid("mandate-set", managed("mandate", "set", "pension", "--duration", "2:2.8", "--json").out)
+    assert (tighter["mandate"]["duration_min_e6"], tighter["announced"]) == (2_000_000, None)
+    looser = valid("mandate-set", managed("mandate", "set", "pension", "--turnover", "0.9", "--json").out)
+    assert looser["mandate"]["turnover_bp"] == 5_000
+    assert looser["announced"]["turnover_bp"] == 9_000
+    assert looser["announced_from"] - looser["time"] in (86_399, 86_400)
+    refused(managed("mandate", "apply", "pension"), 7, "TooEarly")
+    from tbill_defi.ledger.open import open_ledger
+
+    with open_ledger(home=managed.home) as ledger:
+        ledger.chain.advance_clock(86_400)
+    applied = valid("mandate-apply", managed("mandate", "apply", "pension", "--json").out)
+    assert applied["mandate"]["turnover_bp"] == 9_000
+
+
+def test_withdrawal_by_announcement(managed):
+    words = ("mandate", "withdraw", "pension", "--asset", "USD", "--amount", "1000", "--to", "desk", "--json")
+    value = valid("mandate-withdraw", managed(*words).out)
+    assert (value["number"], value["withdrawn"]) == (1, False)
+    refused(managed("mandate", "withdraw", "pension", "--number", "1"), 7, "TooEarly")
+    from tbill_defi.ledger.open import open_ledger
+
+    with open_ledger(home=managed.home) as ledger:
+        ledger.chain.advance_clock(86_400)
+    assert valid("mandate-withdraw", managed(*words[:3], "--number", "1", "--json").out)["withdrawn"]
+    assert managed("mandate", "show", "pension", "--json").json["cash"] == str(499_000 * DOLLAR)
+
+
+def test_what_arrives_is_dealt_with_only_when_recognised(managed, tmp_path):
+    more = tmp_path / "more.csv"
+    more.write_text("cusip,face,cost_price\n91282CPP0,1000,\nUSD,7,\n")
+    assert managed("holdings", "import", more, "--party", "pension", "--add").code == 0
+    value = managed("mandate", "show", "pension", "--json").json
+    assert value["unrecognised"] == {"91282CPP0": str(1_000 * DOLLAR), "USD": str(7 * DOLLAR)}
+    made = managed("plan", *TARGET, "--json").json
+    assert made["inputs"]["holdings"]["cash"] == str(500_000 * DOLLAR)
+    after = valid("mandate-recognise", managed("mandate", "recognise", "pension", "--json").out)
+    assert after["unrecognised"] == {}
+
+
+def test_misuse_is_named(tbill):
+    refused(tbill("mandate", "show", "desk"), 7, "no managed account", "mandate set desk")
+    refused(tbill("mandate", "set", "pension"), 2, "--manager")
+    refused(tbill(*SET, "--duration", "3:2"), 2, "duration")
+    refused(tbill(*SET, "--max-weight", "1.5"), 2, "max-weight")
+    refused(tbill(*SET, "--slippage-bp", "2000"), 2, "slippage-bp")
+    refused(tbill(*SET, "--window", "5"), 2, "window")
+    refused(tbill("mandate", "set", "desk", "--manager", "pm"), 2, "desk holds assets")
+    refused(tbill("mandate", "set", "pension", "--manager", "pricer-1"), 2, "key of the ledger")
+    refused(tbill("mandate", "set", "pension", "--manager", "pension"), 2, "owner's own key")
+    refused(tbill("mandate", "withdraw", "pension"), 2, "--number")
