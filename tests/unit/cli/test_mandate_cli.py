@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from tbill_defi.ledger.open import open_ledger
 from tests.unit.cli.support import refused
 from tests.unit.cli.test_schemas import valid
 
@@ -43,6 +44,13 @@ def rebalance(tbill, *words):
     return tbill("rebalance", *TARGET, "--yes", "--approve-by", "pm", *words, "--json")
 
 
+def a_day_later(tbill):
+    """A block in a day: a simulated clock goes on from the head."""
+    with open_ledger(home=tbill.home) as ledger:
+        ledger.chain.advance_clock(86_400)
+        ledger.deposit("dealer", {}, 1)
+
+
 def test_set_and_show(managed):
     value = valid("mandate-show", managed("mandate", "show", "pension", "--json").out)
     assert value["mandate"] == {
@@ -61,14 +69,25 @@ def test_set_and_show(managed):
 
 
 def test_a_plan_inside_settles_by_the_managers_signature(managed):
-    made = valid("rebalance", rebalance(managed, "--lower", "2", "--upper", "2.4").out)
+    made = valid("rebalance", rebalance(managed, "--lower", "2", "--upper", "2.4", "--turnover", "0.4").out)
     assert made["execution"]["settled"]
     value = managed("mandate", "show", "pension", "--json").json
     wallet = managed("wallet", "pension", "--json").json
     assert value["positions"] == {row["cusip"]: row["face"] for row in wallet["positions"]}
     assert value["cash"] == wallet["cash"]
     assert int(value["turnover"]) > 0
-    refused(managed("rebalance", *TARGET, "--yes"), 5, "approve-by", "manager")
+
+
+def test_only_the_manager_approves(managed):
+    for words in ((), ("--approve-by", "pension"), ("--approve-by", "desk")):
+        ran = managed("rebalance", *TARGET, "--turnover", "0.4", "--yes", *words)
+        refused(ran, 5, "approve-by", "name the manager's key")
+    assert managed("tape", "--json").json == []
+
+
+def test_turnover_counts_in_the_window(managed):
+    ran = rebalance(managed, "--lower", "2", "--upper", "2.4")
+    refused(ran, 6, "turnover in the window would be $", "is allowed", "nothing was sent")
 
 
 def test_a_plan_that_leaves_the_band_is_refused_before_anything_is_sent(managed):
@@ -88,10 +107,7 @@ def test_tighter_at_once_looser_after_the_delay(managed):
     assert looser["announced"]["turnover_bp"] == 9_000
     assert looser["announced_from"] - looser["time"] in (86_399, 86_400)
     refused(managed("mandate", "apply", "pension"), 7, "TooEarly")
-    from tbill_defi.ledger.open import open_ledger
-
-    with open_ledger(home=managed.home) as ledger:
-        ledger.chain.advance_clock(86_400)
+    a_day_later(managed)
     applied = valid("mandate-apply", managed("mandate", "apply", "pension", "--json").out)
     assert applied["mandate"]["turnover_bp"] == 9_000
 
@@ -101,10 +117,7 @@ def test_withdrawal_by_announcement(managed):
     value = valid("mandate-withdraw", managed(*words).out)
     assert (value["number"], value["withdrawn"]) == (1, False)
     refused(managed("mandate", "withdraw", "pension", "--number", "1"), 7, "TooEarly")
-    from tbill_defi.ledger.open import open_ledger
-
-    with open_ledger(home=managed.home) as ledger:
-        ledger.chain.advance_clock(86_400)
+    a_day_later(managed)
     assert valid("mandate-withdraw", managed(*words[:3], "--number", "1", "--json").out)["withdrawn"]
     assert managed("mandate", "show", "pension", "--json").json["cash"] == str(499_000 * DOLLAR)
 
