@@ -143,6 +143,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
             if (leg.from == leg.to) revert SelfLeg(i);
             assetIds[i] = assetRegistry.assetIdOf(leg.token);
             if (assetIds[i] == 0) revert UnregisteredToken(leg.token);
+            if (i != 0 && leg.from == legs[i - 1].from && leg.to == legs[i - 1].to) continue; // both are listed
             if (givers.insert(leg.from)) parties.insert(leg.from);
             parties.insert(leg.to);
         }
@@ -172,10 +173,12 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         bytes32[] memory ids = new bytes32[](parties.length);
         for (uint256 i = 0; i < ids.length; ++i) ids[i] = identityRegistry.identityOf(parties.get(i));
         bytes memory words = PlanWords.create(legs.length);
+        bool two = ids.length == 2; // who is not the one is the other: no search
+        address first = parties.get(0);
         for (uint256 i = 0; i < legs.length; ++i) {
             Leg calldata leg = legs[i];
-            bytes32 fromId = ids[parties.indexOf(leg.from)];
-            bytes32 toId = ids[parties.indexOf(leg.to)];
+            bytes32 fromId = ids[two ? (leg.from == first ? 0 : 1) : parties.indexOf(leg.from)];
+            bytes32 toId = ids[two ? (leg.to == first ? 0 : 1) : parties.indexOf(leg.to)];
             if (!PlanWords.put(words, i, assetIds[i], fromId, toId, leg.amount)) revert LegsNotSorted(i);
         }
         return keccak256(words);
