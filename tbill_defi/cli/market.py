@@ -1,4 +1,4 @@
-"""`tbill market`: import published files, show what is known on a date."""
+"""`tbill market`: write sample files, import published ones, show what is known on a date."""
 
 from __future__ import annotations
 
@@ -8,14 +8,34 @@ from typing import Annotated
 import typer
 
 from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, group, hint, parse_date, print_json, view_at
+from tbill_defi.core.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     commands = group("Market data: import published files, show a date.")
+    commands.command("sample")(sample)
     commands.command("import")(import_files)
     commands.command("show")(show)
     app.add_typer(commands, name="market")
+
+
+def sample(folder: Annotated[Path, typer.Argument(help="Where they go.")] = Path("sample")) -> None:
+    """Write the sample market as files to import; none is overwritten.
+
+    Prices of 25 Treasuries on 2026-03-24, curves and SOFR from then to 2026-06-30, in the layouts of their publishers.
+    """
+    from tbill_defi.market.sample import sample_files
+
+    files = {folder / name: text for name, text in sample_files().items()}
+    for path in files:
+        if path.exists():
+            raise UsageError(f"market sample: {path} is there already; name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in files.items():
+        path.write_text(text)
+        console().print(f"{path}: {text.count(chr(10)):,} lines", soft_wrap=True)
+    hint(f"tbill market import {folder}/*.csv")
 
 
 def import_files(
@@ -64,7 +84,12 @@ def import_files(
     hint("tbill market show --date DATE, or tbill holdings import positions.csv")
 
 
-def show(day: Day = None, home: Home = None, json_: Json = False) -> None:
+def show(
+    day: Day = None,
+    securities: Annotated[bool, typer.Option("--securities", help="List the universe as well.")] = False,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
     """Show what is known on a date: curve, repo, prices and sources."""
     from collections import Counter
 
@@ -105,6 +130,8 @@ def show(day: Day = None, home: Home = None, json_: Json = False) -> None:
 
     out = console()
     out.print(tables.curve(view))
+    if securities:
+        out.print(tables.universe(view))
     out.print(
         f"regular settlement {view.market_settlement_date}; repo {formats.percent(view.repo_rate, 2)} from "
         f"{view.repo_source} of {view.repo_date} ({age_days(view.repo_date, view.date)} d old)"

@@ -1,10 +1,8 @@
-"""One real day, typed as facts: enough market for the demo without a network or a file.
+"""One real day and the quarter after it, typed as facts: enough market for the demo without a network or a file.
 
-Sources, all of 2026-03-24 or earlier:
-US Department of the Treasury, Daily Treasury Par Yield Curve Rates (par yields);
+Of 2026-03-24 there are prices; of the days to 2026-06-30 curves and SOFR (`sample_curves`). Sources of the day:
 TreasuryDirect, auction results (terms; the original issue's record of each security);
-FedInvest, security prices of the date (buy and sell);
-Federal Reserve Bank of New York, Secured Overnight Financing Rate.
+FedInvest, security prices of the date (buy and sell).
 """
 
 from __future__ import annotations
@@ -16,31 +14,11 @@ from tbill_defi.market.auctions import REQUIRED, parse_auctions
 from tbill_defi.market.data import MarketData
 from tbill_defi.market.fedinvest import parse_fedinvest
 from tbill_defi.market.par_yields import parse_par_yields
+from tbill_defi.market.sample_curves import TENORS, curve_rows
 from tbill_defi.market.snapshot import MarketSnapshot, snapshot
 from tbill_defi.market.sofr import parse_sofr
 
 SAMPLE_DATE = date(2026, 3, 24)
-
-PAR_YIELDS = {
-    "1 Mo": "3.74",
-    "1.5 Mo": "3.72",
-    "2 Mo": "3.72",
-    "3 Mo": "3.74",
-    "4 Mo": "3.73",
-    "6 Mo": "3.78",
-    "1 Yr": "3.81",
-    "2 Yr": "3.90",
-    "3 Yr": "3.93",
-    "5 Yr": "4.03",
-    "7 Yr": "4.21",
-    "10 Yr": "4.39",
-    "20 Yr": "4.95",
-    "30 Yr": "4.94",
-}
-"""Percent."""
-
-SOFR = "3.63"
-"""Percent."""
 
 # fmt: off
 BILLS = (
@@ -126,17 +104,33 @@ def _sheet_line(cusip: str, kind: str, coupon: str, maturity: str) -> str:
     return f"{cusip},MARKET BASED {kind.upper()},{coupon}%,{maturity},,{buy},{sell},0"
 
 
+def _par_yields_text() -> str:
+    return "\n".join([",".join(("Date", *TENORS)), *(",".join((day, *row)) for day, row, _ in curve_rows())])
+
+
+def _sofr_text() -> str:
+    return "\n".join(["Date,SOFR", *(f"{day},{rate}" for day, _, rate in curve_rows() if rate)])
+
+
+def sample_files() -> dict[str, str]:
+    """The sample as files in their publishers' layouts: name -> text."""
+    return {
+        "par_yields.csv": _par_yields_text() + "\n",
+        "auctions.csv": _auctions_text() + "\n",
+        f"fedinvest_{SAMPLE_DATE}.csv": _sheet_text() + "\n",
+        "sofr.csv": _sofr_text() + "\n",
+    }
+
+
 @lru_cache(maxsize=1)
 def sample_data() -> MarketData:
-    """The sample day's records, through the same parsers as files."""
-    name = "sample day"
+    """The sample's records, through the same parsers as files."""
+    par_yields, auctions, sheet, sofr = sample_files().items()
     return MarketData(
-        par_yields=parse_par_yields(
-            f"Date,{','.join(PAR_YIELDS)}\n{SAMPLE_DATE},{','.join(PAR_YIELDS.values())}", name
-        ),
-        auctions=parse_auctions(_auctions_text(), name),
-        fedinvest=parse_fedinvest(_sheet_text(), name, SAMPLE_DATE),
-        sofr=parse_sofr(f"Date,SOFR\n{SAMPLE_DATE},{SOFR}", name),
+        par_yields=parse_par_yields(par_yields[1], par_yields[0]),
+        auctions=parse_auctions(auctions[1], auctions[0]),
+        fedinvest=parse_fedinvest(sheet[1], sheet[0], SAMPLE_DATE),
+        sofr=parse_sofr(sofr[1], sofr[0]),
     )
 
 

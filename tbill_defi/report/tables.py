@@ -237,6 +237,29 @@ def curve(view: View) -> Sheet:
     return sheet
 
 
+def universe(view: View) -> Sheet:
+    """Every security of the date, by maturity; no offer: it can be sold and not bought."""
+    sheet = Sheet(
+        f"Universe of {view.date}, clean prices per 100 face",
+        *(Column("CUSIP", left=True), Column("type", left=True, rank=2), Column("coupon", rank=3), "maturity"),
+        *("bid", "offer", Column("yield", rank=1), Column("duration", rank=1)),
+        Column("price", left=True, rank=4),
+    )
+    for i, security in enumerate(view.securities):
+        quotes = (view.bid[i], view.offer[i])
+        sheet.add(
+            security.cusip,
+            security.kind,
+            formats.coupon(security),
+            security.maturity_date.isoformat(),
+            *("-" if q is None else formats.price(security, float(q.quoted_clean_price)) for q in quotes),
+            formats.percent(float(view.yield_[i])),
+            f"{view.modified_duration[i]:.2f}",
+            f"{view.sources[i]} {view.quote_dates[i]}{', terms inferred' if view.inferred[i] else ''}",
+        )
+    return sheet
+
+
 def book_line(metrics: Metrics) -> str:
     """A portfolio in one line."""
     return (

@@ -41,7 +41,7 @@ def write_market(home: Path, *, shift: float = 0.0, from_day: date = date(2026, 
     """The sample day's curve on every trading day to the end of June; `shift` added from a day on."""
     data, folder = sample_data(), home / "market"
     folder.mkdir(parents=True, exist_ok=True)
-    (row,) = data.par_yields.rows(named=True)
+    row = data.par_yields.row(0, named=True)
     days = TRADING.good_days(row["date"], date(2026, 6, 30))
     rows = [
         {k: (v + shift if isinstance(v, float) and day >= from_day else v) for k, v in row.items()} | {"date": day}

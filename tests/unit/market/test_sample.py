@@ -1,4 +1,4 @@
-"""Every typed fact of the sample day is the published one."""
+"""Every typed fact of the sample is the published one."""
 
 import csv
 from datetime import date
@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tbill_defi.market import SAMPLE_DATE, sample_snapshot
-from tbill_defi.market.sample import BILLS, COUPONS, PAR_YIELDS, QUOTES, SOFR
+from tbill_defi.market import SAMPLE_DATE, sample_snapshot, snapshot
+from tbill_defi.market.sample import BILLS, COUPONS, QUOTES, sample_files
+from tbill_defi.market.sample_curves import TENORS, curve_rows
+from tbill_defi.market.store import MarketStore
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 realdata = pytest.mark.skipif(not DATA.exists(), reason="../shared/data is not there")
@@ -39,11 +41,25 @@ def test_a_market_to_show_with():
 @pytest.mark.realdata
 @realdata
 def test_par_yields_and_sofr():
-    (row,) = (row for row in read("par_yields.csv") if row["Date"] == "2026-03-24")
-    assert {name: Decimal(row[name]) for name in PAR_YIELDS} == {n: Decimal(v) for n, v in PAR_YIELDS.items()}
-    assert len(PAR_YIELDS) == len(row) - 1
-    (row,) = (row for row in read("sofr.csv") if row["Date"] == "2026-03-24")
-    assert Decimal(row["SOFR"]) == Decimal(SOFR)
+    rows = curve_rows()
+    published = {row["Date"]: row for row in read("par_yields.csv")}
+    assert [day for day, *_ in rows] == [day for day in published if "2026-03-24" <= day <= "2026-06-30"]
+    rates = {row["Date"]: row["SOFR"] for row in read("sofr.csv")}
+    for day, yields, sofr in rows:
+        assert {"Date", *TENORS} == set(published[day])
+        assert [Decimal(text) for text in yields] == [Decimal(published[day][tenor]) for tenor in TENORS]
+        assert (sofr and Decimal(sofr)) == (rates[day] and Decimal(rates[day]))
+
+
+def test_the_files_are_read_as_published_ones(tmp_path):
+    store = MarketStore(tmp_path / "home")
+    for name, text in sample_files().items():
+        (tmp_path / name).write_text(text)
+        report = store.import_file(tmp_path / name)
+        assert report.rows == report.new
+    kinds = [path.stem for path in sorted(store.folder.glob("*.parquet"))]
+    assert kinds == ["auctions", "fedinvest", "par_yields", "sofr"]
+    assert snapshot(store, SAMPLE_DATE).content_hash() == sample_snapshot().content_hash()
 
 
 @pytest.mark.realdata

@@ -136,8 +136,9 @@ def test_buy_zero_is_no_offer():
 def friday():
     """The sample market on the following Friday: same curve, no sheet of that day; T+1 is the Monday."""
     data, day = sample_data(), date(2026, 3, 27)
-    curve = data.par_yields.with_columns(pl.lit(day).alias("date"))
-    return td.view(day, data=dataclasses.replace(data, par_yields=pl.concat([data.par_yields, curve])))
+    sheets = data.par_yields.head(1)
+    curves = pl.concat([sheets, sheets.with_columns(pl.lit(day).alias("date"))])
+    return td.view(day, data=dataclasses.replace(data, par_yields=curves, sofr=data.sofr.head(1)))
 
 
 def test_model_prices_say_so(friday):
@@ -201,9 +202,9 @@ def test_without_a_sheet_there_is_no_spread():
 
 
 def with_future(data):
-    tomorrow = DAY + timedelta(days=1)
+    tomorrow, known, rates = DAY + timedelta(days=1), data.par_yields.head(1), data.sofr.head(1)
     return MarketData(
-        par_yields=pl.concat([data.par_yields, data.par_yields.with_columns(pl.lit(tomorrow).alias("date"))]),
+        par_yields=pl.concat([known, known.with_columns(pl.lit(tomorrow).alias("date"))]),
         auctions=pl.concat(
             [
                 data.auctions,
@@ -215,7 +216,7 @@ def with_future(data):
             ]
         ),
         fedinvest=pl.concat([data.fedinvest, data.fedinvest.with_columns(pl.lit(tomorrow).alias("date"))]),
-        sofr=pl.concat([data.sofr, data.sofr.with_columns(pl.lit(tomorrow).alias("date"))]),
+        sofr=pl.concat([rates, rates.with_columns(pl.lit(tomorrow).alias("date"))]),
     )
 
 

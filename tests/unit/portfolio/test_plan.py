@@ -129,7 +129,7 @@ def test_a_market_row_changes_the_hash(ladder_plan, book):
     traded = {order.cusip for order in ladder_plan.orders}
     (unused, *_) = [c for c in data.fedinvest["cusip"].to_list() if c not in traded]
     tick = pl.when(pl.col("cusip") == unused).then(pl.col("sell") - 1e-6).otherwise(pl.col("sell")).alias("sell")
-    older = data.par_yields.with_columns(pl.lit(DAY - timedelta(days=1)).alias("date"))
+    older = data.par_yields.head(1).with_columns(pl.lit(DAY - timedelta(days=1)).alias("date"))
     hashes = {ladder_plan.hash}
     for changed in (
         replace(data, fedinvest=data.fedinvest.with_columns(tick)),

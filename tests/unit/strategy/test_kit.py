@@ -242,9 +242,14 @@ def test_scrambling_alters_everything_after_the_date_and_nothing_before():
     assert other.auctions.filter(~known)["interestRate"].drop_nulls().to_list() != (
         data.auctions.sort("auctionDate", "cusip").filter(~known)["interestRate"].drop_nulls().to_list()
     )
-    invented = scrambled(data, SAMPLE_DATE).par_yields
-    assert invented.height == 1 + 5
-    assert (invented["10 Yr"][1:] != invented["10 Yr"][0]).all()
+    later = pl.col("date") > SAMPLE_DATE
+    altered = scrambled(data, SAMPLE_DATE).par_yields.filter(later)
+    assert altered.height == data.par_yields.filter(later).height > 60
+    assert (altered["10 Yr"] != data.par_yields.filter(later)["10 Yr"]).all()
+    last = data.par_yields["date"].max()
+    invented = scrambled(data, last).par_yields
+    assert invented.height == data.par_yields.height + 5
+    assert (invented["10 Yr"][-5:] != invented["10 Yr"][-6]).all()
 
 
 @pytest.mark.realdata
