@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from tbill_defi.automation.dues import told
 from tbill_defi.automation.firing import Firing
 from tbill_defi.automation.rules import (
     MarginCallAction,
@@ -190,14 +191,13 @@ def _margin_units(deliver: str, deficit: int, face: int, lendable: int) -> int:
 
 
 def _paid(what: str, payment: Payment) -> Result:
-    paid = sum(payment.paid.values())
-    message = f"{what}: paid {paid / 1e6:,.2f} to {len(payment.paid)} wallets, block {payment.height}"
-    if payment.blocked:
-        message += f"; {sum(payment.blocked.values()) / 1e6:,.2f} into blocked accounts"
-    if payment.withheld:
-        message += f"; withheld from {len(payment.withheld)} wallets"
-    details = {"due": str(payment.due), "paid": str(paid), "height": payment.height, "complete": payment.complete}
-    return Result(DONE, message, details)
+    details = {
+        "due": str(payment.due),
+        "paid": str(sum(payment.paid.values())),
+        "height": payment.height,
+        "complete": payment.complete,
+    }
+    return Result(DONE, told(what, payment), details)
 
 
 def keep(draft: Path, home: Path, quote: str) -> None:

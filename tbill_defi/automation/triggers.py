@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from tbill_defi.automation import schedule
+from tbill_defi.automation.dues import Status, coupon_dues, principal_dues
 from tbill_defi.automation.firing import Evaluation, Firing
 from tbill_defi.automation.rules import (
     CouponTrigger,
@@ -17,10 +18,9 @@ from tbill_defi.automation.rules import (
     ScheduleTrigger,
 )
 from tbill_defi.automation.scene import Scene
-from tbill_defi.conventions.calendars import SETTLEMENT, TRADING
+from tbill_defi.conventions.calendars import TRADING
 from tbill_defi.core.clock import NEW_YORK
 from tbill_defi.core.errors import PlanError, TbillError
-from tbill_defi.ledger.life import Coupon, coupons
 from tbill_defi.ledger.repo import Repos
 from tbill_defi.ledger.repo_state import RepoState, RepoStatus
 from tbill_defi.portfolio.metrics import measure
@@ -136,73 +136,37 @@ def _near_maturity(rule: Rule, trigger: MaturityTrigger, scene: Scene) -> Evalua
 
 def _matured(rule: Rule, scene: Scene) -> Evaluation:
     firings, ahead, stuck = [], [], []
-    for cusip, units in scene.ledger.books().supply():
-        if cusip == CURRENCY or not units:
-            continue
-        day = scene.maturity(cusip)
-        payable = SETTLEMENT.following(day)
-        if payable > scene.today:
-            ahead.append((payable, cusip))
-        elif _redeemable(cusip, scene):
-            event = f"{cusip} matured {day}"
-            firings.append(Firing(rule, event, f"{event}, {units / 1e6:,.2f} outstanding", (cusip, payable)))
-        else:
-            stuck.append(cusip)
+    for due in principal_dues(scene):
+        match due.status:
+            case Status.NEXT:
+                ahead.append(due.payable)
+            case Status.DUE:
+                event = f"{due.cusip} matured {due.maturity}"
+                reason = f"{event}, {due.face_units / 1e6:,.2f} outstanding"
+                firings.append(Firing(rule, event, reason, (due.cusip, due.payable)))
+            case _:
+                stuck.append(due.cusip)
     why = f"{len(firings)} matured securities to redeem" + (f"; on hold: {', '.join(stuck)}" if stuck else "")
-    return Evaluation(tuple(firings), why, min(ahead)[0].isoformat() if ahead else None)
-
-
-def _redeemable(cusip: str, scene: Scene) -> bool:
-    """Whether a registered holder has units that are not on hold."""
-    books, token = scene.ledger.books(), "0x" + scene.token(cusip).hex()
-    return any(
-        units > books.blocked(token, holder)[1] and books.party_of(holder) != holder
-        for holder, units in books.holders(cusip).items()
-    )
+    return Evaluation(tuple(firings), why, min(ahead).isoformat() if ahead else None)
 
 
 def _coupons(rule: Rule, scene: Scene) -> Evaluation:
     firings: list[Firing] = []
     ahead: list[date] = []
     problems: list[TbillError] = []
-    for cusip, since in scene.registered.items():
+    for cusip in scene.registered:
         try:
-            for coupon in coupons(scene.terms(cusip)):
-                payable = SETTLEMENT.following(coupon.day)
-                if payable > scene.today:
-                    ahead.append(payable)
-                    break
-                if coupon.record_time > since and _owed(cusip, coupon, scene):
-                    event = f"{cusip} coupon {coupon.day}"
-                    firings.append(Firing(rule, event, f"{event}, payable {payable}", (cusip, coupon.day, payable)))
+            for due in coupon_dues(scene, cusip):
+                if due.status is Status.NEXT:
+                    ahead.append(due.payable)
+                elif due.status is Status.DUE:
+                    event = f"{cusip} coupon {due.coupon.day}"
+                    subject = (cusip, due.coupon.day, due.payable)
+                    firings.append(Firing(rule, event, f"{event}, payable {due.payable}", subject))
         except TbillError as error:
             problems.append(error)
     next_ = min(ahead).isoformat() if ahead else None
     return Evaluation(tuple(firings), f"{len(firings)} coupons to pay", next_, tuple(problems))
-
-
-def _owed(cusip: str, coupon: Coupon, scene: Scene) -> bool:
-    """Whether a registered holder of the record is unpaid, or collateral's coupon is not passed on."""
-    ledger, token = scene.ledger, scene.token(cusip)
-    record, payer, books = coupon.record_time, ledger.contracts.coupon_payer, ledger.books()
-    if not ledger.call("SecurityToken", token, "totalSupplyAt", record - 1):
-        return False
-    coupon_id = ledger.call("CouponPayer", payer, "couponIdOf", token, record)
-    state = ledger.call("CouponPayer", payer, "couponOf", coupon_id)
-    if not any(state["payer"]):
-        return True
-    if not state["closed"]:
-        for holder in books.holders(cusip):
-            who = bytes.fromhex(holder[2:])
-            paid = ledger.call("CouponPayer", payer, "isPaid", coupon_id, who)
-            entitled = ledger.call("SecurityToken", token, "balanceOfAt", who, record - 1)
-            if entitled and not paid and books.party_of(holder) != holder:
-                return True
-    accounts = books.custody.accounts_at("0x" + token.hex(), record)
-    facility = ledger.contracts.repo_facility
-    return any(
-        not ledger.call("RepoFacility", facility, "isPassed", coupon_id, bytes.fromhex(name[2:])) for name in accounts
-    )
 
 
 # --- repos --------------------------------------------------------------------------------------------------------

@@ -118,10 +118,13 @@ def coupon_on(security: Security, day: date) -> Coupon:
     ConventionError
         If there is none.
     """
-    for coupon in coupons(security):
+    known = coupons(security)
+    for coupon in known:
         if coupon.day == day:
             return coupon
-    raise ConventionError(f"coupon: {security.cusip} pays none on {day}; resolve() gives its dates")
+    near = sorted(sorted((coupon.day for coupon in known), key=lambda other: abs(other - day))[:2])
+    dates = f"the nearest are of {' and '.join(map(str, near))}" if near else "it pays no coupons"
+    raise ConventionError(f"coupon: {security.cusip} pays none on {day}; {dates}")
 
 
 def ensure_treasury(ledger: Ledger) -> bytes:

@@ -1,0 +1,136 @@
+"""What the securities on a ledger owe their holders: coupons and principal, and how far they are paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+
+from tbill_defi.automation.scene import Scene
+from tbill_defi.conventions.calendars import SETTLEMENT
+from tbill_defi.ledger.life import Coupon, Payment, coupons
+from tbill_defi.portfolio.plan import CURRENCY
+
+
+class Status(Enum):
+    """How far a payment is."""
+
+    NEXT = "next"
+    """Payable later."""
+    DUE = "due"
+    """Payable, and a registered holder is unpaid or has not been passed what was paid for him."""
+    WITHHELD = "withheld"
+    """Paid to all but wallets that nobody registered, or units on hold."""
+    PAID = "paid"
+
+
+@dataclass(frozen=True, slots=True)
+class CouponDue:
+    """A coupon of a security on the ledger.
+
+    Attributes
+    ----------
+    payable
+        The coupon date, or the next good settlement day.
+    face_units
+        Face entitled: at the start of the coupon date; of the next coupon, outstanding now. Base units.
+    """
+
+    cusip: str
+    coupon: Coupon
+    payable: date
+    face_units: int
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalDue:
+    """Principal outstanding of a security on the ledger; `face_units` in base units."""
+
+    cusip: str
+    maturity: date
+    payable: date
+    face_units: int
+    status: Status
+
+
+def coupon_dues(scene: Scene, cusip: str) -> Iterator[CouponDue]:
+    """Coupons of a security since its token was made, in order of date, to the next one; nobody held: left out.
+
+    Raises
+    ------
+    UnknownSecurity, DataError
+        If the imported records do not have the terms that the token was made with.
+    """
+    scene.token(cusip)
+    since = scene.registered[cusip]
+    supply = dict(scene.ledger.books().supply())[cusip]
+    for coupon in coupons(scene.terms(cusip)):
+        payable = SETTLEMENT.following(coupon.day)
+        if payable > scene.today:
+            yield CouponDue(cusip, coupon, payable, supply, Status.NEXT)
+            return
+        record = coupon.record_time
+        if record <= since:
+            continue
+        face = scene.ledger.call("SecurityToken", scene.token(cusip), "totalSupplyAt", record - 1)
+        if face:
+            yield CouponDue(cusip, coupon, payable, face, _coupon_status(scene, cusip, coupon))
+
+
+def _coupon_status(scene: Scene, cusip: str, coupon: Coupon) -> Status:
+    """Status of a payable coupon that somebody is entitled to."""
+    ledger, token = scene.ledger, scene.token(cusip)
+    record, payer, books = coupon.record_time, ledger.contracts.coupon_payer, ledger.books()
+    coupon_id = ledger.call("CouponPayer", payer, "couponIdOf", token, record)
+    state = ledger.call("CouponPayer", payer, "couponOf", coupon_id)
+    if not any(state["payer"]):
+        return Status.DUE
+    if not state["closed"]:
+        for holder in books.holders(cusip):
+            who = bytes.fromhex(holder[2:])
+            paid = ledger.call("CouponPayer", payer, "isPaid", coupon_id, who)
+            entitled = ledger.call("SecurityToken", token, "balanceOfAt", who, record - 1)
+            if entitled and not paid and books.party_of(holder) != holder:
+                return Status.DUE
+    accounts = books.custody.accounts_at("0x" + token.hex(), record)
+    facility = ledger.contracts.repo_facility
+    passed = (ledger.call("RepoFacility", facility, "isPassed", coupon_id, bytes.fromhex(n[2:])) for n in accounts)
+    if not all(passed):
+        return Status.DUE
+    return Status.PAID if state["closed"] else Status.WITHHELD
+
+
+def principal_dues(scene: Scene) -> list[PrincipalDue]:
+    """Principal outstanding of every security, by CUSIP."""
+    found = []
+    for cusip, units in scene.ledger.books().supply():
+        if cusip == CURRENCY or not units:
+            continue
+        maturity = scene.maturity(cusip)
+        payable, status = SETTLEMENT.following(maturity), Status.NEXT
+        if payable <= scene.today:
+            status = Status.DUE if _redeemable(cusip, scene) else Status.WITHHELD
+        found.append(PrincipalDue(cusip, maturity, payable, units, status))
+    return found
+
+
+def _redeemable(cusip: str, scene: Scene) -> bool:
+    """Whether a registered holder has units that are not on hold."""
+    books, token = scene.ledger.books(), "0x" + scene.token(cusip).hex()
+    return any(
+        units > books.blocked(token, holder)[1] and books.party_of(holder) != holder
+        for holder, units in books.holders(cusip).items()
+    )
+
+
+def told(what: str, payment: Payment) -> str:
+    """A payment in words."""
+    paid = sum(payment.paid.values())
+    message = f"{what}: paid {paid / 1e6:,.2f} to {len(payment.paid)} wallets, block {payment.height}"
+    if payment.blocked:
+        message += f"; {sum(payment.blocked.values()) / 1e6:,.2f} into blocked accounts"
+    if payment.withheld:
+        message += f"; withheld from {len(payment.withheld)} wallets"
+    return message
