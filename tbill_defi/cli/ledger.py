@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tbill_defi.cli.clock import parse_moment
 from tbill_defi.cli.common import Home, Json, console, group, hint, print_json, progress, view_at
 from tbill_defi.core.errors import NoCurve, UnknownSecurity, UsageError
 
 if TYPE_CHECKING:
     from tbill_defi.ledger.books import Wallet
     from tbill_defi.portfolio.view import View
-
-EARLIEST, LATEST = 365 * 86_400, 7_258_118_400
-"""Unix seconds at which a simulated clock may start: 1971 to 2200."""
 
 
 def register(app: typer.Typer) -> None:
@@ -50,13 +48,13 @@ def init(
 
     Keystores are under the passphrase TBILL_PASSPHRASE, or a random one that is stored beside them.
     """
+    from tbill_defi.ledger.clock import clock_kind
     from tbill_defi.ledger.open import PARTIES, create_ledger, keys_folder, ledger_url
 
     parties = _first_parties(party or PARTIES)
     _refuse_node_options(chain, funder, at)
-    with create_ledger(
-        home=home, at=_start(at), light_keys=light_keys, parties=parties, chain=chain, funder=funder
-    ) as made:
+    start = None if at is None else parse_moment("at", at)
+    with create_ledger(home=home, at=start, light_keys=light_keys, parties=parties, chain=chain, funder=funder) as made:
         genesis = None if chain else made.embedded.genesis
         value: dict[str, Any] = {
             "url": made.chain.url if chain else ledger_url(home),
@@ -65,7 +63,7 @@ def init(
             "genesis_hash": "0x" + (genesis.hash if genesis else made.node.block(0).hash).hex(),
             "operator": "0x" + made.keyring.key("operator").address.hex(),
             "market_date": made.market_date.isoformat(),
-            "simulated_clock": genesis is not None and genesis.clock_start is not None,
+            "simulated_clock": clock_kind(made) == "simulated",
             "parties": {name: made.wallet(name).addresses[0] for name in made.books().parties()},
             "contracts": {name.removeprefix("contract."): place for name, place in made.contracts.to_extras().items()},
         }
@@ -108,18 +106,6 @@ def _refuse_node_options(chain: str | None, funder: str | None, at: str | None) 
         raise UsageError("at: a node has its own time; --at is for a ledger without --chain")
     if shown_url(chain) == TESTER_URL:
         raise UsageError("chain: an eth-tester ends with this command; use it from a script, or start anvil")
-
-
-def _start(at: str | None) -> int | None:
-    """Start of a simulated clock, Unix seconds, before anything is made."""
-    from tbill_defi.core.clock import parse_time
-
-    if at is None:
-        return None
-    start = parse_time(at)
-    if not EARLIEST <= start <= LATEST:
-        raise UsageError(f"at: {at} is not between 1971 and 2200")
-    return start
 
 
 def import_holdings(

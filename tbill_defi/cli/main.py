@@ -15,10 +15,12 @@ from tbill_defi.cli import (
     audit,
     backtest,
     chain,
+    clock,
     demo,
     desk,
     keeper,
     ledger,
+    life,
     mandate,
     market,
     option,
@@ -33,7 +35,8 @@ from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, 
 
 ORDER = (
     *("demo", "init", "market", "holdings", "price", "strategies", "strategy"),
-    *("plan", "rebalance", "wallet", "tape", "kyc", "limits", "oracle", "mandate", "repo", "option"),
+    *("plan", "rebalance", "wallet", "tape", "clock", "coupon", "redeem"),
+    *("kyc", "limits", "oracle", "mandate", "repo", "option"),
     *("keeper", "backtest", "chain", "audit"),
 )
 """Commands as a desk meets them; others follow in the order they were added."""
@@ -65,6 +68,8 @@ for module in (
     desk,
     strategy,
     ledger,
+    clock,
+    life,
     rules,
     oracle,
     mandate,

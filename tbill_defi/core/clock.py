@@ -76,6 +76,11 @@ def parse_time(text: str) -> int:
     return int(moment.timestamp())
 
 
+def moment(timestamp: int) -> str:
+    """A ledger time in New York, to the second."""
+    return datetime.fromtimestamp(timestamp, NEW_YORK).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
 def age_days(earlier: date, later: date) -> int:
     """Calendar days from `earlier` to `later`."""
     return (later - earlier) // timedelta(days=1)

@@ -11,11 +11,11 @@ The book is a party like any other, "option-book"; it is registered when it is f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from tbill_defi.chain.types import Receipt
-from tbill_defi.core.clock import NEW_YORK, new_york_midnight
+from tbill_defi.core.clock import moment, new_york_midnight
 from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.money import format_units
@@ -40,10 +40,6 @@ QUOTE_SECONDS = 900
 _CONTRACT = "OptionBook"
 _LARGEST_STRIKE_E6 = 10**9
 """1,000 per 100 face."""
-
-
-def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).astimezone(NEW_YORK).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 class Options:
@@ -156,9 +152,9 @@ class Options:
         start, end = new_york_midnight(expiry), new_york_midnight(expiry + timedelta(days=1)) - 1
         first, last = window or (start, end)
         if not start <= first <= last <= end:
-            raise ConventionError(f"window: {_moment(first)} to {_moment(last)} is not a part of {expiry} in New York")
+            raise ConventionError(f"window: {moment(first)} to {moment(last)} is not a part of {expiry} in New York")
         if self._ledger.chain.now() > last:
-            raise LedgerError(f"option: its window ends {_moment(last)}, which has passed", "ExerciseTooLate")
+            raise LedgerError(f"option: its window ends {moment(last)}, which has passed", "ExerciseTooLate")
         period = accrual_period(security, expiry)
         if period is None:
             raise ConventionError(f"{security.cusip}: {expiry} is in the third half-year of a long first coupon period")
@@ -256,7 +252,7 @@ class Options:
             )
         if self._ledger.chain.now() > deadline:
             raise LedgerError(
-                f"option: the quote expired {_moment(deadline)}; ask {quote.writer} for another", "QuoteExpired"
+                f"option: the quote expired {moment(deadline)}; ask {quote.writer} for another", "QuoteExpired"
             )
         if self._ledger.address_of(quote.holder) != quote.terms.holder:
             raise UsageError(f"option: {quote.holder} is not the holder that the terms name")
@@ -300,8 +296,8 @@ class Options:
         if not terms.exercise_from <= now <= terms.exercise_until:
             early = now < terms.exercise_from
             raise LedgerError(
-                f"option 0x{name}… can be exercised from {_moment(terms.exercise_from)} to "
-                f"{_moment(terms.exercise_until)}; the ledger is at {_moment(now)}",
+                f"option 0x{name}… can be exercised from {moment(terms.exercise_from)} to "
+                f"{moment(terms.exercise_until)}; the ledger is at {moment(now)}",
                 "ExerciseTooEarly" if early else "ExerciseTooLate",
             )
 
@@ -318,7 +314,7 @@ class Options:
             last = option.terms.exercise_until
             if self._ledger.chain.now() <= last:
                 raise LedgerError(
-                    f"option 0x{option_id.hex()[:16]}… can be exercised until {_moment(last)}; it expires after that",
+                    f"option 0x{option_id.hex()[:16]}… can be exercised until {moment(last)}; it expires after that",
                     "ExerciseWindowNotPassed",
                 )
         self._send("expire", option_id)

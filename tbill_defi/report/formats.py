@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from tbill_defi.conventions import format_32nds
-from tbill_defi.core.clock import NEW_YORK
+from tbill_defi.core.clock import moment as moment
 from tbill_defi.core.money import UNITS_PER_DOLLAR, format_units
 from tbill_defi.instruments import Security
 
@@ -56,11 +54,6 @@ def shadow_price(bp_per_unit: float, unit: str) -> str:
 def coupon(security: Security) -> str:
     """Coupon in percent, empty for a bill."""
     return "" if security.kind == "bill" else f"{security.coupon * 100:.3f}"
-
-
-def moment(timestamp: int) -> str:
-    """A ledger time in New York, to the second."""
-    return datetime.fromtimestamp(timestamp, UTC).astimezone(NEW_YORK).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def short_hash(text: str) -> str:
