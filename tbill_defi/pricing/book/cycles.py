@@ -1,0 +1,154 @@
+"""A book at a settlement date: where its flows lie.
+
+Coupon securities share few cycles (months between coupons, month, day of the month), so dates are made for a cycle,
+not for a security: `dates[k]` are the k-th payment dates of all cycles, and a security is its cycle and the places of
+its first and last flow in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+
+from tbill_defi.conventions.schedules import days_in_year_from
+from tbill_defi.conventions.yields import Floats
+from tbill_defi.core.errors import SettlementOutOfRange
+from tbill_defi.pricing.book.columns import EPOCH, Columns, Ints, cycle_days, months_of
+
+
+@dataclass(frozen=True, eq=False)
+class Cycles:
+    """The distinct coupon cycles of a book, and each security's.
+
+    Attributes
+    ----------
+    months, phase, rule
+        [n_cycles] months between dates, month number modulo that, day rule.
+    of
+        [n_coupon_securities] place of each one's cycle.
+    """
+
+    months: Ints
+    phase: Ints
+    rule: Ints
+    of: Ints
+
+    @classmethod
+    def among(cls, months: Ints, maturity_month: Ints, rule: Ints) -> Cycles:
+        """The cycles of coupon securities."""
+        phase = maturity_month % np.maximum(months, 1)
+        keys, first, of = np.unique((months * 16 + phase) * 32 + rule, return_index=True, return_inverse=True)
+        del keys
+        return cls(months[first], phase[first], rule[first], of.reshape(-1))
+
+
+class Placed:
+    """The securities of a book at one settlement date.
+
+    Coupon securities ("rows" below) come first in thought only: `rows` and `singles` are places in the book.
+
+    Attributes
+    ----------
+    rows, singles
+        Places of coupon securities and of single flows.
+    dates
+        [n_periods, n_cycles] day numbers of the cycles' dates after settlement.
+    fraction
+        [n_rows] part of the current quasi-coupon period that is left, in (0, 1].
+    first, last
+        [n_rows] periods from the next cycle date to the first and last flow.
+    coupon, odd
+        [n_rows] regular interest per 100 face, and what the first flow pays beyond it.
+    accrued
+        [n] accrued interest per 100 face of all securities.
+    days, year_days
+        [n_singles] days to the single flow; 365 or 366.
+    """
+
+    def __init__(self, columns: Columns, cycles: Cycles, settlement: date) -> None:
+        self.settlement, self.day = settlement, settlement.toordinal() - EPOCH
+        self.columns, self.cycles = columns, cycles
+        self._require_alive()
+        self.rows, self.singles = np.flatnonzero(~columns.single), np.flatnonzero(columns.single)
+        self.days = columns.maturity[self.singles] - self.day
+        self.year_days = days_in_year_from(settlement)
+        self._place()
+
+    def _require_alive(self) -> None:
+        columns, day = self.columns, self.day
+        if (early := np.flatnonzero(columns.issue > day)).size:
+            first = date.fromordinal(int(columns.issue[early[0]]) + EPOCH)
+            raise SettlementOutOfRange(
+                f"settlement: {self.settlement} is before the issue on {first} of securities[{early[0]}] "
+                f"{columns.cusips[early[0]]}"
+            )
+        if (late := np.flatnonzero(columns.maturity <= day)).size:
+            end = date.fromordinal(int(columns.maturity[late[0]]) + EPOCH)
+            raise SettlementOutOfRange(
+                f"settlement: {self.settlement} is not before the maturity {end} of securities[{late[0]}] "
+                f"{columns.cusips[late[0]]}"
+            )
+
+    def _place(self) -> None:
+        columns, cycles, rows = self.columns, self.cycles, self.rows
+        month, _ = months_of(np.array([self.day]))
+        following = month[0] + (cycles.phase - month[0]) % np.maximum(cycles.months, 1)
+        following = np.where(cycle_days(following, cycles.rule) <= self.day, following + cycles.months, following)
+        right, left = cycle_days(following, cycles.rule), cycle_days(following - cycles.months, cycles.rule)
+        self.following = following
+        of, step = cycles.of, np.maximum(columns.months[rows], 1)
+        self.last = (columns.maturity_month[rows] - following[of]) // step
+        self.first = np.maximum((columns.first_month[rows] - following[of]) // step, 0)
+        self.fraction = ((right - self.day) / (right - left))[of]
+        self.coupon = columns.coupon[rows]
+        pending = columns.first_month[rows] >= following[of]
+        self.odd = np.where(pending, columns.first_coupon[rows] - self.coupon, 0.0)
+        accrued = self.coupon * (((self.day - left) / (right - left))[of])
+        unusual = np.flatnonzero(pending & ((self.odd != 0.0) | (columns.dated[rows] > left[of])))
+        if unusual.size:
+            places = rows[unusual]
+            until = np.full(len(places), self.day)
+            share = columns.periods_between(places, following[of[unusual]], until)
+            accrued[unusual] = self.coupon[unusual] * share
+        self.accrued = np.zeros(len(columns))
+        self.accrued[rows] = accrued
+
+    @cached_property
+    def dates(self) -> Ints:
+        """[n_periods, n_cycles] day numbers of the dates after settlement."""
+        cycles = self.cycles
+        count = int(self.last.max(initial=-1)) + 1
+        months = self.following + np.arange(count)[:, None] * cycles.months
+        return cycle_days(months, np.broadcast_to(cycles.rule, months.shape))
+
+    @cached_property
+    def flows(self) -> Flows:
+        """Every remaining flow by itself: for what is no geometric series."""
+        counts = self.last - self.first + 1
+        owner = np.repeat(np.arange(len(self.rows)), counts)
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+        period = np.arange(len(owner)) - np.repeat(starts - self.first, counts)
+        amounts = self.coupon[owner]
+        amounts[starts] += self.odd
+        amounts[starts + counts - 1] += 100.0
+        return Flows(owner, starts, period, self.dates[period, self.cycles.of[owner]], amounts)
+
+
+@dataclass(frozen=True, eq=False)
+class Flows:
+    """Flows of coupon securities, flattened: owner, period after the next cycle date, day number, amount per 100.
+
+    Attributes
+    ----------
+    starts
+        [n_rows] place of each security's first flow.
+    """
+
+    owner: Ints
+    starts: Ints
+    period: Ints
+    days: Ints
+    amounts: Floats
