@@ -6,6 +6,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import pairwise
 
 import numpy as np
 
@@ -169,13 +170,9 @@ class Valuation:
 
 def _payment_delays(flows: CashFlows, first: int) -> Floats:
     """[n] periods from each coupon date to the good day it is paid on."""
-    end_of_month = is_month_end(flows.maturity)
-    delays = []
-    for day in flows.quasi_dates[first:]:
-        late = (SETTLEMENT.following(day) - day).days
-        period = (add_months(day, MONTHS_PER_PERIOD, end_of_month=end_of_month) - day).days if late else 1
-        delays.append(late / period)
-    return np.array(delays)
+    end = flows.maturity
+    cycle = (*flows.quasi_dates[first:], add_months(end, MONTHS_PER_PERIOD, end_of_month=is_month_end(end)))
+    return np.array([(SETTLEMENT.following(day) - day).days / (later - day).days for day, later in pairwise(cycle)])
 
 
 def valuation(security: AnySecurity, settlement: date, convention: YieldConvention) -> Valuation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,19 @@ from tbill_defi.conventions.calendars import SETTLEMENT
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.instruments import Security
-from tbill_defi.pricing.book.columns import EPOCH, Columns, Ints
+from tbill_defi.pricing.book.columns import EPOCH, Columns, Ints, cycle_days
 from tbill_defi.pricing.book.curve_values import DiscountCurve, OnCurve, checked_nodes
 from tbill_defi.pricing.book.cycles import Cycles, Placed
-from tbill_defi.pricing.book.yields import Compound, Kernel, Sensitivity, Simple, Sums, in_yield, require_positive, solve
+from tbill_defi.pricing.book.yields import (
+    Compound,
+    Kernel,
+    Sensitivity,
+    Simple,
+    Sums,
+    in_yield,
+    require_positive,
+    solve,
+)
 from tbill_defi.pricing.valuation import LARGEST_YIELD
 
 if TYPE_CHECKING:
@@ -212,7 +221,8 @@ class Book:
             If none or several of curve, yields and prices are given, a value is not finite, a yield looks like
             percent, no yield explains a price: names row and CUSIP.
         """
-        given = [name for name in ("curve", "yields", "clean_prices") if locals()[name] is not None]
+        choices = {"curve": curve, "yields": yields, "clean_prices": clean_prices}
+        given = [name for name, value in choices.items() if value is not None]
         if len(given) != 1:
             raise ConventionError(f"analytics: give one of curve, yields, clean_prices; given: {given or 'none'}")
         groups = self._kernels(settlement, convention)
@@ -229,10 +239,14 @@ class Book:
         dirty = on.dirty_prices()
         slope, bend = on.effective()
         found = self._measured(groups, groups.yields(dirty), accrued)
-        return Analytics(
-            **{**vars(found), "dirty_price": dirty, "clean_price": dirty - accrued},
-            **{"effective_duration": -slope / dirty, "effective_convexity": bend / dirty},
-            **{"key_rate_dv01": on.key_rates(nodes), "key_years": nodes},
+        return replace(
+            found,
+            dirty_price=dirty,
+            clean_price=dirty - accrued,
+            effective_duration=-slope / dirty,
+            effective_convexity=bend / dirty,
+            key_rate_dv01=on.key_rates(nodes),
+            key_years=nodes,
         )
 
     def _measured(self, groups: Groups, yields: Floats, accrued: Floats) -> Analytics:
@@ -329,22 +343,17 @@ class Groups:
         placed = self.placed
         dates = placed.dates
         months = placed.following + np.arange(len(dates) + 1)[:, None] * placed.cycles.months
-        from tbill_defi.pricing.book.columns import cycle_days
-
         following = cycle_days(months[1:], np.broadcast_to(placed.cycles.rule, dates.shape))
         late = _late_days(dates.ravel()).reshape(dates.shape)
         return late / (following - dates)
 
     def _true_kernel(self, many: np.ndarray) -> Kernel:
-        placed = self.placed
-        flows = placed.flows
-        keep = many[flows.owner]
-        owner = (np.cumsum(many) - 1)[flows.owner[keep]]
-        counts = (placed.last - placed.first + 1)[many]
-        starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
-        cycle = placed.cycles.of[flows.owner[keep]]
-        times = placed.fraction[flows.owner[keep]] + flows.period[keep] + self._lateness()[flows.period[keep], cycle]
-        return Sums(flows.amounts[keep], times, owner, starts, 12.0 / placed.columns.months[self.compound])
+        placed, flows = self.placed, self.placed.flows
+        late = self._lateness()[flows.period, placed.cycles.of[flows.owner]]
+        times = placed.fraction[flows.owner] + flows.period + late
+        frequency = 12.0 / placed.columns.months[placed.rows]
+        every = Sums(flows.amounts, times, flows.owner, flows.starts, frequency)
+        return every.subset(np.flatnonzero(many))
 
     def at(self, yields: Floats) -> Sensitivity:
         """Prices at yields and their derivatives in the yield, of the whole book."""
@@ -365,16 +374,17 @@ class Groups:
         singles, placed = self.placed.singles, self.placed
         found[singles] = self.bills.yields(dirty[singles])
         found[self.final] = self.finals.yields(dirty[self.final])
-        price = dirty[self.compound]
-        coupon = placed.columns.coupon[self.compound] * self._kernel.frequency
-        years = (placed.columns.maturity[self.compound] - placed.day) / 365.25
-        start = 2.0 * (coupon + (100.0 - price) / years) / (100.0 + price)
-        found[self.compound] = solve(self._kernel, price, np.clip(start, -0.05, 0.5))
+        price, columns = dirty[self.compound] - placed.accrued[self.compound], placed.columns
+        coupon = columns.coupon[self.compound] * self._kernel.frequency
+        years = (columns.maturity[self.compound] - placed.day) / 365.25
+        start = (coupon + (100.0 - price) / years) / np.maximum(0.6 * price + 40.0, 1.0)
+        found[self.compound] = solve(self._kernel, dirty[self.compound], np.clip(start, -0.05, 0.5))
         return found
 
 
 def _late_days(days: Ints) -> Ints:
     """Days from each day to the good settlement day that payment is made on."""
     distinct, place = np.unique(days, return_inverse=True)
-    late = [SETTLEMENT.following(day := date.fromordinal(int(n) + EPOCH)).toordinal() - day.toordinal() for n in distinct]
+    dates = [date.fromordinal(int(number) + EPOCH) for number in distinct]
+    late = [(SETTLEMENT.following(day) - day).days for day in dates]
     return np.array(late, dtype=np.int64)[place]

@@ -20,7 +20,7 @@ from tbill_defi.pricing.book.cycles import Placed
 from tbill_defi.pricing.book.yields import Sums, solve
 
 DAYS_PER_YEAR = 365.0
-BLOCK = 64
+BLOCK = 32
 """Scenarios that are valued together: their factors stay in the processor's cache."""
 
 
@@ -91,12 +91,10 @@ class OnCurve:
         for period, row in enumerate(cycle_factors):
             running += row
             sums[period] = running
-        values = np.empty((len(placed.columns), *tail))
-        values[placed.singles] = 100.0 * single_factors
         width = cycle_factors.shape[1]
         flat, total = cycle_factors.reshape(-1, *tail), sums.reshape(-1, *tail)
         end = placed.last * width + placed.cycles.of
-        found = _spread(placed.coupon, tail) * total.take(end, axis=0)
+        found: Floats = _spread(placed.coupon, tail) * total.take(end, axis=0)
         found += 100.0 * flat.take(end, axis=0)
         if (late := np.flatnonzero(placed.first > 0)).size:
             before = end[late] - (placed.last[late] - placed.first[late] + 1) * width
@@ -104,10 +102,10 @@ class OnCurve:
         if (odd := np.flatnonzero(placed.odd != 0.0)).size:
             first = end[odd] - (placed.last[odd] - placed.first[odd]) * width
             found[odd] += _spread(placed.odd[odd], tail) * flat.take(first, axis=0)
-        if len(placed.singles):
-            values[placed.rows] = found
-            return values
-        return found
+        values = np.empty((len(placed.columns), *tail))
+        values[placed.rows] = found
+        values[placed.singles] = 100.0 * single_factors
+        return values
 
     def dirty_prices(self) -> Floats:
         """[n] per 100 face."""
@@ -148,7 +146,7 @@ class OnCurve:
             yield slice(start, start + len(part)), self.value(cycle, factors[cut:])
 
     def z_spreads(self, dirty: Floats) -> Floats:
-        """[n] spreads over the curve's zero rates (decimal, continuous, Act/365) at which the flows are worth `dirty`."""
+        """[n] spreads over the curve's zero rates at which the flows are worth `dirty`: decimal, continuous, Act/365."""
         placed = self.placed
         cut = self.cycle_factors.size
         terms = (self._times[:-1] - self._times[-1])[:cut].reshape(self.cycle_factors.shape)

@@ -17,42 +17,38 @@ import numpy as np
 
 from tbill_defi.conventions.yields import Floats
 
-SMALL = 0.5
-"""Below it h is a power series; its next term is under 1e-18."""
-_BERNOULLI = (
-    1.0 / 12.0,
-    -1.0 / 720.0,
-    1.0 / 30240.0,
-    -1.0 / 1209600.0,
-    1.0 / 47900160.0,
-    -691.0 / 1307674368000.0,
-    1.0 / 74724249600.0,
-    -3617.0 / 10670622842880000.0,
-)
-"""B_2k / (2k)!, the coefficients of x^(2k - 1) in h."""
+SMALL = 0.25
+"""Below it h is a power series; above it the formula loses a digit at most."""
+_BERNOULLI = (1.0 / 12.0, -1.0 / 720.0, 1.0 / 30240.0, -1.0 / 1209600.0, 1.0 / 47900160.0, -691.0 / 1307674368000.0)
+"""B_2k / (2k)!, the coefficients of x^(2k - 1) in h; the next term is under 1e-19."""
 _DERIVED = tuple((2 * k + 1) * value for k, value in enumerate(_BERNOULLI))
 
 
-def _polynomial(coefficients: tuple[float, ...], square: Floats) -> Floats:
-    total: Floats = np.full_like(square, coefficients[-1])
-    for value in reversed(coefficients[:-1]):
-        total *= square
-        total += value
-    return total
+def _polynomials(x: Floats) -> tuple[Floats, Floats]:
+    """h(x) and h'(x) by their series."""
+    square = x * x
+    value, slope = np.full_like(x, _BERNOULLI[-1]), np.full_like(x, _DERIVED[-1])
+    for a, b in zip(_BERNOULLI[-2::-1], _DERIVED[-2::-1], strict=True):
+        value *= square
+        value += a
+        slope *= square
+        slope += b
+    value *= x
+    value -= 0.5
+    return value, slope
 
 
 def log_slope(x: Floats, growth: Floats) -> tuple[Floats, Floats]:
-    """h(x) and h'(x), each of the shape of `x`; `growth` is e^x - 1."""
+    """h(x) and h'(x), each of the shape of `x`; `growth` is e^x - 1, and is written over."""
     small = np.abs(x) < SMALL
     if small.all():
-        square = x * x
-        return x * _polynomial(_BERNOULLI, square) - 0.5, _polynomial(_DERIVED, square)
-    inside = np.where(small, x, 0.0)
-    square = inside * inside
-    safe, grown = np.where(small, 1.0, x), np.where(small, 1.0, growth)
-    inverse, whole = 1.0 / safe, 1.0 / grown
-    h = np.where(small, inside * _polynomial(_BERNOULLI, square) - 0.5, whole - inverse)
-    slope = np.where(small, _polynomial(_DERIVED, square), inverse * inverse - whole - whole * whole)
+        return _polynomials(x)
+    near = np.flatnonzero(small)
+    growth[near] = 1.0
+    whole, inverse = 1.0 / growth, 1.0 / np.where(small, 1.0, x)
+    h, slope = whole - inverse, inverse * inverse - whole * (1.0 + whole)
+    if near.size:
+        h[near], slope[near] = _polynomials(x[near])
     return h, slope
 
 
@@ -78,7 +74,7 @@ def level_coupon(u: Floats, growth: Floats, counts: Floats) -> tuple[Floats, Flo
     flat = growth == 0.0
     value = np.where(flat, counts, -lost * (1.0 + growth) / np.where(flat, 1.0, growth))
     far, far_slope = log_slope(x, -lost / kept)
-    near, near_slope = log_slope(u, growth)
+    near, near_slope = log_slope(u, growth.copy())
     first = counts * far - near
     second = counts * counts * far_slope - near_slope + first * first
     return value, first, second, kept * (1.0 + growth)

@@ -1,7 +1,7 @@
 """Prices and their derivatives as functions of the yield, for a whole book, and the yields of prices.
 
 Every kernel takes u = log(1 + y/f), in which the logarithm of a price is convex, falls and has no pole, so that
-Newton's method converges from any start.
+Newton's method, and Halley's, converge from any start.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import numpy as np
 
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError
+from tbill_defi.pricing.book.columns import Ints
 from tbill_defi.pricing.book.series import level_coupon
 
 STEPS = 60
-CLOSE = 1e-15
+CLOSE = 1e-6
+"""A step this small is the last: what is left after it is its cube."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,17 @@ class Sensitivity:
 class Kernel(Protocol):
     """Prices of some securities of a book as functions of u."""
 
-    frequency: Floats
+    @property
+    def frequency(self) -> Floats:
+        """[n] periods a year."""
+        ...
 
     def at(self, u: Floats) -> Sensitivity:
         """Prices and their derivatives in u."""
+        ...
+
+    def subset(self, rows: Ints) -> Kernel:
+        """The kernel of some of the securities."""
         ...
 
 
@@ -48,16 +57,26 @@ def in_yield(kernel: Kernel, yields: Floats) -> Sensitivity:
 
 
 def solve(kernel: Kernel, dirty: Floats, start: Floats) -> Floats:
-    """[n] yields of dirty prices; `start` are yields to begin with."""
-    u = np.log1p(start / kernel.frequency)
-    target = np.log(dirty)
+    """[n] yields of dirty prices; `start` are yields to begin with.
+
+    Halley's method on the logarithm of the price; Newton's where the bend would more than double the step. Securities
+    that are done are left out of the next step.
+    """
+    every, frequency = np.log1p(start / kernel.frequency), kernel.frequency
+    u, target, rows = every, np.log(dirty), np.arange(len(dirty))
     for _ in range(STEPS):
         found = kernel.at(u)
-        step = (np.log(found.price) - target) * found.price / found.slope
+        rate = found.slope / found.price
+        newton = (np.log(found.price) - target) / rate
+        bend = 0.5 * newton * (found.curvature / found.price / rate - rate)
+        step = newton / (1.0 - np.minimum(bend, 0.5))
         u = u - step
-        if not np.abs(step).max(initial=0.0) > CLOSE:
+        every[rows] = u
+        open_ = np.flatnonzero(~(np.abs(step) <= CLOSE))
+        if not open_.size:
             break
-    return kernel.frequency * np.expm1(u)
+        kernel, u, target, rows = kernel.subset(open_), u[open_], target[open_], rows[open_]
+    return frequency * np.expm1(every)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +97,7 @@ class Compound:
     simple: Floats | None
 
     def at(self, u: Floats) -> Sensitivity:
+        """Prices and their derivatives in u."""
         growth = np.expm1(u)
         level, first, second, end = level_coupon(u, growth, self.counts)
         level *= self.coupon
@@ -101,6 +121,11 @@ class Compound:
             factor * (slope + rate * value),
             factor * (curvature + 2.0 * rate * slope + bend * value),
         )
+
+    def subset(self, rows: Ints) -> Compound:
+        """The kernel of some of the securities."""
+        parts = (self.frequency, self.coupon, self.odd, self.counts, self.times)
+        return Compound(*(part[rows] for part in parts), None if self.simple is None else self.simple[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +181,9 @@ class Sums:
         [n_flows] and [n] as of `cycles.Flows`.
     """
 
-    def __init__(self, amounts: Floats, times: Floats, owner: np.ndarray, starts: np.ndarray, frequency: Floats) -> None:
+    def __init__(
+        self, amounts: Floats, times: Floats, owner: np.ndarray, starts: np.ndarray, frequency: Floats
+    ) -> None:
         self.amounts, self.times, self.owner, self.starts, self.frequency = amounts, times, owner, starts, frequency
 
     def at(self, u: Floats) -> Sensitivity:
@@ -167,6 +194,15 @@ class Sums:
         return Sensitivity(
             add(values, self.starts), -add(weighted, self.starts), add(weighted * self.times, self.starts)
         )
+
+    def subset(self, rows: Ints) -> Sums:
+        """The kernel of some of the securities, ascending."""
+        kept = np.zeros(len(self.starts), dtype=bool)
+        kept[rows] = True
+        flows = kept[self.owner]
+        owner = (np.cumsum(kept) - 1)[self.owner[flows]]
+        starts = np.searchsorted(owner, np.arange(len(rows)))
+        return Sums(self.amounts[flows], self.times[flows], owner, starts, self.frequency[rows])
 
 
 def require_positive(dirty: Floats, cusips: tuple[str, ...]) -> None:

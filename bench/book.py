@@ -1,0 +1,194 @@
+"""A book of 10,000 securities against QuantLib's objects, built once and asked one by one, in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import QuantLib as ql  # noqa: N813 - its own alias
+
+from bench.rows import Row, best_of, emit
+from bench.universe import universe
+from tbill_defi.conventions import YieldConvention
+from tbill_defi.instruments import Bill, Security
+from tbill_defi.pricing.book import Book
+from tbill_defi.pricing.interop import quantlib_bond
+
+SETTLEMENT = date(2026, 3, 24)
+DAY = ql.Date(24, 3, 2026)
+COUNT = 10_000
+SCENARIOS = 1_000
+SAMPLED = 10
+"""Scenarios that the peer values; its time a scenario is constant."""
+STREET = YieldConvention.STREET
+ACCURACY = 1e-14
+
+
+@dataclass(frozen=True)
+class Node:
+    """A curve with log-linear discount factors between yearly nodes, on both sides the same."""
+
+    curve_date: date
+    years: np.ndarray
+    logs: np.ndarray
+
+    def discount_factors(self, days: np.ndarray) -> np.ndarray:
+        """Of days, of their shape."""
+        times = (days.astype(np.int64) - np.datetime64(self.curve_date, "D").astype(np.int64)) / 365.0
+        return np.exp(np.interp(times, self.years, self.logs))
+
+    def shifted(self, move: float) -> Node:
+        """Continuous zero rates moved by a decimal."""
+        return Node(self.curve_date, self.years, self.logs - move * self.years)
+
+
+def _terms(bond: Any, security: Security) -> tuple[Any, ...]:
+    if isinstance(security, Bill):
+        return ()
+    days = len([flow for flow in bond.cashflows() if flow.date() > DAY]) - 1
+    final = days == 1
+    return bond.dayCounter(), ql.SimpleThenCompounded if final else ql.Compounded, ql.Semiannual
+
+
+@dataclass
+class Peer:
+    """QuantLib's objects of a universe."""
+
+    bonds: list[Any]
+    terms: list[tuple[Any, ...]]
+    years: list[int]
+
+    @classmethod
+    def of(cls, securities: list[Security]) -> Peer:
+        """Built from terms, as a user would."""
+        bonds = [quantlib_bond(security) for security in securities]
+        return cls(bonds, [_terms(b, s) for b, s in zip(bonds, securities, strict=True)], [])
+
+    def full(self, yields: np.ndarray) -> np.ndarray:
+        """[n, 5] clean price, yield of it, modified duration, convexity, DV01; bills by their own formula's terms."""
+        f, out = ql.BondFunctions, np.empty((len(self.bonds), 5))
+        clean = ql.BondPrice.Clean
+        for i, (bond, terms, rate) in enumerate(zip(self.bonds, self.terms, yields.tolist(), strict=True)):
+            terms = terms or (ql.Actual365Fixed(), ql.Simple, ql.Annual)
+            price = f.cleanPrice(bond, rate, *terms, DAY)
+            found = f.bondYield(bond, ql.BondPrice(price, clean), *terms, DAY, ACCURACY, 100, rate + 0.01)
+            out[i] = (
+                price,
+                found,
+                f.duration(bond, found, *terms, ql.Duration.Modified, DAY),
+                f.convexity(bond, found, *terms, DAY),
+                -f.basisPointValue(bond, found, *terms, DAY),
+            )
+        return out
+
+
+def _compare(ours: np.ndarray, theirs: np.ndarray) -> float:
+    return float(np.abs(ours - theirs).max())
+
+
+def _curve() -> tuple[Node, Callable[[float], None], Any]:
+    """Our curve; QuantLib's on the same nodes, a handle that all engines share, and what relinks it moved."""
+    years = np.arange(0.0, 41.0)
+    rates = 0.035 + 0.01 * (1.0 - np.exp(-years / 6.0))
+    mine = Node(SETTLEMENT, years, -rates * years)
+    dates = [DAY + int(365 * y) for y in years]
+    handle = ql.RelinkableYieldTermStructureHandle()
+
+    def link(move: float = 0.0) -> None:
+        handle.linkTo(ql.DiscountCurve(dates, np.exp(mine.shifted(move).logs).tolist(), ql.Actual365Fixed()))
+
+    link()
+    return mine, link, handle
+
+
+def _full_rows(securities: list[Security], book: Book, peer: Peer, yields: np.ndarray) -> list[Row]:
+    def ours(target: Book) -> tuple[Any, Any]:
+        prices = target.analytics(yields=yields, settlement=SETTLEMENT, convention=STREET)
+        return prices, target.analytics(clean_prices=prices.clean_price, settlement=SETTLEMENT, convention=STREET)
+
+    prices, solved = ours(book)
+    theirs = peer.full(yields)
+    mine = np.stack(
+        [prices.clean_price, solved.yield_, solved.modified_duration, solved.convexity, solved.dv01], axis=1
+    )
+    coupons = np.array([not isinstance(s, Bill) for s in securities])
+    short = np.array([isinstance(s, Bill) and (s.maturity_date - SETTLEMENT).days <= 182 for s in securities])
+    same = coupons | short  # QuantLib has no yield that compounds once beyond half a year
+    worst = _compare(mine[same][:, :3], theirs[same][:, :3])
+    seconds, peers = best_of(lambda: ours(book), 30), best_of(lambda: peer.full(yields), 2)
+    built = best_of(lambda: ours(Book(securities)), 5)
+    rebuilt = best_of(lambda: Peer.of(securities).full(yields), 1)
+    version = ql.__version__
+    return [
+        Row("book.full", COUNT / seconds, "securities/s", peers / seconds, 1000, worst, "QuantLib one by one", version),
+        Row(
+            "book.full.convexity",
+            COUNT / seconds,
+            "securities/s",
+            None,
+            None,
+            _compare(mine[same][:, 3], theirs[same][:, 3]),
+        ),
+        Row("book.build", COUNT / built, "securities/s", rebuilt / built, 100, worst, "QuantLib from terms", version),
+    ]
+
+
+def _curve_rows(book: Book, peer: Peer) -> list[Row]:
+    curve, link, handle = _curve()
+    engine = ql.DiscountingBondEngine(handle)
+    for bond in peer.bonds:
+        bond.setPricingEngine(engine)
+
+    def values(move: float) -> np.ndarray:
+        link(move)
+        return np.array([bond.NPV() for bond in peer.bonds])
+
+    worst = _compare(book.dirty_prices(curve.shifted(0.001), SETTLEMENT), values(0.001))
+    moves = iter(np.linspace(0.001, 0.01, 10_000))
+    mine = best_of(lambda: book.dirty_prices(curve.shifted(next(moves)), SETTLEMENT), 50)
+    theirs = best_of(lambda: values(next(moves)), 3)
+    version = ql.__version__
+    keys = best_of(lambda: book.key_rate_dv01(curve, SETTLEMENT), 10)
+    nodes = (0.5, 2.0, 5.0, 10.0, 20.0, 30.0)
+    shifts = np.random.default_rng(1).normal(0.0, 0.002, (SCENARIOS, len(nodes)))
+    many = best_of(lambda: book.scenario_prices(curve, SETTLEMENT, shifts, nodes), 3)
+    return [
+        Row("book.shift", COUNT / mine, "securities/s", theirs / mine, 350, worst, "QuantLib, curve relinked", version),
+        Row(
+            "book.key_rates",
+            12 * COUNT / keys,
+            "DV01/s",
+            24 * theirs / keys,
+            500,
+            None,
+            "QuantLib, 24 relinked",
+            version,
+        ),
+        Row(
+            "book.scenarios",
+            SCENARIOS * COUNT / many,
+            "prices/s",
+            SCENARIOS * theirs / many,
+            400,
+            None,
+            "QuantLib",
+            version,
+        ),
+    ]
+
+
+def main() -> None:
+    """All rows."""
+    ql.Settings.instance().evaluationDate = DAY
+    securities = universe(COUNT, SETTLEMENT)
+    book, peer = Book(securities), Peer.of(securities)
+    yields = np.random.default_rng(7).uniform(0.001, 0.08, COUNT)
+    emit(_full_rows(securities, book, peer, yields))
+    emit(_curve_rows(book, peer))
+
+
+if __name__ == "__main__":
+    main()
