@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("pricing", "optimiser", "ledger", "backtest")
+NAMES = ("pricing", "book", "optimiser", "ledger", "backtest")
 
 
 def main() -> None:

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.bills import investment_rate_from_price as investment_rate_from_price
     from tbill_defi.pricing.bills import price_from_discount_rate as price_from_discount_rate
     from tbill_defi.pricing.bills import price_from_investment_rate as price_from_investment_rate
+    from tbill_defi.pricing.book import Book as Book
     from tbill_defi.pricing.curve import Curve as Curve
     from tbill_defi.pricing.hull_white import hull_white_option as hull_white_option
     from tbill_defi.pricing.hull_white import implied_sigma as implied_sigma
@@ -128,6 +129,7 @@ _HOME = {
         "price_from_discount_rate",
         "price_from_investment_rate",
     ),
+    "tbill_defi.pricing.book": ("Book",),
     "tbill_defi.pricing.curve": ("Curve",),
     "tbill_defi.pricing.hull_white": ("hull_white_option", "implied_sigma"),
     "tbill_defi.pricing.option_forward": ("OptionKind",),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
-from tbill_defi.pricing.book.columns import EPOCH, Ints
+from tbill_defi.pricing.book.columns import EPOCH
 from tbill_defi.pricing.book.cycles import Placed
 from tbill_defi.pricing.book.yields import Sums, solve
 
@@ -146,7 +146,7 @@ class OnCurve:
             yield slice(start, start + len(part)), self.value(cycle, factors[cut:])
 
     def z_spreads(self, dirty: Floats) -> Floats:
-        """[n] spreads over the curve's zero rates at which the flows are worth `dirty`: decimal, continuous, Act/365."""
+        """[n] spreads over the curve's zero rates that explain dirty prices: decimal, continuous, Act/365."""
         placed = self.placed
         cut = self.cycle_factors.size
         terms = (self._times[:-1] - self._times[-1])[:cut].reshape(self.cycle_factors.shape)
@@ -185,6 +185,3 @@ def checked_nodes(nodes: Floats) -> Floats:
 
 def _spread(values: Floats, tail: tuple[int, ...]) -> Floats:
     return values.reshape(-1, *([1] * len(tail)))
-
-
-__all__ = ["DiscountCurve", "Ints", "OnCurve", "checked_nodes", "tent_weights"]

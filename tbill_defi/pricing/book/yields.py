@@ -124,8 +124,14 @@ class Compound:
 
     def subset(self, rows: Ints) -> Compound:
         """The kernel of some of the securities."""
-        parts = (self.frequency, self.coupon, self.odd, self.counts, self.times)
-        return Compound(*(part[rows] for part in parts), None if self.simple is None else self.simple[rows])
+        return Compound(
+            frequency=self.frequency[rows],
+            coupon=self.coupon[rows],
+            odd=self.odd[rows],
+            counts=self.counts[rows],
+            times=self.times[rows],
+            simple=None if self.simple is None else self.simple[rows],
+        )
 
 
 @dataclass(frozen=True, eq=False)
