@@ -23,7 +23,6 @@ from tbill_defi.automation.state import replace_file
 from tbill_defi.automation.triggers import is_settled
 from tbill_defi.core.errors import LedgerError, PlanError
 from tbill_defi.ledger.deployment import Step
-from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.life import TREASURY, Payment, coupon_steps, pay_coupon, redeem, redemption_steps
 from tbill_defi.ledger.repo import Repos
 from tbill_defi.ledger.repo_coupons import pass_coupon
@@ -151,7 +150,7 @@ class Actor:
         if TREASURY not in ledger.books().parties() or TREASURY not in ledger.keyring.names():
             return Result(WOULD, f"pay: {firing.reason}; the Treasury is registered then")
         steps, due = steps_of()
-        Ledger.require_success(ledger.simulate(steps))
+        ledger.rehearse(steps)
         return Result(WOULD, f"pay {due / 1e6:,.2f}: {firing.reason}; it passes in simulation", {"due": str(due)})
 
     # --- repos ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tbill_defi.core.errors import UsageError
+from tbill_defi.core.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,6 +91,15 @@ def parse_date(text: str, field: str = "date") -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{field}: {text!r} is not a date such as 2026-08-21") from None
+
+
+def the_only(what: str, ids: Sequence[bytes]) -> bytes:
+    """The one of these that is meant where none was named."""
+    if not ids:
+        raise LedgerError(f"{what}: there is none on this ledger to act on", "NothingOpen")
+    if len(ids) > 1:
+        raise UsageError(f"{what}: {len(ids)} could be meant; name one: {', '.join(i.hex()[:10] for i in ids[:6])}")
+    return ids[0]
 
 
 def view_at(home: Path | None, day: date) -> View:

@@ -128,7 +128,8 @@ def rebalance(
     party: Party = None,
     counterparty: Counterparty = None,
     approve_by: Annotated[
-        str | None, typer.Option(help="Name of the key that approves.", show_default="the party's")
+        str | None,
+        typer.Option(help="Name of the key that approves.", show_default="the party's, or its manager's"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide everything, send nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -149,6 +150,8 @@ def rebalance(
     given = [*context.args, *(name for name, value in own.items() if value is not None)]
     if plan_file is not None and given:
         raise UsageError(f"{given[0]} is for a new plan; a saved plan has its own party, dealer and settings")
+    from tbill_defi.ledger.mandate import approver_of
+
     chosen = chosen_strategy(strategy, context) if strategy else None
     with _opened(home, dry_run=dry_run) as ledger:
         if chosen is not None:
@@ -157,13 +160,13 @@ def rebalance(
             made = _make(chosen, home, ledger.market_date, book, counterparty, repo_rate, dealing)
         else:
             made = _loaded(plan_file or Path(), home)
-        screen = console()
+        screen, approver = console(), approve_by or approver_of(ledger, made.party)
         if not json_:
             _show(screen, made)
         if made.orders and not (dry_run or yes):
-            _ask(f"settle {len(made.orders)} orders, approved by {approve_by or made.party}?")
+            _ask(f"settle {len(made.orders)} orders, approved by {approver}?")
         try:
-            execution = made.execute(ledger, approve_by=approve_by or made.party, dry_run=dry_run)
+            execution = made.execute(ledger, approve_by=approver, dry_run=dry_run)
         except ComplianceRejection as refusal:
             _tell_refused(screen, made, refusal, json_)
             raise
@@ -329,7 +332,7 @@ def _show(screen: Console, made: RebalancePlan) -> None:
     screen.print(tables.effect(made))
     if made.limits:
         sheet = tables.limits(made)
-        screen.print(sheet if sheet.rows else f"none of {len(made.limits)} limits binds")
+        screen.print(sheet if sheet.rows else f"no limit binds, of {len(made.limits)} checked")
     screen.print(tables.cost_line(made))
     age = age_days(made.repo_date, made.trade_date)
     screen.print(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,9 +22,11 @@ from tbill_defi.cli.common import (
     parse_date,
     print_json,
     progress,
+    the_only,
     view_at,
 )
-from tbill_defi.core.errors import DataError, PlanError, UsageError
+from tbill_defi.cli.option_market import OptionMarket, option_kind
+from tbill_defi.core.errors import DataError, UsageError
 from tbill_defi.core.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -34,12 +34,16 @@ if TYPE_CHECKING:
     from tbill_defi.ledger.ledger import Ledger
     from tbill_defi.ledger.option import Options
     from tbill_defi.ledger.option_terms import OptionQuote, OptionTerms
-    from tbill_defi.portfolio.view import View
 
 MEAN_REVERSION = 0.03
+WRITTEN, BOUGHT = "written", "open"
+"""What options are that can still be acted on."""
 _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="First digits of the option's id suffice.")]
+Id = Annotated[
+    str | None,
+    typer.Argument(metavar="[ID]", help="First digits of the option's id suffice.", show_default="the only one"),
+]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A quote of `option quote`.")]
 Cusip = Annotated[str, typer.Argument(help="The security.")]
 Kind = Annotated[str, typer.Option(help="call or put: the holder may buy or sell.")]
@@ -81,7 +85,7 @@ def price(
     if sum(x is not None for x in (volatility, sigma, premium)) != 1:
         raise UsageError("option price: give one of --volatility, --sigma, --premium")
     view = view_at(home, chosen_date(home, day))
-    market = _Market(view, cusip.upper(), kind, _strike(strike), _expiry(expiry), repo_rate, mean_reversion)
+    market = OptionMarket(view, cusip.upper(), kind, _strike(strike), _expiry(expiry), repo_rate, mean_reversion)
     if premium is not None:
         volatility, sigma = market.implied(premium, hull_white)
     value = market.value(volatility, sigma)
@@ -126,7 +130,7 @@ def quote(
         terms = _terms(options, security, kind, clean, on, face, writer, holder, window, salt)
         model = None
         if premium is None:
-            market = _Market(view, security.cusip, kind, clean, on, None, mean_reversion)
+            market = OptionMarket(view, security.cusip, kind, clean, on, None, mean_reversion)
             model = market.value(volatility, sigma)
         made = options.quote(terms, _premium(premium, model, terms.face_units), valid_seconds=valid)
         payment = options.payment_units(terms)
@@ -159,29 +163,33 @@ def buy(file: File, home: Home = None, json_: Json = False) -> None:
     option_screens.tell(value, json_, "bought", "tbill option exercise ID on the expiry date")
 
 
-def exercise(option_id: Id, home: Home = None, json_: Json = False) -> None:
+def exercise(option_id: Id = None, home: Home = None, json_: Json = False) -> None:
     """Exercise an option inside its window.
 
     Strike and accrued change hands against the face, or nothing does.
     """
-    value = _acted(home, lambda options: options.exercise(options.find(option_id)))
+    value = _acted(home, lambda options: options.exercise(_named(options, option_id, BOUGHT)))
     option_screens.tell(value, json_, "exercised", f"tbill wallet {value['option']['holder']}")
 
 
-def expire(option_id: Id, home: Home = None, json_: Json = False) -> None:
+def expire(option_id: Id = None, home: Home = None, json_: Json = False) -> None:
     """End an option whose window has passed.
 
     Its collateral is free again. Anyone may.
     """
-    option_screens.tell(_acted(home, lambda options: options.expire(options.find(option_id))), json_, "expired")
+    option_screens.tell(
+        _acted(home, lambda options: options.expire(_named(options, option_id, WRITTEN, BOUGHT))), json_, "expired"
+    )
 
 
-def withdraw(option_id: Id, home: Home = None, json_: Json = False) -> None:
+def withdraw(option_id: Id = None, home: Home = None, json_: Json = False) -> None:
     """Take back an option that nobody has bought.
 
     Its collateral is free again.
     """
-    option_screens.tell(_acted(home, lambda options: options.withdraw(options.find(option_id))), json_, "withdrawn")
+    option_screens.tell(
+        _acted(home, lambda options: options.withdraw(_named(options, option_id, WRITTEN))), json_, "withdrawn"
+    )
 
 
 def show(
@@ -207,85 +215,6 @@ def show(
 
 
 # --- inside -----------------------------------------------------------------------------------------------------
-
-
-class _Market:
-    """An option at a view's price for settlement on its date: mid, carried to that date."""
-
-    def __init__(
-        self,
-        view: View,
-        cusip: str,
-        kind: str,
-        strike: float,
-        expiry: date,
-        repo_rate: float | None,
-        reversion: float,
-    ) -> None:
-        index = view.index(cusip)
-        clean = float(view.mid_dirty[index] - view.accrued[index])
-        if math.isnan(clean):
-            raise PlanError(f"{cusip} has no price on {view.date}; an option on it cannot be priced")
-        self._view, self._security, self._reversion = view, view.securities[index], reversion
-        self._source = f"{view.sources[index]} {view.quote_dates[index]}"
-        self._terms: dict[str, Any] = {
-            "kind": _kind(kind),
-            "strike": strike,
-            "expiry": expiry,
-            "settlement": view.settlement_date,
-            "clean_price": clean,
-            "repo_rate": view.repo_rate if repo_rate is None else repo_rate,
-        }
-
-    def _rates(self) -> dict[str, Any]:
-        from tbill_defi.pricing.curve import Curve
-
-        curve = Curve.from_par_yields(self._view.date, self._view.curve)
-        return {**self._terms, "curve": curve, "mean_reversion": self._reversion}
-
-    def implied(self, premium: float, hull_white: bool) -> tuple[float | None, float | None]:
-        """(price volatility, sigma) of a premium per 100 face: one of them."""
-        from tbill_defi.pricing import implied_sigma, implied_volatility
-
-        if hull_white:
-            return None, implied_sigma(premium, self._security, **self._rates())
-        return implied_volatility(premium, self._security, **self._terms), None
-
-    def value(self, volatility: float | None, sigma: float | None) -> dict[str, Any]:
-        """JSON form of the value by the model whose volatility is given."""
-        from tbill_defi.pricing import black_option, hull_white_option
-
-        if volatility is not None:
-            found, model = black_option(self._security, volatility=volatility, **self._terms), "black-76"
-        else:
-            found = hull_white_option(self._security, sigma=sigma or 0.0, **self._rates())
-            model = "hull-white"
-        terms = self._terms
-        return {
-            "cusip": self._security.cusip,
-            **asdict(found),
-            "kind": found.kind.value,
-            "strike": terms["strike"],
-            "expiry": terms["expiry"].isoformat(),
-            "settlement_date": terms["settlement"].isoformat(),
-            "clean_price": terms["clean_price"],
-            "source": self._source,
-            "repo_rate": terms["repo_rate"],
-            "model": model,
-            "volatility": volatility,
-            "sigma": sigma,
-            "mean_reversion": None if sigma is None else self._reversion,
-            "payoff": option_screens.payoff(found.kind, terms["strike"], found.price),
-        }
-
-
-def _kind(text: str) -> Any:
-    from tbill_defi.pricing import OptionKind
-
-    try:
-        return OptionKind(text.lower())
-    except ValueError:
-        raise UsageError(f"kind: {text!r} is not call or put") from None
 
 
 def _strike(text: str) -> float:
@@ -327,6 +256,13 @@ def _acted(home: Path | None, act: Any) -> dict[str, Any]:
         return {"block": ledger.chain.height, "option": done}
 
 
+def _named(options: Options, text: str | None, *states: str) -> bytes:
+    """The option that is named, else the only one in one of these states."""
+    if text:
+        return options.find(text)
+    return the_only("option", [o.option_id for o in options.all() if o.status.name.lower() in states])
+
+
 def _terms(
     options: Options,
     security: Security,
@@ -345,7 +281,7 @@ def _terms(
         security,
         writer=writer,
         holder=holder,
-        kind=_kind(kind).value,
+        kind=option_kind(kind).value,
         strike_e6=int(decimal_price(strike).scaleb(6)),
         face_units=units(face, field="face"),
         expiry=expiry,

@@ -52,7 +52,7 @@ def show_state(value: dict[str, Any]) -> None:
     from tbill_defi.report import formats
 
     out = console()
-    out.print(f"{value['option_id'][2:18]}", style="bold", end="  ")
+    out.print(value["option_id"][:10], style="bold", end=" ")
     out.print(
         f"{value['status']}: {value['kind']} on {formats.face(int(value['face']))} face of {value['cusip']} at "
         f"{value['strike']:.6f} clean, expiry {value['expiry']}",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tbill_defi.cli import repo_screens
-from tbill_defi.cli.common import Home, Json, console, group, hint, parse_date, print_json, progress
+from tbill_defi.cli.common import Home, Json, console, group, hint, parse_date, print_json, progress, the_only
 from tbill_defi.core.errors import DataError, LedgerError, TbillError, UsageError
 from tbill_defi.core.json_text import parse_json
 
@@ -26,7 +26,8 @@ CENT = 10_000
 LOT = 100 * 10**6
 """Collateral that is sized here comes in hundreds of dollars of face: the Treasury's smallest denomination."""
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="First digits of the repo's id suffice.")]
+ID_HELP = "First digits of the repo's id suffice."
+Id = Annotated[str | None, typer.Argument(metavar="[ID]", help=ID_HELP, show_default="the only open one")]
 Face = Annotated[str | None, typer.Option(help="Face of the collateral, dollars.")]
 
 
@@ -109,7 +110,7 @@ def open_(
     repo_screens.tell(value, json_, "opened")
 
 
-def mark(repo_id: Id, home: Home = None, json_: Json = False) -> None:
+def mark(repo_id: Id = None, home: Home = None, json_: Json = False) -> None:
     """Mark a repo at the oracle's price.
 
     Margin is called if the collateral is short; a call that is met ends.
@@ -123,7 +124,7 @@ def mark(repo_id: Id, home: Home = None, json_: Json = False) -> None:
 
 
 def margin(
-    repo_id: Id,
+    repo_id: Id = None,
     face: Face = None,
     cash: Annotated[str | None, typer.Option(help="Cash, dollars: at most what is called.")] = None,
     home: Home = None,
@@ -142,7 +143,7 @@ def margin(
 
 
 def substitute(
-    repo_id: Id,
+    repo_id: Annotated[str, typer.Argument(metavar="ID", help=ID_HELP)],
     cusip: Annotated[str, typer.Argument(help="The new collateral.")],
     face: Annotated[str | None, typer.Option(help="Its face, dollars.", show_default="what covers")] = None,
     home: Home = None,
@@ -165,7 +166,7 @@ def substitute(
 
 
 def close(
-    repo_id: Id,
+    repo_id: Id = None,
     principal: Annotated[str | None, typer.Option(help="Cash repurchased, dollars.", show_default="all")] = None,
     face: Annotated[str | None, typer.Option(help="Collateral that comes back.", show_default="all")] = None,
     default: Annotated[bool, typer.Option("--default", help="Close out: the borrower is in default.")] = False,
@@ -232,16 +233,22 @@ def _ledger(home: Path | None, advance: Any) -> Ledger:
     return open_ledger(home=home, progress=advance)
 
 
-def _acted(home: Path | None, repo_id: str, act: Any) -> dict[str, Any]:
+def _acted(home: Path | None, repo_id: str | None, act: Any) -> dict[str, Any]:
     """What an act gives, and the repo after it."""
     from tbill_defi.ledger.repo import Repos
 
     with progress("replaying") as advance, _ledger(home, advance) as ledger:
         repos = Repos(ledger)
-        name = repos.find(repo_id)
+        name = repos.find(repo_id) if repo_id else the_only("repo", _open_ids(repos))
         more = act(repos, name)
         state = repos.state(name)
         return {"block": ledger.chain.height, "repo": repo_screens.state(state, _coverage(repos, state)), **more}
+
+
+def _open_ids(repos: Repos) -> list[bytes]:
+    from tbill_defi.ledger.repo_state import RepoStatus
+
+    return [repo.repo_id for repo in repos.all() if repo.status is RepoStatus.OPEN]
 
 
 def _units(text: str | None, field: str) -> int | None:

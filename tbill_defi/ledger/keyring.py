@@ -58,6 +58,11 @@ class Keys:
             self._open[name] = open_keystore(path, self._passphrase)
         return self._open[name]
 
+    def name_of(self, address: bytes) -> str | None:
+        """Name of the key of an address, if it is here; opens none."""
+        stored = {entry.address: entry.name for entry in list_keystores(self._directory)} if self._directory else {}
+        return {**stored, **{key.address: name for name, key in self._open.items()}}.get(address)
+
     def create(self, name: str) -> SigningKey:
         """A new key under that name, stored if the ring has a directory.
 

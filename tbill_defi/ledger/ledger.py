@@ -25,7 +25,7 @@ from tbill_defi.ledger.deployment import (
     wire,
 )
 from tbill_defi.ledger.keyring import Keys
-from tbill_defi.ledger.refusals import refusal
+from tbill_defi.ledger.refusals import Names, refusal
 
 if TYPE_CHECKING:
     from tbill_defi.chain.rpc_node import Node
@@ -271,10 +271,17 @@ class Ledger:
             return ()
         if len(steps) > 1 and not self.chain.simulates:
             return [receipt for step in steps for receipt in self.send([step])]
-        self.require_success(self.simulate(steps))
+        self.rehearse(steps)
         receipts = self.chain.submit(self.sign(steps))
-        self.require_success(receipts)
+        self.require_success(receipts, self._name)
         return receipts
+
+    def rehearse(self, steps: Sequence[Step]) -> None:
+        """Raise what `send` would, of a sequence that can be simulated; leaves no trace."""
+        self.require_success(self.simulate(steps), self._name)
+
+    def _name(self, address: str) -> str:
+        return self.books().name(address)
 
     def simulate(self, steps: Sequence[Step], *, then: Sequence[Call] = ()) -> Sequence[Receipt]:
         """Receipts of the steps, then of the calls, on the latest state; leaves no trace and needs no signature."""
@@ -282,11 +289,11 @@ class Ledger:
         return self.chain.simulate([*calls, *then]) if calls else self.chain.views(then)
 
     @staticmethod
-    def require_success(receipts: Iterable[Receipt]) -> None:
-        """Raise the first revert as a `LedgerError`."""
+    def require_success(receipts: Iterable[Receipt], names: Names = str) -> None:
+        """Raise the first revert as a `LedgerError`; `names` says what an address (0x-text) is called."""
         for receipt in receipts:
             if not receipt.status:
-                raise refusal(receipt.revert)
+                raise refusal(receipt.revert, names)
 
     def add_party(self, name: str, address: bytes, *, claim_expiry: int, country: int = UNITED_STATES) -> None:
         """Register a party's identity, its claim until `claim_expiry` (Unix seconds) and a wallet.

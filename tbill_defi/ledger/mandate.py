@@ -110,6 +110,12 @@ def require_account(ledger: Ledger, party: str) -> ManagedAccount:
     return found
 
 
+def approver_of(ledger: Ledger, party: str) -> str:
+    """Name of the key that approves for a party: its own, or of a managed account the manager's, if that is here."""
+    account = managed_account(ledger, party)
+    return party if account is None else ledger.keyring.name_of(account.manager) or party
+
+
 def _account(ledger: Ledger, party: str, address: bytes) -> ManagedAccount:
     def ask(function: str) -> Any:
         return ledger.call("ManagedAccount", address, function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tbill_defi.core.errors import LedgerError, MandateBreach, TbillError
@@ -10,6 +11,10 @@ from tbill_defi.ledger.abi import decode_revert
 
 RULES = ("duration", "issue-cap", "turnover", "slippage")
 """MandateGuard.Rule, in its order."""
+TOKENS = ("ERC20", "ERC7943")
+AMOUNTS = ("balance", "needed", "allowance", "amount", "unfrozen")
+"""Arguments of the tokens' errors that are base units."""
+Names = Callable[[str], str]
 _WORDS = {
     "issue-cap": "{subject} would be worth ${value}, at most ${upper} is allowed of one security",
     "turnover": "turnover in the window would be ${value}, at most ${upper} is allowed",
@@ -17,16 +22,29 @@ _WORDS = {
 }
 
 
-def refusal(data: bytes) -> TbillError:
-    """The error that a revert's data stand for: `MandateBreach`, or a `LedgerError` with its name as code."""
+def refusal(data: bytes, names: Names = str) -> TbillError:
+    """The error that a revert's data stand for: `MandateBreach`, or a `LedgerError` with its name as code.
+
+    Parameters
+    ----------
+    names
+        What an address (0x-text) is called.
+    """
     name, arguments = decode_revert(data)
     if name == "MandateBreach":
-        return _breach(arguments)
-    shown = ", ".join(f"{k} {_told(v) if isinstance(v, bytes) else v}" for k, v in arguments.items())
+        return _breach(arguments, names)
+    dollars = name.startswith(TOKENS)
+    shown = ", ".join(f"{key} {_shown(key, value, names, dollars)}" for key, value in arguments.items())
     return LedgerError(f"the contract refuses: {name}{f' ({shown})' if shown else ''}", name)
 
 
-def _breach(arguments: dict[str, Any]) -> MandateBreach:
+def _shown(key: str, value: Any, names: Names, dollars: bool) -> str:
+    if isinstance(value, bytes):
+        return names(_told(value))
+    return f"${format_units(value)}" if dollars and key in AMOUNTS else str(value)
+
+
+def _breach(arguments: dict[str, Any], names: Names) -> MandateBreach:
     rule, value = RULES[arguments["rule"]], arguments["value"]
     lower, upper = arguments["lower"], arguments["upper"]
     if rule == "duration":
@@ -35,8 +53,8 @@ def _breach(arguments: dict[str, Any]) -> MandateBreach:
         words = _WORDS[rule].format(
             subject=_told(arguments["subject"]), value=format_units(value), upper=format_units(upper)
         )
-    account = _told(arguments["account"])
-    return MandateBreach(f"mandate of account {account}: {words}; nothing was sent", rule, value, lower, upper)
+    account = names(_told(arguments["account"]))
+    return MandateBreach(f"mandate of {account}: {words}; nothing was sent", rule, value, lower, upper)
 
 
 def _years(value_e6: int) -> str:

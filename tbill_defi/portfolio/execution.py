@@ -165,7 +165,7 @@ def execute(
     stage("legs settle, all or none")
     steps = [*deposits, Step(OPERATOR, ledger.contracts.settlement, data)]
     if dry_run:
-        ledger.require_success(ledger.simulate(steps))
+        ledger.rehearse(steps)
         return would
     receipts = ledger.send(steps)
     return _settled(would, ledger, quote, receipts[-1].transaction_hash)

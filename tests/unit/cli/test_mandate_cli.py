@@ -79,10 +79,16 @@ def test_a_plan_inside_settles_by_the_managers_signature(managed):
 
 
 def test_only_the_manager_approves(managed):
-    for words in ((), ("--approve-by", "pension"), ("--approve-by", "desk")):
-        ran = managed("rebalance", *TARGET, "--turnover", "0.4", "--yes", *words)
-        refused(ran, 5, "approve-by", "name the manager's key")
+    words = ("rebalance", *TARGET, "--turnover", "0.4", "--yes")
+    for other in (("--approve-by", "pension"), ("--approve-by", "desk")):
+        refused(managed(*words, *other), 5, "approve-by", "name the manager's key")
+    key = managed.home / "keys" / "pm.json"
+    key.rename(managed.home / "pm.json")
+    refused(managed(*words), 5, "approve-by", "name the manager's key")
     assert managed("tape", "--json").json == []
+    (managed.home / "pm.json").rename(key)
+    done = managed(*words, "--json").json
+    assert done["execution"]["approved_by"] == "pm", "whose key is here, where none is named"
 
 
 def test_turnover_counts_in_the_window(managed):

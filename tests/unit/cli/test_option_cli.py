@@ -113,6 +113,19 @@ def test_expired_and_withdrawn(funded):
     assert all(row["held"] == "0" for row in funded("wallet", "desk", "--json").json["positions"])
 
 
+def test_an_act_without_an_id_is_on_the_only_option_it_can_be_of(funded):
+    refused(funded("option", "exercise"), 7, "there is none")
+    made, other = quoted(funded), quoted(funded, "--salt", "1")
+    for quote in (made, other):
+        assert funded("option", "write", quote["file"]).code == 0
+    refused(funded("option", "withdraw"), 2, "2 could be meant", made["quote"]["option_id"][2:12])
+    assert funded("option", "buy", made["file"]).code == 0
+    assert funded("option", "withdraw", "--json").json["option"]["option_id"] == other["quote"]["option_id"]
+    later(funded, EXPIRY)
+    assert funded("option", "exercise", "--json").json["option"]["option_id"] == made["quote"]["option_id"]
+    refused(funded("option", "expire"), 7, "there is none")
+
+
 def test_the_plan_sees_the_hold(funded):
     """A rebalance that would sell what is on hold is planned around it, or refused."""
     made = quoted(funded, "--face", "3000000")

@@ -113,6 +113,24 @@ def test_misuse_is_named_and_changes_nothing(funded):
     assert changed <= {name for name in after if name.endswith(".db")}, "at most the facility was registered"
 
 
+def test_an_act_without_an_id_is_on_the_only_open_repo(funded):
+    refused(funded("repo", "mark"), 7, "there is none")
+    first = opened(funded)
+    assert funded("repo", "mark", "--json").json["repo"]["repo_id"] == first["repo_id"]
+    assert funded("repo", "margin", "--face", "1000", "--json").json["repo"]["repo_id"] == first["repo_id"]
+    second = opened(funded, "--nonce", "1")
+    before = state(funded.home)
+    refused(funded("repo", "close"), 2, "2 could be meant", first["repo_id"][2:12], second["repo_id"][2:12])
+    assert state(funded.home) == before
+    assert funded("repo", "close", first["repo_id"]).code == 0
+    assert funded("repo", "close", "--json").json["repo"]["repo_id"] == second["repo_id"]
+
+
+def test_who_is_short_is_named_in_dollars(funded):
+    made = funded(*QUOTE[:-1], "3500000", "--haircut", "0.02", "--json").json
+    refused(funded("repo", "open", made["file"]), 7, "sender desk", "$3,000,000.00", "$3,500,000.00")
+
+
 def test_short_collateral_is_refused_when_it_is_opened(funded):
     made = funded(*QUOTE, "--haircut", "0.02", "--cash", "1000000", "--json").json
     refused(funded("repo", "open", made["file"]), 7, "does not cover")

@@ -67,3 +67,11 @@ def test_a_missing_directory_holds_no_key(tmp_path):
 def test_shows_names_only():
     shown = repr(Keys.in_memory({"desk": DESK}))
     assert shown == "Keys(desk)"
+
+
+def test_a_key_is_found_by_its_address_without_its_passphrase(tmp_path):
+    made = Keys(tmp_path, "words", light=True).create("desk")
+    found = Keys(tmp_path, "other words")
+    assert found.name_of(made.address) == "desk"
+    assert found.name_of(DESK.address) is None
+    assert Keys.in_memory({"pm": DESK}).name_of(DESK.address) == "pm"
