@@ -156,12 +156,7 @@ contract RepoTest is RepoDesk {
 
     function test_only_what_was_signed_for_this_act() public {
         bytes32 id = open(standard(0));
-        Instruction memory made = alone(
-            address(first),
-            address(facility),
-            5,
-            RepoHash.ofMargin(id, actsOf(id), today())
-        );
+        Instruction memory made = margin(id, address(first), 5);
         bytes[] memory signatures = byAlice(made);
         facility.deliverMargin(id, today(), made, signatures);
         bytes32 next = RepoHash.ofMargin(id, actsOf(id), today());
@@ -173,8 +168,7 @@ contract RepoTest is RepoDesk {
         bytes32 id = open(standard(0));
         vm.expectRevert(abi.encodeWithSelector(RepoFacility.LenderHasNotSigned.selector, bob));
         this.early(id);
-        bytes32 context = RepoHash.ofSubstitution(id, actsOf(id), today(), address(second), 20_000e6);
-        Instruction memory made = alone(address(second), address(facility), 20_000e6, context);
+        Instruction memory made = substitution(id, second, 20_000e6);
         bytes[] memory signatures = byAlice(made);
         vm.expectRevert(abi.encodeWithSelector(RepoFacility.LenderHasNotSigned.selector, bob));
         facility.substitute(id, today(), second, 20_000e6, made, signatures, signatures[0]);
@@ -204,7 +198,7 @@ contract RepoTest is RepoDesk {
     }
 
     function pay(bytes32 id, uint256 amount) external {
-        repurchase(id, 9_900e6, 10_000e6, amount, false);
+        repurchase(id, 9_900e6, 0, amount, false);
     }
 
     /// @notice I11: interest is the exact sum over intervals of outstanding cash, rounded half up once.

@@ -75,7 +75,7 @@ contract RepoInvariantTest is RepoDesk {
         (bytes32 id, bool open_) = _pick(which);
         SecurityToken token = facility.repoOf(id).token;
         if (!open_ || token.balanceOf(alice) == 0) return;
-        deliver(id, address(token), address(facility), between(face, 1, token.balanceOf(alice) / 10 + 1));
+        deliver(id, address(token), between(face, 1, token.balanceOf(alice) / 10 + 1));
     }
 
     function doCash(uint8 which, uint64 seed) external {
@@ -85,7 +85,7 @@ contract RepoInvariantTest is RepoDesk {
         if (exposure <= lendable || exposure - lendable > _outstanding[id]) return;
         uint256 amount = seed % 2 == 0 ? exposure - lendable : between(seed, 1, exposure - lendable);
         if (amount > usd.balanceOf(alice)) return;
-        deliver(id, address(usd), bob, amount);
+        deliver(id, address(usd), amount);
         _interval(id, amount);
         if (seed % 2 == 0 && facility.repoOf(id).callDeadline != 0) ++_shortWithoutCall; // it was met
     }

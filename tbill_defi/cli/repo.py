@@ -67,7 +67,7 @@ def quote(
 
     with progress("replaying") as advance, _ledger(home, advance) as ledger:
         repos = Repos(ledger)
-        price_e6, _ = repos.price(cusip.upper())
+        price_e6 = repos.price(cusip.upper())
         terms = _terms(ledger, price_e6, cusip.upper(), rate, end, face, cash, haircut, margin_ratio)
         made = repos.quote(
             terms, lender=lender, borrower=borrower, signer=signer, call_seconds=call_hours * 3600, nonce=nonce
@@ -157,7 +157,7 @@ def substitute(
     def act(repos: Repos, name: bytes) -> dict[str, Any]:
         found = repos.state(name)
         exposure = found.principal_units + found.interest_units
-        price_e6, _ = repos.price(cusip.upper())
+        price_e6 = repos.price(cusip.upper())
         needed = found.margin_rule.face_units(exposure, price_e6, found.margin_e9)
         repos.substitute(name, cusip.upper(), _units(face, "face") or -(-needed // LOT) * LOT)
         return {}

@@ -3,7 +3,8 @@
 The collateral is really moved: from the borrower to the RepoFacility, which holds it for the lender until the
 repurchase. Title is the lender's while the repo runs; its coupons are passed on to the borrower; on default the lender
 takes it at the oracle's mark. The facility is a party like any other, "repo-facility"; it is registered when it is
-first needed.
+first needed. It is in every Instruction of a repo, and settles none but through its own functions: cash that the
+borrower pays goes to it, and in the same transaction on to the lender.
 
 Every act is dated with the ledger's market date. Amounts are base units; what the contract rounds is said in
 contracts/src/repo/RepoFacility.sol.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from tbill_defi.chain.types import Receipt
@@ -40,6 +42,7 @@ from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, plan_hash
 
 CALL_SECONDS = 86_400
 QUOTE_SECONDS = 900
+DAY_SECONDS = 86_400
 _CONTRACT = "RepoFacility"
 
 
@@ -209,12 +212,17 @@ class Repos:
         price, exposure, lendable = self._call("coverageOf", repo_id, self._today())
         return Mark(price, exposure, lendable, self._call("repoOf", repo_id)["callDeadline"])
 
-    def price(self, cusip: str) -> tuple[int, int]:
-        """Dirty price of collateral at the oracle, 10^-6 per 100 face, and when it was observed."""
+    def price(self, cusip: str) -> int:
+        """What 100 of face counts as collateral now, 10^-6: dirty; clean if a coupon date has passed since; then par.
+
+        Raises
+        ------
+        LedgerError
+            "UnknownAsset", "PriceMissing", "StalePrice".
+        """
         with explained():
-            oracle = self._ledger.contracts.price_oracle
-            price, observed = self._ledger.call("PriceOracle", oracle, "dirtyPrice", bytes32(cusip))
-        return price, observed
+            found: int = self._call("priceOf", self._token(cusip))
+        return found
 
     # --- acts ---------------------------------------------------------------------------------------------------
 
@@ -237,12 +245,12 @@ class Repos:
         UsageError
             If nothing is delivered.
         LedgerError
-            "CashNotCalled" if cash is more than an open call asks for.
+            "CashNotCalled" if cash is more than an open call asks for, or all that is outstanding.
         """
         repo = self.state(repo_id)
         legs = [
             PlanLeg(repo.cusip, repo.borrower, FACILITY, face_units),
-            PlanLeg(CURRENCY, repo.borrower, repo.lender, cash_units),
+            PlanLeg(CURRENCY, repo.borrower, FACILITY, cash_units),
         ]
         legs = [leg for leg in legs if leg.amount]
         if not legs or min(face_units, cash_units) < 0:
@@ -287,8 +295,9 @@ class Repos:
         Parameters
         ----------
         principal_units, face_units
-            Outstanding cash that is paid and collateral that comes back; None: all, with all interest. Before the
-            repurchase date, and for a part, the lender signs too.
+            Outstanding cash that is paid, and collateral that comes back for a part of it; None: all cash, with all
+            interest, for which all collateral comes back. Before the repurchase date, and for a part, the lender signs
+            too.
 
         Raises
         ------
@@ -298,10 +307,12 @@ class Repos:
         repo, today = self.state(repo_id), self._today()
         principal = repo.principal_units if principal_units is None else principal_units
         whole = principal == repo.principal_units
-        face = repo.face_units if face_units is None and whole else face_units or 0
+        if whole and face_units not in (None, repo.face_units):
+            raise UsageError(f"repo: all {repo.face_units} of the face comes back with all of the cash; leave it out")
+        face = 0 if whole else face_units or 0
         pays = principal + (repo.interest_units if whole else 0)
         context = repurchase_hash(repo_id, repo.acts, today, principal, face)
-        legs = [PlanLeg(CURRENCY, repo.borrower, repo.lender, pays)]
+        legs = [PlanLeg(CURRENCY, repo.borrower, FACILITY, pays)]
         instruction, signatures = self._signed(legs, context, repo.borrower)
         needed = not whole or self._ledger.market_date < repo.end_date
         consent = self._consent(instruction, repo.lender) if needed else b""
@@ -329,7 +340,10 @@ class Repos:
     # --- inside -------------------------------------------------------------------------------------------------
 
     def _today(self) -> int:
-        return new_york_midnight(self._ledger.market_date)
+        """The day of acts, which is no more than 24 hours ago: midnight, or an hour later late on a 25-hour day."""
+        day = self._ledger.market_date
+        midnight, latest = new_york_midnight(day), new_york_midnight(day + timedelta(days=1)) - DAY_SECONDS
+        return latest if midnight < latest <= self._ledger.chain.now() else midnight
 
     def _token(self, cusip: str) -> bytes:
         token = self._ledger.token_of(cusip)

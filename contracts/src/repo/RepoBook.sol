@@ -7,13 +7,14 @@ import {CouponPayer} from "../life/CouponPayer.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {SecurityToken} from "../SecurityToken.sol";
 import {Settlement} from "../Settlement.sol";
+import {OwnEntries} from "../settlement/OwnEntries.sol";
 import {Custody} from "./Custody.sol";
 import {MarginRule} from "./RepoTerms.sol";
 
 /// @title RepoBook
 /// @notice What a repo is while it runs, and its arithmetic: days, interest, mark, margin.
 /// @dev I11. See RepoFacility for units, roundings and days.
-abstract contract RepoBook is Custody {
+abstract contract RepoBook is Custody, OwnEntries {
     enum Status {
         None,
         Open,
@@ -54,9 +55,6 @@ abstract contract RepoBook is Custody {
     uint256 internal constant PRICE_UNIT = 1e8;
     uint256 private constant YEAR_E9 = 360e9;
 
-    /// @notice Where parties' assets move.
-    Settlement public immutable settlement;
-
     /// @notice Who knows prices.
     IPriceOracle public immutable oracle;
 
@@ -67,8 +65,7 @@ abstract contract RepoBook is Custody {
         IERC20 cash_,
         CouponPayer couponPayer_,
         IPriceOracle oracle_
-    ) Custody(cash_, couponPayer_) {
-        settlement = settlement_;
+    ) Custody(cash_, couponPayer_) OwnEntries(settlement_) {
         oracle = oracle_;
     }
 
@@ -90,9 +87,15 @@ abstract contract RepoBook is Custody {
         uint64 asOf
     ) public view returns (uint256 priceE6, uint256 exposure, uint256 lendable) {
         Repo storage repo = _opened(repoId);
-        priceE6 = _priceOf(repo.token);
+        priceE6 = priceOf(repo.token);
         exposure = repo.principal + _interest(repo, asOf);
         lendable = _lendable(repo, repo.face, priceE6);
+    }
+
+    /// @notice What 100 of face of a security count as collateral, 10^-6: dirty at the oracle, par from maturity on.
+    /// @dev Reverts if the price is missing or stale.
+    function priceOf(SecurityToken token) public view returns (uint256 priceE6) {
+        return block.timestamp >= token.maturity() ? PAR_E6 : _oraclePrice(token.assetId());
     }
 
     /// @dev A repo's coupons are its borrower's.
@@ -101,16 +104,18 @@ abstract contract RepoBook is Custody {
         return borrower == address(0) ? address(uint160(uint256(account))) : borrower;
     }
 
-    /// @dev Collateral has a fresh price and matures after the repo's end.
+    /// @dev Collateral is registered, has a fresh price and matures after the repo's end.
     function _eligiblePrice(SecurityToken token, uint64 end) internal view returns (uint256 priceE6) {
-        (priceE6, ) = oracle.dirtyPrice(settlement.assetRegistry().assetIdOf(address(token)));
+        priceE6 = _oraclePrice(settlement.assetRegistry().assetIdOf(address(token)));
         uint64 maturity = token.maturity();
         if (maturity <= end) revert CollateralIneligible(address(token), maturity, end);
     }
 
-    function _priceOf(SecurityToken token) internal view returns (uint256 priceE6) {
-        if (block.timestamp >= token.maturity()) return PAR_E6;
-        (priceE6, ) = oracle.dirtyPrice(token.assetId());
+    /// @dev A price from before a coupon date counts clean from that date on, for the coupon is the borrower's.
+    function _oraclePrice(bytes32 cusip) private view returns (uint256) {
+        IPriceOracle.Price memory found = oracle.price(cusip);
+        bool paid = found.nextCoupon != 0 && block.timestamp >= found.nextCoupon;
+        return paid ? found.cleanE6 : found.cleanE6 + found.accruedE6;
     }
 
     function _requireCovered(Repo storage repo, uint256 priceE6, uint64 asOf) internal view {

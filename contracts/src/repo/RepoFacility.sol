@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {CouponPayer} from "../life/CouponPayer.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
@@ -20,8 +21,9 @@ import {MarginRule, RepoHash, RepoTerms} from "./RepoTerms.sol";
 /// coupons meanwhile. On default the lender takes it at the mark.
 ///
 /// Every movement from a party is an Instruction that the party signed, with what is done as its contextHash; what
-/// needs the lender's consent carries his signature over the same Instruction. Collateral leaves by this contract's own
-/// transfer in the same transaction.
+/// needs the lender's consent carries his signature over the same Instruction. This contract is a party to each of them
+/// and agrees to none that it is not settling itself (see OwnEntries); it gives in none, so it signs none. What it
+/// passes on, collateral to whom it is due and cash to the lender, leaves by its own transfer in the same transaction.
 ///
 /// Exposure = outstanding cash + interest; interest = sum over intervals of outstanding cash x rate x days / 360, exact
 /// until it is read, then rounded half up to a unit, once. Collateral is valued at the oracle's dirty price (at par
@@ -30,6 +32,8 @@ import {MarginRule, RepoHash, RepoTerms} from "./RepoTerms.sol";
 /// Days are those between New York midnights. Acts name the one that begins today (`asOf`), for contracts know no time
 /// zone: it must be within the last 24 hours and a whole number of days from the start, give or take a clock change.
 contract RepoFacility is RepoBook, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
     event RepoOpened(bytes32 indexed repoId, address indexed lender, address indexed borrower, RepoTerms terms);
     event RepoMarked(bytes32 indexed repoId, uint256 priceE6, uint256 exposure, uint256 lendable);
     event MarginCalled(bytes32 indexed repoId, uint256 deficit, uint64 deadline);
@@ -67,6 +71,9 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
     error RepurchaseExceedsRepo(uint256 principal, uint256 face);
     error NotInDefault(bytes32 repoId, uint64 callDeadline, uint64 end);
 
+    /// @notice An instruction with this plan touches a repo and came to Settlement past this contract.
+    error OnlyThroughRepoFacility(bytes32 planHash);
+
     constructor(
         Settlement settlement_,
         IERC20 cash_,
@@ -98,15 +105,15 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         if (instruction.legs.length != 2) revert UnexpectedLeg(instruction.legs.length);
         for (uint256 i = 0; i < 2; ++i) {
             Leg calldata leg = instruction.legs[i];
-            bool paid = _isLeg(leg, address(cash), terms.lender, terms.borrower) && leg.amount == terms.cash;
-            bool delivered = _isLeg(leg, terms.token, terms.borrower, address(this)) && leg.amount == terms.face;
-            if (!paid && !delivered) revert UnexpectedLeg(i);
+            bool paid = leg.token == address(cash) && leg.from == terms.lender && leg.to == terms.borrower;
+            if (!paid && !_isLeg(leg, terms.token, terms.borrower)) revert UnexpectedLeg(i);
+            if (leg.amount != (paid ? terms.cash : terms.face)) revert UnexpectedLeg(i);
         }
         _record(repo, terms);
         _requireCovered(repo, _eligiblePrice(repo.token, terms.end), terms.start);
         _setHeld(repoId, repo.token, terms.face);
         emit RepoOpened(repoId, terms.lender, terms.borrower, terms);
-        settlement.settle(instruction, signatures);
+        _settle(instruction, signatures);
     }
 
     // --- margin -------------------------------------------------------------------------------------------------
@@ -118,17 +125,13 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         _requireToday(repo, asOf);
         (uint256 priceE6, uint256 exposure, uint256 lendable) = coverageOf(repoId, asOf);
         emit RepoMarked(repoId, priceE6, exposure, lendable);
-        if (lendable >= exposure) {
-            _endCall(repoId, repo);
-        } else {
-            if (repo.callDeadline == 0) repo.callDeadline = uint64(block.timestamp) + repo.callSeconds;
-            emit MarginCalled(repoId, exposure - lendable, repo.callDeadline);
-        }
+        _judge(repoId, repo, exposure, lendable);
     }
 
     /// @notice Takes margin from the borrower: more of the collateral, and, while margin is called, cash.
-    /// @dev Cash goes to the lender and reduces what is outstanding; at most the deficit. The call ends if it is met.
-    /// @param instruction The borrower's: collateral to this contract and cash to the lender, one or both.
+    /// @dev Cash is passed on to the lender and reduces what is outstanding; at most the deficit, and never all of it.
+    /// The call ends if it is met; if the collateral is short still, one is open.
+    /// @param instruction The borrower's: collateral and cash to this contract, one or both.
     function deliverMargin(
         bytes32 repoId,
         uint64 asOf,
@@ -143,8 +146,8 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         uint256 paid = 0;
         for (uint256 i = 0; i < instruction.legs.length; ++i) {
             Leg calldata leg = instruction.legs[i];
-            if (_isLeg(leg, address(repo.token), repo.borrower, address(this))) face += leg.amount;
-            else if (_isLeg(leg, address(cash), repo.borrower, repo.lender)) paid += leg.amount;
+            if (_isLeg(leg, address(repo.token), repo.borrower)) face += leg.amount;
+            else if (_isLeg(leg, address(cash), repo.borrower)) paid += leg.amount;
             else revert UnexpectedLeg(i);
         }
         if (face != 0) {
@@ -153,13 +156,14 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         }
         if (paid != 0) {
             uint256 deficit = exposure > lendable ? exposure - lendable : 0;
-            if (repo.callDeadline == 0 || paid > deficit || paid > repo.principal) revert CashNotCalled(paid, deficit);
+            if (repo.callDeadline == 0 || paid > deficit || paid >= repo.principal) revert CashNotCalled(paid, deficit);
             _accrue(repo, asOf);
             repo.principal -= paid;
         }
         emit MarginDelivered(repoId, face, paid);
-        if (_lendable(repo, repo.face, priceE6) >= repo.principal + _interest(repo, asOf)) _endCall(repoId, repo);
-        settlement.settle(instruction, signatures);
+        _judge(repoId, repo, exposure - paid, _lendable(repo, repo.face, priceE6));
+        _settle(instruction, signatures);
+        if (paid != 0) cash.safeTransfer(repo.lender, paid);
     }
 
     /// @notice Gives the borrower collateral back that is not needed; the lender's to do.
@@ -169,7 +173,8 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         if (msg.sender != repo.lender) revert NotLender(msg.sender, repo.lender);
         if (face == 0 || face > repo.face) revert RepurchaseExceedsRepo(0, face);
         _changeFace(repoId, repo, repo.face - face);
-        _requireCovered(repo, _priceOf(repo.token), asOf);
+        _requireCovered(repo, priceOf(repo.token), asOf);
+        _endCall(repoId, repo);
         emit CollateralReleased(repoId, face);
         _deliver(repo.token, repo.borrower, face);
     }
@@ -190,7 +195,7 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         _requireToday(repo, asOf);
         _requireContext(instruction, RepoHash.ofSubstitution(repoId, repo.acts++, asOf, address(token), face));
         _requireConsent(repo, instruction, consent);
-        _requireOneLeg(instruction, address(token), repo.borrower, address(this), face);
+        _requireOneLeg(instruction, address(token), repo.borrower, face);
         (SecurityToken oldToken, uint256 oldFace) = (repo.token, repo.face);
         _setHeld(repoId, oldToken, 0);
         repo.token = token;
@@ -198,7 +203,7 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         _requireCovered(repo, _eligiblePrice(token, repo.end), asOf);
         _endCall(repoId, repo);
         emit CollateralSubstituted(repoId, address(oldToken), oldFace, address(token), face);
-        settlement.settle(instruction, signatures);
+        _settle(instruction, signatures);
         _deliver(oldToken, repo.borrower, oldFace);
     }
 
@@ -208,7 +213,9 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
     /// @dev All of it, from the repurchase date on, is the borrower's right; earlier, or a part, takes the lender's
     /// consent. All is outstanding cash and interest against all collateral; a part is principal only, its interest so
     /// far stays due, and what remains must be covered.
-    /// @param instruction The borrower's: cash to the lender.
+    /// @param face What comes back for a part. Of all it is not named (0), so that the lender cannot make the
+    /// borrower's signature void by releasing a unit before it is used.
+    /// @param instruction The borrower's: cash to this contract, which passes it on to the lender.
     /// @param consent The lender's signature over the same Instruction, or nothing where it is not needed.
     function repurchase(
         bytes32 repoId,
@@ -223,26 +230,26 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         _requireToday(repo, asOf);
         _requireContext(instruction, RepoHash.ofRepurchase(repoId, repo.acts++, asOf, principal, face));
         bool all = principal == repo.principal;
-        if (principal > repo.principal || face > repo.face || (all && face != repo.face)) {
-            revert RepurchaseExceedsRepo(principal, face);
-        }
+        if (principal > repo.principal || face > (all ? 0 : repo.face)) revert RepurchaseExceedsRepo(principal, face);
         if (!all || asOf < repo.end) _requireConsent(repo, instruction, consent);
         _accrue(repo, asOf);
         uint256 interest = all ? _interest(repo, asOf) : 0;
-        _requireOneLeg(instruction, address(cash), repo.borrower, repo.lender, principal + interest);
+        _requireOneLeg(instruction, address(cash), repo.borrower, principal + interest);
         repo.principal -= principal;
-        _changeFace(repoId, repo, repo.face - face);
+        uint256 back = all ? repo.face : face;
+        _changeFace(repoId, repo, repo.face - back);
         if (all) {
             repo.status = Status.Repurchased;
             repo.callDeadline = 0;
             emit Repurchased(repoId, principal, interest);
         } else {
-            _requireCovered(repo, _priceOf(repo.token), asOf);
+            _requireCovered(repo, priceOf(repo.token), asOf);
             _endCall(repoId, repo);
-            emit PartlyRepurchased(repoId, principal, face);
+            emit PartlyRepurchased(repoId, principal, back);
         }
-        settlement.settle(instruction, signatures);
-        _deliver(repo.token, repo.borrower, face);
+        _settle(instruction, signatures);
+        cash.safeTransfer(repo.lender, principal + interest);
+        _deliver(repo.token, repo.borrower, back);
     }
 
     /// @notice Closes out a repo in default: margin not met by its deadline, or not repurchased on its date.
@@ -295,6 +302,13 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         if (block.timestamp < terms.start || block.timestamp - terms.start >= 1 days) revert NotToday(terms.start);
     }
 
+    /// @dev I11: collateral covers, or a margin call is open.
+    function _judge(bytes32 repoId, Repo storage repo, uint256 exposure, uint256 lendable) private {
+        if (lendable >= exposure) return _endCall(repoId, repo);
+        if (repo.callDeadline == 0) repo.callDeadline = uint64(block.timestamp) + repo.callSeconds;
+        emit MarginCalled(repoId, exposure - lendable, repo.callDeadline);
+    }
+
     function _endCall(bytes32 repoId, Repo storage repo) private {
         if (repo.callDeadline == 0) return;
         repo.callDeadline = 0;
@@ -314,16 +328,20 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         Instruction calldata instruction,
         address token,
         address from,
-        address to,
         uint256 amount
-    ) private pure {
+    ) private view {
         if (instruction.legs.length != 1) revert UnexpectedLeg(instruction.legs.length);
         Leg calldata leg = instruction.legs[0];
-        if (!_isLeg(leg, token, from, to)) revert UnexpectedLeg(0);
+        if (!_isLeg(leg, token, from)) revert UnexpectedLeg(0);
         if (leg.amount != amount) revert RepurchaseAmountMismatch(amount, leg.amount);
     }
 
-    function _isLeg(Leg calldata leg, address token, address from, address to) private pure returns (bool) {
-        return leg.token == token && leg.from == from && leg.to == to;
+    /// @dev A leg to this contract.
+    function _isLeg(Leg calldata leg, address token, address from) private view returns (bool) {
+        return leg.token == token && leg.from == from && leg.to == address(this);
+    }
+
+    function _refuse(bytes32 planHash) internal pure override {
+        revert OnlyThroughRepoFacility(planHash);
     }
 }

@@ -76,9 +76,10 @@ abstract contract RepoDesk is LifeDesk {
         return Instruction(legs, 0, type(uint64).max, ++lastNonce, context, planHash(context, legs));
     }
 
-    function alone(address token, address to, uint256 amount, bytes32 context) internal returns (Instruction memory) {
+    /// @dev Alice gives the facility one thing.
+    function alone(address token, uint256 amount, bytes32 context) internal returns (Instruction memory) {
         Leg[] memory legs = new Leg[](1);
-        legs[0] = Leg(token, alice, to, amount);
+        legs[0] = Leg(token, alice, address(facility), amount);
         return under(legs, context);
     }
 
@@ -95,26 +96,37 @@ abstract contract RepoDesk is LifeDesk {
         return facility.repoOf(id).acts;
     }
 
-    function deliver(bytes32 id, address token, address to, uint256 amount) internal {
-        Instruction memory made = alone(token, to, amount, RepoHash.ofMargin(id, actsOf(id), today()));
+    function margin(bytes32 id, address token, uint256 amount) internal returns (Instruction memory) {
+        return alone(token, amount, RepoHash.ofMargin(id, actsOf(id), today()));
+    }
+
+    function deliver(bytes32 id, address token, uint256 amount) internal {
+        Instruction memory made = margin(id, token, amount);
         facility.deliverMargin(id, today(), made, byAlice(made));
     }
 
-    function substitute(bytes32 id, SecurityToken token, uint256 face) internal {
+    function substitution(bytes32 id, SecurityToken token, uint256 face) internal returns (Instruction memory) {
         bytes32 context = RepoHash.ofSubstitution(id, actsOf(id), today(), address(token), face);
-        Instruction memory made = alone(address(token), address(facility), face, context);
+        return alone(address(token), face, context);
+    }
+
+    function substitute(bytes32 id, SecurityToken token, uint256 face) internal {
+        Instruction memory made = substitution(id, token, face);
         facility.substitute(id, today(), token, face, made, byAlice(made), byBob(made));
     }
 
+    function repayment(bytes32 id, uint256 principal, uint256 face, uint256 pays) internal returns (Instruction memory) {
+        return alone(address(usd), pays, RepoHash.ofRepurchase(id, actsOf(id), today(), principal, face));
+    }
+
     function repurchase(bytes32 id, uint256 principal, uint256 face, uint256 pays, bool consent) internal {
-        bytes32 context = RepoHash.ofRepurchase(id, actsOf(id), today(), principal, face);
-        Instruction memory made = alone(address(usd), bob, pays, context);
+        Instruction memory made = repayment(id, principal, face, pays);
         bytes memory agreed = consent ? byBob(made) : bytes("");
         facility.repurchase(id, today(), principal, face, made, byAlice(made), agreed);
     }
 
     function repurchaseAll(bytes32 id, bool consent) internal {
         (uint256 principal, uint256 interest) = facility.exposureOf(id, today());
-        repurchase(id, principal, facility.repoOf(id).face, principal + interest, consent);
+        repurchase(id, principal, 0, principal + interest, consent);
     }
 }

@@ -5,14 +5,32 @@ import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
 
 /// @notice Prices as the test sets them; 0 is none.
 contract FixedOracle {
-    mapping(bytes32 => uint256) public prices;
-
-    function set(bytes32 cusip, uint256 priceE6) external {
-        prices[cusip] = priceE6;
+    struct Quoted {
+        uint64 cleanE6;
+        uint64 accruedE6;
+        uint64 nextCoupon;
     }
 
-    function dirtyPrice(bytes32 cusip) external view returns (uint256, uint64) {
-        if (prices[cusip] == 0) revert IPriceOracle.PriceMissing(cusip);
-        return (prices[cusip], uint64(block.timestamp));
+    mapping(bytes32 => Quoted) private _quoted;
+
+    function set(bytes32 cusip, uint256 cleanE6) external {
+        _quoted[cusip] = Quoted(uint64(cleanE6), 0, 0);
+    }
+
+    function setAccruing(bytes32 cusip, uint64 cleanE6, uint64 accruedE6, uint64 nextCoupon) external {
+        _quoted[cusip] = Quoted(cleanE6, accruedE6, nextCoupon);
+    }
+
+    function prices(bytes32 cusip) external view returns (uint256) {
+        return _quoted[cusip].cleanE6;
+    }
+
+    function price(bytes32 cusip) external view returns (IPriceOracle.Price memory found) {
+        Quoted memory quoted = _quoted[cusip];
+        if (quoted.cleanE6 == 0) revert IPriceOracle.PriceMissing(cusip);
+        found.cleanE6 = quoted.cleanE6;
+        found.accruedE6 = quoted.accruedE6;
+        found.nextCoupon = quoted.nextCoupon;
+        found.observedAt = uint64(block.timestamp);
     }
 }

@@ -73,7 +73,7 @@ class World:
         self.bench.price(**self.prices)
 
     def dirty(self, cusip: str) -> int:
-        return self.repos.price(cusip)[0]
+        return self.repos.price(cusip)
 
     def lendable(self, repo: Running) -> int:
         return repo.margin_rule.lendable_units(repo.face, self.dirty(repo.cusip), repo.margin_e9)

@@ -241,7 +241,7 @@ def financed(home):
         publish(ledger, td.view("2026-03-24", home=home))
         repos = Repos(ledger)
         repos.ensure_facility()
-        price, _ = repos.price(NOTE)
+        price = repos.price(NOTE)
         face = 2_000_000 * DOLLAR
         terms = Repo(
             cusip=NOTE,

@@ -98,7 +98,7 @@ def test_misuse_is_named_and_changes_nothing(funded):
     refused(funded(*QUOTE, "--haircut", "0.02", "--rate", "3.65"), 4, "looks like percent", "0.0365")
     refused(funded(*QUOTE, "--haircut", "0.02", "--end", "soon"), 2, "--end", "soon")
     refused(funded(*QUOTE, "--haircut", "0.02", "--end", "2026-03-20"), 4, "end_date")
-    refused(funded(*QUOTE, "--haircut", "0.02", "--cusip", "912828ZZ9"), 7, "no price")
+    refused(funded(*QUOTE, "--haircut", "0.02", "--cusip", "912828ZZ9"), 7, "912828ZZ9 has no token")
     refused(funded(*QUOTE, "--haircut", "0.02", "--lender", "desk"), 2, "cannot lend to itself")
     refused(funded(*QUOTE, "--haircut", "0.02", "--lender", "nobody"), 7, "nobody")
     refused(funded(*QUOTE, "--haircut", "0.02", "--signer", "auditor"), 2, "neither the lender")

@@ -15,7 +15,8 @@ from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.repo_coupons import pass_coupon
 from tbill_defi.ledger.repo_state import RepoStatus
-from tbill_defi.ledger.repo_terms import RepoQuote, RepoTerms
+from tbill_defi.ledger.repo_terms import FACILITY, RepoQuote, RepoTerms, margin_hash, repurchase_hash
+from tbill_defi.ledger.settlement import PlanLeg
 from tests.unit.ledger.repo_support import BORROWER, FIRST, LENDER, NOTE, SECOND, TODAY, RepoBench
 from tests.unit.ledger.support import DOLLAR
 
@@ -217,25 +218,76 @@ def test_early_and_partial_repurchase(bench):
 def test_early_repurchase_takes_the_lenders_signature(bench):
     repo = bench.opened()
     state, today = bench.repos.state(repo), bench.repos._today()
-    from tbill_defi.ledger.repo_terms import repurchase_hash
-    from tbill_defi.ledger.settlement import PlanLeg
-
-    context = repurchase_hash(repo, state.acts, today, state.principal_units, state.face_units)
-    legs = [PlanLeg("USD", BORROWER, LENDER, state.principal_units)]
+    context = repurchase_hash(repo, state.acts, today, state.principal_units, 0)
+    legs = [PlanLeg("USD", BORROWER, FACILITY, state.principal_units)]
     instruction, signatures = bench.repos._signed(legs, context, BORROWER)
-    with pytest.raises(LedgerError) as caught:
+    with refused("LenderHasNotSigned"):
         bench.repos._act(
-            BORROWER,
-            "repurchase",
-            repo,
-            today,
-            state.principal_units,
-            state.face_units,
-            instruction,
-            signatures,
-            signatures[0],
+            BORROWER, "repurchase", repo, today, state.principal_units, 0, instruction, signatures, signatures[0]
         )
-    assert caught.value.code == "LenderHasNotSigned"
+
+
+def settle(bench, instruction, signatures):
+    """Straight to Settlement, past the facility."""
+    data = encode_call("Settlement", "settle", instruction, signatures)
+    return bench.ledger.send([Step(LENDER, bench.ledger.contracts.settlement, data)])
+
+
+def test_whoever_holds_all_signatures_cannot_settle_past_the_facility(bench):
+    repos, before = bench.repos, bench.balances()
+    quote = repos.sign(repos.quote(bench.terms(), lender=LENDER, borrower=BORROWER), BORROWER)
+    signatures = [quote.signatures[giver] for giver in quote.instruction.givers]
+    with refused("OnlyThroughRepoFacility"):
+        settle(bench, quote.instruction.abi_value(), signatures)
+    assert bench.balances() == before
+    repo = repos.open(quote).repo_id
+    bench.price(first=99_000_000)
+    deficit = repos.mark(repo).deficit_units
+    state, before = repos.state(repo), bench.balances()
+    today, whole = repos._today(), state.principal_units
+    acts = (
+        (margin_hash(repo, state.acts, today), PlanLeg(FIRST.cusip, BORROWER, FACILITY, DOLLAR)),
+        (margin_hash(repo, state.acts, today), PlanLeg("USD", BORROWER, FACILITY, deficit)),
+        (repurchase_hash(repo, state.acts, today, whole, 0), PlanLeg("USD", BORROWER, FACILITY, whole)),
+    )
+    for context, leg in acts:
+        with refused("OnlyThroughRepoFacility"):
+            settle(bench, *repos._signed([leg], context, BORROWER))
+    assert (bench.balances(), repos.state(repo)) == (before, state)
+    paid = repos._signed([PlanLeg("USD", BORROWER, FACILITY, whole)], acts[2][0], BORROWER)
+    repos.repurchase(repo)
+    with refused("NonceAlreadyUsed"):
+        settle(bench, *paid)
+
+
+def test_a_day_of_25_hours_has_an_end(bench):
+    """On 2021-11-07 clocks go back: its last hour begins 24 hours after midnight."""
+    repo = bench.opened(end_date=date(2021, 12, 1))
+    bench.go_to(date(2021, 11, 7), hours=24)
+    bench.price()
+    days = (date(2021, 11, 7) - TODAY).days
+    assert bench.repos.mark(repo).exposure_units == 9_974_250 * DOLLAR + 9_974_250 * DOLLAR * 4 * days // 360_000
+    bench.repos.deliver_margin(repo, face_units=1)
+    bench.go_to(date(2021, 11, 8), hours=0)
+    bench.price()
+    assert bench.repos.mark(repo).exposure_units == (
+        9_974_250 * DOLLAR + 9_974_250 * DOLLAR * 4 * (days + 1) // 360_000
+    )
+
+
+def test_collateral_counts_clean_from_its_coupon_date_until_it_is_priced_again(bench):
+    """The coupon is the borrower's from the start of its date; yesterday's dirty price still has it."""
+    day = date(2021, 9, 15)
+    bench.go_to(day - timedelta(days=1))
+    bench.price(note=99_000_000)
+    assert bench.repos.price(NOTE.cusip) == 99_000_000 + bench.oracle.price(NOTE.cusip).accrued_e6 > 100_000_000
+    bench.go_to(day)
+    assert bench.repos.price(NOTE.cusip) == 99_000_000
+    bench.price(note=99_000_000)
+    assert bench.repos.price(NOTE.cusip) == 99_000_000
+    bench.go_to(day + timedelta(days=1))
+    bench.price(note=99_000_000)
+    assert bench.repos.price(NOTE.cusip) > 99_000_000
 
 
 def test_coupon_goes_to_who_gave_the_collateral(bench):
