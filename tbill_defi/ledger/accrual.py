@@ -34,3 +34,18 @@ def accrual_period(security: Security, day: date) -> dict[str, Any] | None:
         "previous_coupon": previous,
         "next_coupon": flows.quasi_dates[end],
     }
+
+
+def exercise_units(security: Security, strike_e6: int, face_units: int, expiry: date) -> int:
+    """Cash that exercises an option on a face: strike and accrued interest of the expiry date, as `OptionBook` has it.
+
+    Accrued interest is rounded half up at 10^-6 per 100 face, the payment up to the base unit: the payer bears it.
+
+    Parameters
+    ----------
+    strike_e6
+        Clean, 10^-6 per 100 face.
+    """
+    accrued = security.resolve().accrued(expiry) * 10**6
+    accrued_e6 = (2 * accrued.numerator + accrued.denominator) // (2 * accrued.denominator)
+    return -(-face_units * (strike_e6 + accrued_e6) // 10**8)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from tbill_defi.chain.types import EventRecord
 from tbill_defi.core.identifiers import text32
-from tbill_defi.ledger import custody
+from tbill_defi.ledger import custody, option_books
 from tbill_defi.ledger.deployment import Contracts
+from tbill_defi.ledger.option_terms import OptionState
 
 ZERO = "0x" + "00" * 20
 EVENTS = (
@@ -24,6 +25,7 @@ EVENTS = (
     "HoldExpired",
     "Settled",
     *custody.EVENTS,
+    *option_books.EVENTS,
 )
 """What the books are made of."""
 
@@ -89,6 +91,7 @@ class Books:
             "WalletRemoved": contracts.identity_registry,
             "Settled": contracts.settlement,
             **dict.fromkeys(custody.EVENTS, contracts.repo_facility),
+            **dict.fromkeys(option_books.EVENTS, contracts.option_book),
         }
         self._assets: dict[str, str] = {}
         self._parties: dict[str, str] = {}
@@ -97,6 +100,7 @@ class Books:
         self._holds: dict[tuple[str, str], int] = {}
         self._held: dict[tuple[str, str], int] = defaultdict(int)
         self.custody = custody.CustodyBooks()
+        self._options = option_books.OptionBooks()
         self.tape: list[TapeEntry] = []
         self.transfers = 0
         """Transfer events of registered tokens or not, as read."""
@@ -133,6 +137,8 @@ class Books:
                 self.tape.append(self._entry(event))
             case name if name in custody.EVENTS:
                 self.custody.apply(name, arguments, event.timestamp)
+            case name if name in option_books.EVENTS:
+                self._options.apply(name, arguments, event.timestamp)
 
     def _entry(self, event: EventRecord) -> TapeEntry:
         arguments = event.arguments
@@ -206,6 +212,10 @@ class Books:
     def party_of(self, address: str) -> str:
         """Name of the party a wallet (0x-text) belongs to; the address itself if it is not registered."""
         return self._parties.get(address, address)
+
+    def options(self) -> dict[bytes, OptionState]:
+        """Id -> every option ever written, in order."""
+        return self._options.states(self.party_of)
 
     def tokens(self) -> dict[str, str]:
         """Registered tokens (0x-text) -> asset."""

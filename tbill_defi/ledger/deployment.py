@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 
 from tbill_defi.chain.executor import DEPLOYMENT_PROXY, create2_address
+from tbill_defi.chain.keys import SigningKey
 from tbill_defi.core.errors import LedgerError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32
@@ -104,9 +105,9 @@ class Contracts:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transaction to send: the key that signs it, where it goes, its calldata."""
+    """One transaction to send: who signs it (a key, or its name in the ledger's ring), where it goes, its calldata."""
 
-    key: str
+    key: str | SigningKey
     to: bytes
     data: bytes
 

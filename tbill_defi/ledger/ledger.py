@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from tbill_defi.chain.embedded import EmbeddedChain, Progress
+from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.types import Call, CallReverted, Chain, EventRecord, Receipt, Unsigned
 from tbill_defi.core.clock import Clock, SystemClock, market_date, new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
@@ -251,9 +252,12 @@ class Ledger:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
+    def _signer(self, step: Step) -> SigningKey:
+        return self.keyring.key(step.key) if isinstance(step.key, str) else step.key
+
     def sign(self, steps: Iterable[Step]) -> list[bytes]:
         """Raw transactions of the steps, each signed by its key with its sender's next nonce."""
-        return self.chain.sign([Unsigned(self.keyring.key(step.key), step.to, step.data) for step in steps])
+        return self.chain.sign([Unsigned(self._signer(step), step.to, step.data) for step in steps])
 
     def send(self, steps: Sequence[Step]) -> Sequence[Receipt]:
         """Carry out the steps in order, after a simulation in which all of them succeed.
@@ -285,7 +289,7 @@ class Ledger:
 
     def simulate(self, steps: Sequence[Step], *, then: Sequence[Call] = ()) -> Sequence[Receipt]:
         """Receipts of the steps, then of the calls, on the latest state; leaves no trace and needs no signature."""
-        calls = [Call(self.keyring.key(step.key).address, step.to, step.data) for step in steps]
+        calls = [Call(self._signer(step).address, step.to, step.data) for step in steps]
         return self.chain.simulate([*calls, *then]) if calls else self.chain.views(then)
 
     @staticmethod

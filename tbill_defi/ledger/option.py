@@ -10,34 +10,21 @@ The book is a party like any other, "option-book"; it is registered when it is f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
 
-from tbill_defi.chain.types import Receipt
 from tbill_defi.core.clock import moment, new_york_midnight
 from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
-from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.money import format_units
 from tbill_defi.instruments import Security
+from tbill_defi.ledger import option_deeds
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.accrual import accrual_period
-from tbill_defi.ledger.deployment import CURRENCY, Step
-from tbill_defi.ledger.ledger import OPERATOR, Ledger
+from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.life import NO_EXPIRY
-from tbill_defi.ledger.option_terms import (
-    KINDS,
-    OptionQuote,
-    OptionState,
-    OptionStatus,
-    OptionTerms,
-    exercise_context,
-)
-from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, plan_hash
+from tbill_defi.ledger.option_deeds import BOOK, CONTRACT, QUOTE_SECONDS, required_token
+from tbill_defi.ledger.option_terms import KINDS, OptionQuote, OptionState, OptionStatus, OptionTerms
 
-BOOK = "option-book"
-QUOTE_SECONDS = 900
-_CONTRACT = "OptionBook"
 _LARGEST_STRIKE_E6 = 10**9
 """1,000 per 100 face."""
 
@@ -53,7 +40,7 @@ class Options:
 
     def all(self) -> list[OptionState]:
         """Every option ever written, in order."""
-        return [self._state(terms) for terms in self._written()]
+        return list(self._ledger.books().options().values())
 
     def state(self, option_id: bytes) -> OptionState:
         """An option by its id.
@@ -63,13 +50,13 @@ class Options:
         LedgerError
             If none of that id was written (code "UnknownOption").
         """
-        for terms in self._written():
-            if terms.option_id == option_id:
-                return self._state(terms)
-        raise LedgerError(
-            f"option 0x{option_id.hex()[:16]}…: not written on this ledger; `tbill option show` lists them",
-            "UnknownOption",
-        )
+        found = self._ledger.books().options().get(option_id)
+        if found is None:
+            raise LedgerError(
+                f"option 0x{option_id.hex()[:16]}…: not written on this ledger; `tbill option show` lists them",
+                "UnknownOption",
+            )
+        return found
 
     def find(self, text: str) -> bytes:
         """Id of the one option whose 0x-hex starts with `text`.
@@ -80,7 +67,7 @@ class Options:
             If there is none, or more than one (code "UnknownOption").
         """
         wanted = text.lower().removeprefix("0x")
-        found = [terms.option_id for terms in self._written() if terms.option_id.hex().startswith(wanted)]
+        found = [option_id for option_id in self._ledger.books().options() if option_id.hex().startswith(wanted)]
         if not wanted or len(found) != 1:
             raise LedgerError(
                 f"option {text!r}: {len(found)} options have such an id; `tbill option show` lists them",
@@ -90,19 +77,7 @@ class Options:
 
     def payment_units(self, terms: OptionTerms) -> int:
         """Strike and accrued interest for the face, base units, rounded up: computed by the contract."""
-        found: int = self._ledger.call(_CONTRACT, self.address, "paymentOf", terms.abi_value())
-        return found
-
-    def _written(self) -> list[OptionTerms]:
-        chain = self._ledger.chain
-        events = chain.events(names=("OptionWritten",), addresses=(self.address,), from_block=1, to_block=chain.height)
-        return [OptionTerms.from_abi(event.arguments["terms"]) for event in events]
-
-    def _state(self, terms: OptionTerms) -> OptionState:
-        raw = self._ledger.call(_CONTRACT, self.address, "optionOf", terms.option_id)
-        books = self._ledger.books()
-        writer, holder = (books.party_of("0x" + wallet.hex()) for wallet in (terms.writer, terms.holder))
-        return OptionState(terms, writer, holder, OptionStatus(raw["status"]), raw["payment"], raw["premium"])
+        return option_deeds.payment_units(self._ledger, terms)
 
     # --- making -------------------------------------------------------------------------------------------------
 
@@ -160,7 +135,7 @@ class Options:
             raise ConventionError(f"{security.cusip}: {expiry} is in the third half-year of a long first coupon period")
         names = ("accrual_start", "prior_coupon", "previous_coupon", "next_coupon")
         dates = [new_york_midnight(period[name]) if period.get(name) else 0 for name in names]
-        self._token(security.cusip)
+        required_token(self._ledger, security.cusip)
         return OptionTerms(
             self._ledger.address_of(writer),
             self._ledger.address_of(holder),
@@ -168,7 +143,7 @@ class Options:
             kind,
             strike_e6,
             face_units,
-            expiry,
+            start,
             first,
             last,
             (period.get("coupon_e9", 0), *dates),
@@ -191,12 +166,9 @@ class Options:
         if premium_units <= 0 or valid_seconds <= 0:
             raise UsageError(f"option: premium {premium_units} and validity {valid_seconds} s must be positive")
         self.ensure_book()
-        books = self._ledger.books()
-        writer, holder = (books.party_of("0x" + wallet.hex()) for wallet in (terms.writer, terms.holder))
-        legs = [PlanLeg(CURRENCY, holder, BOOK, premium_units)]
-        instruction = self._instruction(legs, terms.option_id, valid_seconds)
-        signature = self._ledger.keyring.key(writer).sign_digest(self._digest(instruction))
-        return OptionQuote(terms, writer, holder, instruction, signature)
+        writer = self._ledger.books().party_of("0x" + terms.writer.hex())
+        key = self._ledger.keyring.key(writer)
+        return option_deeds.signed_quote(self._ledger, terms, premium_units, key, valid_seconds=valid_seconds)
 
     def write(self, terms: OptionTerms) -> OptionState:
         """Set the writer's collateral aside: of a call the face on hold, of a put strike and accrued in cash.
@@ -213,22 +185,17 @@ class Options:
                 "OptionAlreadyWritten",
             )
         writer = books.party_of("0x" + terms.writer.hex())
-        if terms.kind == "call":
-            place, need = self._token(terms.cusip), terms.face_units
-            self._require_collateral(writer, terms.cusip, place, "SecurityToken", "availableOf", terms.writer, need)
-            hold = (option_id, self.address, terms.holder, need, terms.exercise_until)
-            first = Step(writer, place, encode_call("SecurityToken", "createHold", *hold))
-        else:
-            place, need = self._ledger.contracts.usd, self.payment_units(terms)
-            self._require_collateral(writer, "cash", place, "CashToken", "balanceOf", terms.writer, need)
-            first = Step(writer, place, encode_call("CashToken", "approve", self.address, need))
-        self._ledger.send([first, Step(writer, self.address, encode_call(_CONTRACT, "write", terms.abi_value()))])
+        self._require_collateral(writer, terms)
+        self._ledger.send(option_deeds.write_steps(self._ledger, terms, writer))
         return self.state(option_id)
 
-    def _require_collateral(
-        self, writer: str, what: str, place: bytes, contract: str, question: str, wallet: bytes, need: int
-    ) -> None:
-        free: int = self._ledger.call(contract, place, question, wallet)
+    def _require_collateral(self, writer: str, terms: OptionTerms) -> None:
+        if terms.kind == "call":
+            token, what, need = required_token(self._ledger, terms.cusip), terms.cusip, terms.face_units
+            free: int = self._ledger.call("SecurityToken", token, "availableOf", terms.writer)
+        else:
+            what, need = "cash", self.payment_units(terms)
+            free = self._ledger.call("CashToken", self._ledger.contracts.usd, "balanceOf", terms.writer)
         if free < need:
             raise LedgerError(
                 f"option: {writer} has ${format_units(free)} of {what} free and needs ${format_units(need)} as "
@@ -256,8 +223,7 @@ class Options:
             )
         if self._ledger.address_of(quote.holder) != quote.terms.holder:
             raise UsageError(f"option: {quote.holder} is not the holder that the terms name")
-        signatures = [self._ledger.keyring.key(quote.holder).sign_digest(self._digest(quote.instruction))]
-        self._send("buy", option_id, quote.instruction.abi_value(), signatures, quote.signature)
+        self._ledger.send([option_deeds.buy_step(self._ledger, quote, self._ledger.keyring.key(quote.holder))])
         return self.state(option_id)
 
     # --- ends ---------------------------------------------------------------------------------------------------
@@ -272,19 +238,7 @@ class Options:
         """
         option = self.state(option_id)
         self._require_open(option)
-        terms = option.terms
-        if terms.kind == "call":
-            legs = [PlanLeg(CURRENCY, option.holder, BOOK, option.payment_units)]
-        else:
-            legs = [
-                PlanLeg(terms.cusip, option.holder, option.writer, terms.face_units),
-                PlanLeg(CURRENCY, BOOK, option.holder, option.payment_units),
-            ]
-        instruction = self._instruction(legs, exercise_context(option_id), QUOTE_SECONDS)
-        digest = self._digest(instruction)
-        signed = {terms.holder: self._ledger.keyring.key(option.holder).sign_digest(digest), self.address: b""}
-        signatures = [signed[giver] for giver in instruction.givers]
-        self._send("exercise", option_id, instruction.abi_value(), signatures)
+        self._ledger.send([option_deeds.exercise_step(self._ledger, option, self._ledger.keyring.key(option.holder))])
         return self.state(option_id)
 
     def _require_open(self, option: OptionState) -> None:
@@ -317,7 +271,7 @@ class Options:
                     f"option 0x{option_id.hex()[:16]}… can be exercised until {moment(last)}; it expires after that",
                     "ExerciseWindowNotPassed",
                 )
-        self._send("expire", option_id)
+        self._ledger.send([option_deeds.call_step(self._ledger, "expire", option_id)])
         return self.state(option_id)
 
     def withdraw(self, option_id: bytes) -> OptionState:
@@ -329,47 +283,14 @@ class Options:
             "OptionNotWritten" if it was bought or has ended.
         """
         writer = self.state(option_id).writer
-        self._ledger.send([Step(writer, self.address, encode_call(_CONTRACT, "withdraw", option_id))])
+        self._ledger.send([Step(writer, self.address, encode_call(CONTRACT, "withdraw", option_id))])
         return self.state(option_id)
 
     # --- inside -------------------------------------------------------------------------------------------------
 
     def _status(self, option_id: bytes) -> OptionStatus:
-        return OptionStatus(self._ledger.call(_CONTRACT, self.address, "optionOf", option_id)["status"])
+        return OptionStatus(self._ledger.call(CONTRACT, self.address, "optionOf", option_id)["status"])
 
     @staticmethod
     def _word(status: OptionStatus) -> str:
         return {OptionStatus.NONE: "not written", OptionStatus.OPEN: "bought"}.get(status, status.name.lower())
-
-    def _send(self, function: str, *arguments: Any) -> Sequence[Receipt]:
-        return self._ledger.send([Step(OPERATOR, self.address, encode_call(_CONTRACT, function, *arguments))])
-
-    def _token(self, cusip: str) -> bytes:
-        token = self._ledger.token_of(cusip)
-        if token is None:
-            raise LedgerError(f"{cusip} has no token on this ledger", "UnknownAsset")
-        return token
-
-    def _digest(self, instruction: Instruction) -> bytes:
-        return instruction.digest(self._ledger.chain.chain_id, self._ledger.contracts.settlement)
-
-    def _instruction(self, legs: Sequence[PlanLeg], context: bytes, seconds: int) -> Instruction:
-        """The legs by address, valid from now on, under the hash of what they are for."""
-        places, now = {BOOK: self.address}, self._ledger.chain.now()
-        hashed = plan_hash(context, legs)
-        return Instruction(
-            tuple(
-                Leg(
-                    self._ledger.contracts.usd if leg.asset == CURRENCY else self._token(leg.asset),
-                    places.get(leg.from_party) or self._ledger.address_of(leg.from_party),
-                    places.get(leg.to_party) or self._ledger.address_of(leg.to_party),
-                    leg.amount,
-                )
-                for leg in sorted(legs)
-            ),
-            now,
-            now + seconds,
-            int.from_bytes(keccak256(hashed + now.to_bytes(8, "big")), "big"),
-            context,
-            hashed,
-        )

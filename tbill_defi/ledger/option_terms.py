@@ -51,9 +51,9 @@ class OptionTerms:
     kind
         "call" or "put": the holder may buy or sell.
     strike_e6
-        Clean, 10^-6 per 100 face; the payer pays it and the interest accrued at `expiry`.
-    expiry
-        New York date on which an exercise settles.
+        Clean, 10^-6 per 100 face; the payer pays it and the interest accrued at the expiry date.
+    settles_at
+        New York midnight of the expiry date, on which an exercise settles; Unix seconds.
     exercise_from, exercise_until
         First and last second of the window, on the expiry date.
     schedule
@@ -69,11 +69,16 @@ class OptionTerms:
     kind: str
     strike_e6: int
     face_units: int
-    expiry: date
+    settles_at: int
     exercise_from: int
     exercise_until: int
     schedule: tuple[int, ...] = (0, 0, 0, 0, 0)
     salt: int = 0
+
+    @property
+    def expiry(self) -> date:
+        """New York date on which an exercise settles."""
+        return market_date(self.settles_at)
 
     @property
     def option_id(self) -> bytes:
@@ -90,7 +95,7 @@ class OptionTerms:
             KINDS.index(self.kind),
             self.strike_e6,
             self.face_units,
-            new_york_midnight(self.expiry),
+            self.settles_at,
             self.exercise_from,
             self.exercise_until,
         )
@@ -109,7 +114,7 @@ class OptionTerms:
             KINDS[int(raw["kind"])],
             int(raw["strikeE6"]),
             int(raw["face"]),
-            market_date(int(raw["settlementDate"])),
+            int(raw["settlementDate"]),
             int(raw["exerciseFrom"]),
             int(raw["exerciseUntil"]),
             tuple(int(raw["schedule"][name]) for name in _SCHEDULE_FIELDS),
@@ -142,7 +147,7 @@ class OptionTerms:
             KINDS[KINDS.index(raw["kind"])],
             raw["strike_e6"],
             int(raw["face"]),
-            date.fromisoformat(raw["expiry"]),
+            new_york_midnight(date.fromisoformat(raw["expiry"])),
             raw["exercise_from"],
             raw["exercise_until"],
             tuple(int(value) for value in raw["schedule"]),
@@ -231,10 +236,14 @@ class OptionState:
 
     Attributes
     ----------
+    writer, holder
+        Names of the parties.
     payment_units
         Strike and accrued interest for the whole face.
     premium_units
         0 before it is bought.
+    bought_at
+        Unix seconds; 0 before it is bought.
     """
 
     terms: OptionTerms
@@ -242,9 +251,15 @@ class OptionState:
     holder: str
     status: OptionStatus
     payment_units: int
-    premium_units: int
+    premium_units: int = 0
+    bought_at: int = 0
 
     @property
     def option_id(self) -> bytes:
         """Its id."""
         return self.terms.option_id
+
+    @property
+    def is_live(self) -> bool:
+        """Whether collateral is set aside for it: written or bought, and not ended."""
+        return self.status in (OptionStatus.WRITTEN, OptionStatus.OPEN)

@@ -133,12 +133,23 @@ def lies(bench):
             "terms": (fund, desk, bench.note, 1, 1, 0, 1, 2, 0, 0, 60, 0),
         },
         "CustodyChanged": {"account": desk.rjust(32, b"\0"), "token": bench.note, "units": 10**9},
+        "OptionWritten": {
+            "id": b"\5" * 32,
+            "writer": desk,
+            "holder": fund,
+            "terms": (desk, fund, bytes32(NOTE.cusip), 0, 1, 1, START, START, START, (0, 0, 0, 0, 0), 0),
+            "payment": 1,
+        },
+        "OptionBought": {"id": b"\5" * 32, "holder": fund, "writer": desk, "premium": 1},
+        "OptionExercised": {"id": b"\5" * 32, "holder": fund, "face": 1, "payment": 1},
+        "OptionExpired": {"id": b"\5" * 32, "writer": desk, "bought": True},
+        "OptionWithdrawn": {"id": b"\5" * 32, "writer": desk},
     }
 
 
 def picture(bench):
     books = fresh(bench)
-    return [books.wallet(party) for party in books.parties()], dict(books.supply()), tuple(books.tape)
+    return [books.wallet(party) for party in books.parties()], dict(books.supply()), tuple(books.tape), books.options()
 
 
 def test_events_of_foreign_contracts_are_not_believed(bench):

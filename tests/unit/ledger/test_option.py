@@ -13,10 +13,12 @@ import pytest
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import ConventionError, DataError, LedgerError, UsageError
 from tbill_defi.instruments import Bill, Note
-from tbill_defi.ledger import life
+from tbill_defi.ledger import life, option_deeds
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.accrual import exercise_units
 from tbill_defi.ledger.deployment import Step
-from tbill_defi.ledger.option import BOOK, Options
+from tbill_defi.ledger.option import Options
+from tbill_defi.ledger.option_deeds import BOOK, digest
 from tbill_defi.ledger.option_terms import KINDS, OptionQuote, OptionStatus, exercise_context
 from tests.unit.ledger.support import DOLLAR, NOTE, START, make_ledger
 
@@ -71,6 +73,20 @@ def payment(security, strike_e6, face, day):
     return -(-face * (strike_e6 + rounded) // 10**8)
 
 
+def as_the_contract_has_it(options):
+    """What the contract answers of each option is what its events have told."""
+    for option_id, state in options._ledger.books().options().items():
+        raw = options._ledger.call("OptionBook", options.address, "optionOf", option_id)
+        assert option_id == state.option_id
+        assert raw["status"] == state.status
+        assert (raw["face"], raw["payment"]) == (state.terms.face_units, state.payment_units)
+        assert (raw["premium"], raw["writer"], raw["holder"]) == (
+            state.premium_units,
+            state.terms.writer,
+            state.terms.holder,
+        )
+
+
 def refused(code, act, *arguments):
     with pytest.raises(LedgerError) as caught:
         act(*arguments)
@@ -84,6 +100,7 @@ def test_from_writing_to_delivery(options, security, kind):
     before = wealth(options)
     state = bought(options, kind, security=security)
     due = payment(security, 98_500_000, FACE, EXPIRY)
+    assert exercise_units(security, 98_500_000, FACE, EXPIRY) == due
     assert (state.status, state.payment_units, state.premium_units) == (OptionStatus.OPEN, due, 1_234 * DOLLAR)
     assert options._ledger.wallet("ann").held == ({security.cusip: FACE} if kind == "call" else {})
     go_to(options, new_york_midnight(EXPIRY) + 15 * 3600)
@@ -102,6 +119,17 @@ def test_from_writing_to_delivery(options, security, kind):
     assert tape[-1].context_hash == "0x" + exercise_context(state.option_id).hex()
     refused("OptionNotOpen", options.exercise, state.option_id)
     refused("OptionOver", options.expire, state.option_id)
+
+
+def test_a_window_that_starts_in_the_night_is_still_found_by_its_id(options):
+    """Whoever writes past this package may name another moment of the day than midnight."""
+    made = replace(terms(options), settles_at=new_york_midnight(EXPIRY) + 7)
+    ledger = options._ledger
+    ledger.send(option_deeds.write_steps(ledger, replace(made, exercise_from=made.settles_at), "ann"))
+    (state,) = options.all()
+    assert state.terms.expiry == EXPIRY
+    assert options.state(state.option_id) == state
+    as_the_contract_has_it(options)
 
 
 def test_ids_are_the_contracts(options):
@@ -184,7 +212,7 @@ def test_signed_instructions_do_not_settle_past_the_book(options):
     options.write(made)
     quote = options.quote(made, 500 * DOLLAR)
     ledger = options._ledger
-    signature = ledger.keyring.key("ben").sign_digest(options._digest(quote.instruction))
+    signature = ledger.keyring.key("ben").sign_digest(digest(ledger, quote.instruction))
     data = encode_call("Settlement", "settle", quote.instruction.abi_value(), [signature])
     refused("OnlyThroughOptionBook", ledger.send, [Step("ann", ledger.contracts.settlement, data)])
 
@@ -330,3 +358,4 @@ def test_a_hundred_random_lives_keep_everything(options):
         day = date.fromordinal(day.toordinal() + 1)
     assert all(ends[s] > 0 for s in (OptionStatus.EXERCISED, OptionStatus.EXPIRED, OptionStatus.WITHDRAWN))
     assert {state.status for state in options.all()} == {s for s, n in ends.items() if n}
+    as_the_contract_has_it(options)
