@@ -22,8 +22,10 @@ def demo(
 ) -> None:
     """Rebalance a real $25m book offline, from plan to audit.
 
-    On real Treasury prices of one day: two plans, one atomic settlement, three refusals, fractions for investors, and
-    an audit that finds a flipped byte. Nothing is left behind, unless --keep names a folder.
+    On real Treasury prices of one day: two plans, one atomic settlement, three refusals, fractions for investors. On
+    the curves of the weeks after it: repo and a margin call, a covered call over a coupon, a rogue plan stopped by a
+    mandate, a backtest certified on the contracts. Then an audit that finds a flipped byte. Nothing is left behind,
+    unless --keep names a folder.
     """
     import tempfile
 

@@ -10,7 +10,9 @@ from rich.console import Console
 
 from tbill_defi.chain.evidence import AuditReport, verify
 from tbill_defi.chain.keys import SigningKey
+from tbill_defi.cli import demo_backtest, demo_mandate, demo_option, demo_repo
 from tbill_defi.cli import demo_screens as screens
+from tbill_defi.cli.demo_stage import Stage
 from tbill_defi.core.errors import ComplianceRejection, PlanError
 from tbill_defi.core.money import UNITS_PER_DOLLAR, cash_from_price, units
 from tbill_defi.ledger.abi import decode_log, decode_revert, encode_call
@@ -75,11 +77,16 @@ class Demo:
             self._settle(ledger, chosen)
             self._refuse(ledger)
             self._retail(ledger)
+            comparison = compare_settlement(chosen, self.view, daily_move_bp=DAILY_MOVE_BP, target_rate=TARGET_RATE)
+            screens.closing(self.out, chosen, comparison, DAILY_MOVE_BP, TARGET_RATE)
+            stage = Stage(ledger, self.out)
+            demo_repo.call_margin(stage, demo_repo.finance(stage))
+            demo_option.covered_call(stage)
+            demo_mandate.stop_a_rogue(stage)
             head = ledger.embedded.head()
+        demo_backtest.certify(self.out, self.home / "backtest")
         screens.audit(self.out, verify(ledger_url(self.home), head=head, decoder=decode_log), self._tampered())
-        comparison = compare_settlement(chosen, self.view, daily_move_bp=DAILY_MOVE_BP, target_rate=TARGET_RATE)
-        screens.closing(self.out, chosen, comparison, DAILY_MOVE_BP, TARGET_RATE)
-        self.out.print(f"\n[dim]whole demo {perf_counter() - started:.1f} s[/]")
+        self.out.print(f"[dim]whole demo {perf_counter() - started:.1f} s[/]")
 
     def _fund(self, ledger: Ledger) -> None:
         securities = {self.view.securities[self.view.index(cusip)]: units(face) for cusip, face in BOOK.items()}

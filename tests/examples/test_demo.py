@@ -4,16 +4,23 @@ import io
 import re
 import socket
 import tempfile
-from decimal import Decimal
+from datetime import date
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from pathlib import Path
 
 import pytest
 
+import tbill_defi as td
+from tbill_defi.backtest.run import run_backtest
 from tbill_defi.cli.main import run
 from tbill_defi.core.home import VARIABLE
 from tbill_defi.ledger.open import PASSPHRASE_VARIABLE
+from tbill_defi.pricing.repo import carry as repo_carry
 
 BAND = (Decimal("1.9"), Decimal("2.1"))
 CENT = Decimal("0.01")
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = td.view("2026-03-24", data=td.sample_data())
 ORDER = re.compile(
     r"^(buy|sell) +([0-9A-Z]{9}) .*? ([0-9,]+) +[0-9+.-]+ .* ([0-9.]+) +([0-9,]+\.[0-9]{2})  observed", re.M
 )
@@ -61,6 +68,15 @@ def found(pattern, text):
     match = re.search(pattern, text)
     assert match, pattern
     return match.groups() if len(match.groups()) > 1 else match[1]
+
+
+def test_the_readme_shows_what_it_says(text):
+    """Line by line, but for the time that it took."""
+    (shown,) = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    said = re.sub(r"[0-9]+ ms in all", "N ms in all", " ".join(text.split()))
+    for line in re.sub(r"[0-9]+ ms in all", "N ms in all", shown).splitlines():
+        for part in line.split(" ... "):
+            assert " ".join(part.split()) in said, part
 
 
 def test_it_leaves_nothing_behind(demo):
@@ -144,6 +160,109 @@ def test_fractions_are_paid_for(text):
         assert re.search(rf"desk +{name} +{re.escape(face)} ", part)
 
 
+def rows(part, count):
+    """Rows of a table that begin with a CUSIP, cells apart by two spaces."""
+    lines = [line.rstrip() for line in part.splitlines() if re.match(r"[0-9]{5}[0-9A-Z]{4} ", line)]
+    assert len(lines) == count
+    return [re.split(r" {2,}", line) for line in lines]
+
+
+def test_the_book_is_financed(text):
+    part = text.split("The book is financed by repo")[1].split("Margin call")[0]
+    lent = interest = Decimal(0)
+    for cusip, face, dirty, cash, due, forward, carry in rows(part, 4):
+        value = dollars(face) * Decimal(dirty) / 100
+        assert dollars(cash) == (value * Decimal("0.98")).quantize(CENT, rounding=ROUND_DOWN)
+        assert dollars(due) == (dollars(cash) * Decimal("0.0363") * 7 / 360).quantize(CENT)
+        security = SAMPLE.securities[SAMPLE.index(cusip)]
+        held = repo_carry(
+            security,
+            float(SAMPLE.clean_price[SAMPLE.index(cusip)]),
+            settlement=SAMPLE.date,
+            horizon=date(2026, 3, 31),
+            repo_rate=0.0363,
+        )
+        assert (f"{held.forward_clean_price:.6f}", f"{held.carry:+.6f}") == (forward, carry)
+        lent, interest = lent + dollars(cash), interest + dollars(due)
+    assert dollars(found(r"(\$[0-9,.]+) from lender", part)) == lent
+    assert abs(dollars(found(r"(\$[0-9,.]+) to repay", part)) - lent - interest) <= CENT * 2
+
+
+def test_margin_is_called_and_met(text):
+    financed = rows(text.split("The book is financed by repo")[1].split("Margin call")[0], 4)
+    part = text.split("Margin call")[1].split("A covered call")[0]
+    for (cusip, _, dirty, *_), row in zip(financed, rows(part, 4), strict=True):
+        same, shocked, owed, lends, called, met_with, short = row
+        security, i = SAMPLE.securities[SAMPLE.index(cusip)], SAMPLE.index(cusip)
+        assert same == cusip
+        fall = 1 - Decimal(shocked) / Decimal(dirty)
+        assert abs(float(fall) - 0.005 * SAMPLE.modified_duration[i]) < 6e-4, security.cusip
+        assert abs(dollars(called) - (dollars(owed) - dollars(lends))) <= CENT
+        assert dollars(called) > 0
+        amount, what = met_with.split()
+        if what == "cash":
+            assert abs(dollars(amount) - dollars(called)) < CENT
+        else:
+            worth = dollars(amount) * Decimal(shocked) / 100 * Decimal("0.98")
+            assert dollars(called) <= worth < dollars(called) + 100
+        assert short == "$0.00"
+    coupon, paid, interest = map(
+        dollars,
+        re.search(r"brings (\S+); repurchased for (\S+), (\S+) of it interest", " ".join(part.split())).groups(),
+    )
+    assert coupon == (Decimal(2_947_000) * Decimal("0.019375")).quantize(CENT, rounding=ROUND_HALF_UP)
+    assert paid > 9_800_000
+    assert 0 < interest < coupon
+
+
+def test_a_covered_call_over_a_coupon(text):
+    part = text.split("A covered call over a coupon date")[1].split("A rogue plan")[0]
+    flat = " ".join(part.split())
+    price, delta = found(r"90 bp: ([0-9.]+) per 100, delta \+([0-9.]+)", flat)
+    steps = {
+        line.split()[1]: re.split(r" {2,}", line.strip()) for line in part.splitlines() if line.startswith("2026-")
+    }
+    assert list(steps) == ["written:", "bought", "coupon,", "exercised"]
+    assert [row[-2] for row in (steps["bought"], steps["coupon,"])] == ["1,000,000"] * 2, "on hold over the coupon"
+    assert dollars(steps["bought"][-1][1:]) == Decimal(price) * 10_000
+    assert dollars(steps["coupon,"][-1][1:]) == Decimal(2_982_000) * Decimal("0.0175")
+    clean = Decimal(found(r"exercised at clean ([0-9.]+)", flat))
+    assert clean > Decimal("99.4375"), "the holder exercises what is worth it"
+    accrued = td.accrued_interest(SAMPLE.securities[SAMPLE.index("91282CPE5")], settlement=date(2026, 5, 1))
+    assert abs(dollars(steps["exercised"][-1][1:]) - Decimal(994_375) - Decimal(accrued * 10_000)) <= CENT
+    assert 0 < Decimal(delta) < 1
+    market = td.view("2026-05-01", data=td.sample_data())
+    i = market.index("91282CPE5")
+    assert abs(float(clean) - (market.mid_dirty[i] - market.accrued[i])) < 5e-5
+
+
+def test_a_rogue_plan_is_stopped(text):
+    part = " ".join(text.split("A rogue plan is stopped")[1].split("A backtest")[0].split())
+    refused = found(r"refused: mandate of pension: duration would be ([0-9.]+) years, 1\.700000 to 2\.300000", part)
+    assert Decimal(found(r"bullet, 20 years ([0-9.]+) y", part)) == round(Decimal(refused), 2) > Decimal("2.3")
+    assert "nothing was sent; every balance is what it was" in part
+    assert Decimal("1.7") <= Decimal(found(r"duration-target ([0-9.]+) y", part)) <= Decimal("2.3")
+    assert re.search(r"settled in block [0-9]+", part)
+
+
+def test_the_backtest_is_certified(text, tmp_path):
+    part = text.split("A backtest certified on the contracts")[1].split("Audit")[0]
+    months = [line.split() for line in part.splitlines() if re.match(r"2026-0[3-6] ", line)]
+    assert sum(int(row[1]) for row in months) == 69
+    flat = " ".join(part.split())
+    assert found(r"on all ([0-9]+); run", flat) == "69"
+    arrays = run_backtest(
+        td.find("ladder")(rungs=6, longest_years=5.0),
+        first=date(2026, 3, 24),
+        last=date(2026, 6, 30),
+        capital=10_000_000,
+        data=td.sample_data(),
+        out=tmp_path / "run",
+    )
+    assert arrays.run_hash.startswith(found(r"run (0x[0-9a-f]{16})…", flat))
+    assert dollars(months[-1][-1]) == (Decimal(arrays.final_nav_units) / 10**6).quantize(CENT, rounding=ROUND_HALF_UP)
+
+
 def test_the_audit_names_block_and_column(text):
     part = " ".join(text.split("\nAudit ")[1].split())
     assert "and it contains the given head" in part
@@ -152,7 +271,7 @@ def test_the_audit_names_block_and_column(text):
 
 
 def test_it_closes_with_settlement_in_dollars(text):
-    part = text.split("This trade, T+1 against atomic")[1]
+    part = text.split("This trade, T+1 against atomic")[1].split("The book is financed")[0]
     later, now = found(r"settles +([0-9-]+) +([0-9-]+)", part)
     assert (later, now) == ("2026-03-25", "2026-03-24")
     later, now = map(dollars, found(r"net cash paid +(\$[0-9,.]+) +(\$[0-9,.]+)", part))
@@ -170,6 +289,6 @@ def test_a_home_that_is_kept(tmp_path, capsys, monkeypatch):
     assert run(["audit", "verify", "--home", str(home)]) == 0
     assert "consistent to height" in capsys.readouterr().out
     assert run(["tape", "--last", "1", "--home", str(home)]) == 0
-    assert "bob" in capsys.readouterr().out
+    assert "pension" in capsys.readouterr().out
     assert run(["demo", "--keep", str(home)]) == 2
     assert capsys.readouterr().err.startswith("error: keep: ")
