@@ -1,14 +1,23 @@
-"""`tbill market`: write sample files, import published ones, show what is known on a date."""
+"""`tbill market`: write sample files, import published ones, show what is known on a date and what was revised."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, group, hint, parse_date, print_json, view_at
 from tbill_defi.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from tbill_defi.market.sightings import Revision
+    from tbill_defi.portfolio.view import View
+
+KINDS_HELP = "par_yields, auctions, fedinvest, sofr or reference_cpi."
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +26,7 @@ def register(app: typer.Typer) -> None:
     commands.command("sample")(sample)
     commands.command("import")(import_files)
     commands.command("show")(show)
+    commands.command("log")(log)
     app.add_typer(commands, name="market")
 
 
@@ -39,10 +49,8 @@ def sample(folder: Annotated[Path, typer.Argument(help="Where they go.")] = Path
 
 
 def import_files(
-    files: Annotated[list[Path], typer.Argument(help="Par yields, auctions, FedInvest or SOFR files.")],
-    kind: Annotated[
-        str | None, typer.Option(help="par_yields, auctions, fedinvest or sofr.", show_default="found by content")
-    ] = None,
+    files: Annotated[list[Path], typer.Argument(help="Par yields, auctions, FedInvest, SOFR or reference CPI.")],
+    kind: Annotated[str | None, typer.Option(help=KINDS_HELP, show_default="found by content")] = None,
     price_date: Annotated[
         str | None, typer.Option(help="Date of a FedInvest sheet.", show_default="from its name")
     ] = None,
@@ -52,20 +60,23 @@ def import_files(
     """Import published files, each whole or not at all.
 
     Files are par yields (Treasury CSV or XML, FRED) and auction results (TreasuryDirect or FiscalData, CSV or JSON) of
-    the US Treasury, price sheets of FedInvest, and SOFR (New York Fed CSV or JSON, FRED). Importing a file again
-    changes nothing; a value that differs replaces the stored one and is named.
+    the US Treasury, price sheets of FedInvest, SOFR (New York Fed CSV or JSON, FRED), and the reference CPI of TIPS
+    (FiscalData, TreasuryDirect). Importing a file again changes nothing; a value that differs replaces the stored one,
+    is named, and stays in `tbill market log` with both dates.
     """
+    from tbill_defi.core.clock import SystemClock
     from tbill_defi.core.home import home_path
     from tbill_defi.market.store import MarketStore
 
     store = MarketStore(home_path(home))
     day = parse_date(price_date, "price-date") if price_date else None
-    reports = [store.import_file(path, kind=kind, price_date=day) for path in files]
+    now = SystemClock().now()
+    reports = [store.import_file(path, kind=kind, price_date=day, seen_at=now) for path in files]
     if json_:
         print_json(
             [
                 {
-                    "file": r.path.name,
+                    "file": r.source,
                     "kind": r.kind,
                     "rows": r.rows,
                     "new": r.new,
@@ -90,46 +101,24 @@ def show(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Show what is known on a date: curve, repo, prices and sources."""
-    from collections import Counter
+    """Show what is known on a date: curve, repo, prices and sources.
 
+    Names what of its figures was revised since.
+    """
     view = view_at(home, chosen_date(home, day))
+    revised = revised_on(home, view.date)
     kinds = Counter(security.kind for security in view.securities)
     sources = Counter(view.sources)
     if json_:
-        print_json(
-            {
-                "date": view.date.isoformat(),
-                "market_settlement_date": view.market_settlement_date.isoformat(),
-                "market_hash": "0x" + view.market_hash.hex(),
-                "par_yields": dict(view.curve),
-                "repo": {"rate": view.repo_rate, "source": view.repo_source, "date": view.repo_date.isoformat()},
-                "universe": dict(kinds),
-                "inferred": sum(view.inferred),
-                "sources": dict(sources),
-                "excluded": {kind: list(cusips) for kind, cusips in view.excluded.items()},
-                "securities": [
-                    {
-                        "cusip": s.cusip,
-                        "kind": s.kind,
-                        "maturity_date": s.maturity_date.isoformat(),
-                        "clean_price": float(view.clean_price[i]),
-                        "yield": float(view.yield_[i]),
-                        "modified_duration": float(view.modified_duration[i]),
-                        "source": view.sources[i],
-                        "quote_date": view.quote_dates[i].isoformat(),
-                        "inferred": view.inferred[i],
-                    }
-                    for i, s in enumerate(view.securities)
-                ],
-            }
-        )
+        print_json(_figures(view, revised))
         return
     from tbill_defi.core.clock import age_days
-    from tbill_defi.report import formats, tables
+    from tbill_defi.report import formats, market_tables, tables
 
     out = console()
     out.print(tables.curve(view))
+    if revised:
+        out.print(market_tables.revisions(revised))
     if securities:
         out.print(tables.universe(view))
     out.print(
@@ -147,3 +136,74 @@ def show(
     for kind, cusips in view.excluded.items():
         out.print(f"excluded, no pricer yet: {len(cusips)} {kind}")
     out.print(f"market hash 0x{view.market_hash.hex()}")
+
+
+def _figures(view: View, revised: list[Revision]) -> dict[str, Any]:
+    """What `show` prints as JSON."""
+    return {
+        "date": view.date.isoformat(),
+        "market_settlement_date": view.market_settlement_date.isoformat(),
+        "market_hash": "0x" + view.market_hash.hex(),
+        "par_yields": dict(view.curve),
+        "repo": {"rate": view.repo_rate, "source": view.repo_source, "date": view.repo_date.isoformat()},
+        "universe": dict(Counter(security.kind for security in view.securities)),
+        "inferred": sum(view.inferred),
+        "sources": dict(Counter(view.sources)),
+        "excluded": {kind: list(cusips) for kind, cusips in view.excluded.items()},
+        "revisions": [asdict(revision) for revision in revised],
+        "securities": [
+            {
+                "cusip": s.cusip,
+                "kind": s.kind,
+                "maturity_date": s.maturity_date.isoformat(),
+                "clean_price": float(view.clean_price[i]),
+                "yield": float(view.yield_[i]),
+                "modified_duration": float(view.modified_duration[i]),
+                "source": view.sources[i],
+                "quote_date": view.quote_dates[i].isoformat(),
+                "inferred": view.inferred[i],
+            }
+            for i, s in enumerate(view.securities)
+        ],
+    }
+
+
+def revised_on(home: Path | None, day: date) -> list[Revision]:
+    """Replaced values of rows of a date."""
+    from tbill_defi.core.home import home_path
+    from tbill_defi.market.store import MarketStore
+
+    found = MarketStore(home_path(home)).sightings().revisions()
+    return [revision for revision in found if day.isoformat() in revision.key]
+
+
+def log(
+    kind: Annotated[str | None, typer.Option(help=KINDS_HELP, show_default="all")] = None,
+    fills: Annotated[bool, typer.Option("--fills", help="Also cells that were empty before.")] = False,
+    last: Annotated[int, typer.Option(help="Show the last N.", min=1)] = 50,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """List published values that were revised.
+
+    Old and new value, when each was first seen, and the file or feed that brought it.
+    """
+    from tbill_defi.core.home import home_path
+    from tbill_defi.market.data import KINDS
+    from tbill_defi.market.store import MarketStore
+
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"kind: {kind!r} is not one of {', '.join(KINDS)}")
+    found = list(MarketStore(home_path(home)).sightings().revisions(kind, fills=fills))
+    if json_:
+        print_json([asdict(revision) for revision in found[-last:]])
+        return
+    from tbill_defi.report import market_tables
+
+    out = console()
+    if not found:
+        out.print("nothing that was imported has been revised")
+        return
+    out.print(market_tables.revisions(found[-last:]))
+    if len(found) > last:
+        out.print(f"the last {last:,} of {len(found):,}; --last shows more")

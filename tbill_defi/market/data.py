@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from tbill_defi.core.hashing import canonical_json, keccak256
-from tbill_defi.market import auctions, fedinvest, par_yields, sofr
+from tbill_defi.market import auctions, fedinvest, par_yields, reference_cpi, sofr
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Kind:
     Attributes
     ----------
     name
-        "par_yields", "auctions", "fedinvest" or "sofr".
+        "par_yields", "auctions", "fedinvest", "sofr" or "reference_cpi".
     schema
         Column -> polars type of the frame.
     key
@@ -47,6 +47,7 @@ KINDS: dict[str, Kind] = {
         Kind("auctions", auctions.SCHEMA, ("cusip", "auctionDate"), "auctionDate", ("auctionDate", "cusip")),
         Kind("fedinvest", fedinvest.SCHEMA, ("date", "cusip"), "date", ("date", "cusip")),
         Kind("sofr", sofr.SCHEMA, ("date",), "date", ("date",)),
+        Kind("reference_cpi", reference_cpi.SCHEMA, ("date",), "date", ("date",)),
     )
 }
 
@@ -133,6 +134,7 @@ class MarketData:
     auctions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=auctions.SCHEMA))
     fedinvest: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=fedinvest.SCHEMA))
     sofr: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=sofr.SCHEMA))
+    reference_cpi: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=reference_cpi.SCHEMA))
 
     @cached_property
     def datasets(self) -> dict[str, Dataset]:

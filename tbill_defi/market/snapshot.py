@@ -104,7 +104,7 @@ class MarketSnapshot:
     excluded
         Type without a pricer ("TIPS", "FRN", "callable") -> CUSIPs that would be in the universe.
     sources
-        Kind of file -> digest of all its rows known on the date.
+        Kind of file of which something is known on the date -> digest of all those rows.
     """
 
     date: date
@@ -283,6 +283,7 @@ def snapshot(source: MarketData | Loadable, day: date, *, repo_rate: float | Non
     data = _data(source)
     curve = par_yields_on(data, day)
     universe = universe_on(day, data.datasets["auctions"].known(day), data.datasets["fedinvest"].known(day))
+    digests = {kind: dataset.digest(day) for kind, dataset in data.datasets.items()}
     return MarketSnapshot(
         date=day,
         par_yields=curve,
@@ -290,5 +291,5 @@ def snapshot(source: MarketData | Loadable, day: date, *, repo_rate: float | Non
         sheet=_sheet(data, day, universe.listings),
         repo=_repo_rate(data, day, repo_rate, curve),
         excluded=FrozenMap(universe.excluded),
-        sources=FrozenMap({kind: dataset.digest(day) for kind, dataset in data.datasets.items()}),
+        sources=FrozenMap({kind: digest for kind, digest in digests.items() if digest.rows}),
     )

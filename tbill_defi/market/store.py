@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -19,13 +18,25 @@ from tbill_defi.core.errors import DataError, UsageError
 from tbill_defi.market.auctions import is_auctions, parse_auctions
 from tbill_defi.market.data import KINDS, Kind, MarketData
 from tbill_defi.market.fedinvest import COLUMNS, parse_fedinvest
+from tbill_defi.market.merging import Precedence, merge
 from tbill_defi.market.par_yields import XML_DATE, is_fred, parse_par_yields, tenor_name
 from tbill_defi.market.records import is_csv, table_of
+from tbill_defi.market.reference_cpi import is_reference_cpi, parse_reference_cpi
+from tbill_defi.market.sightings import SCHEMA as SIGHTINGS
+from tbill_defi.market.sightings import Sightings
 from tbill_defi.market.sofr import is_sofr, parse_sofr
 from tbill_defi.market.table import delimiter_of, lines_of, parse_date, read_text, show, split_line
 
 NAMED_CHANGES = 20
 """How many changed values a report names; it counts them all."""
+
+PARSERS: dict[str, Callable[[str, str], pl.DataFrame]] = {
+    "par_yields": parse_par_yields,
+    "auctions": parse_auctions,
+    "sofr": parse_sofr,
+    "reference_cpi": parse_reference_cpi,
+}
+"""Kind of file -> its reader, of a text and its name; a FedInvest sheet also needs its day."""
 
 _NAME_DATES = (
     re.compile(r"(?<![0-9])(?P<y>[0-9]{4})([-_.]?)(?P<m>[0-9]{2})\2(?P<d>[0-9]{2})(?![0-9])"),
@@ -39,25 +50,28 @@ class ImportReport:
 
     Attributes
     ----------
-    kind, path
-        Kind of file, and the file.
+    kind, source
+        Kind of file, and the file or feed it comes from.
     rows
         Rows in the file.
     new, changed, removed
         Rows that were not in the store; rows of which a stored value was replaced; rows of an earlier import of the
         same price sheet that the file no longer has.
+    differing
+        Values that are not the stored ones, which stand: of a second source.
     first, last
-        First and last date of the file's rows.
+        First and last date of the rows.
     changes
-        The first `NAMED_CHANGES` replaced values, such as "2026-03-24, 10 Yr: 0.0438 -> 0.0439".
+        The first `NAMED_CHANGES` values that differ, such as "2026-03-24, 10 Yr: 0.0438 -> 0.0439".
     """
 
     kind: str
-    path: Path
+    source: str
     rows: int
     new: int
     changed: int
     removed: int
+    differing: int
     first: date
     last: date
     changes: tuple[str, ...]
@@ -65,10 +79,11 @@ class ImportReport:
     def describe(self) -> str:
         """One line for a person, and one more for each named change."""
         head = (
-            f"{self.path.name}: {self.kind}, {self.rows:,} rows {self.first} to {self.last}, "
+            f"{self.source}: {self.kind}, {self.rows:,} rows {self.first} to {self.last}, "
             f"{self.new:,} new, {self.changed:,} changed"
         )
         head += f", {self.removed:,} removed" if self.removed else ""
+        head += f", {self.differing:,} differ and are not taken" if self.differing else ""
         return "\n  ".join((head, *self.changes))
 
 
@@ -90,6 +105,8 @@ def sniff(text: str, file: str) -> str:
         return "auctions"
     yields = is_fred(cells) or XML_DATE in cells or (cells[:1] and cells[0].lower() == "date" and _has_tenor(cells))
     rates = is_sofr(cells)
+    if is_reference_cpi(cells):
+        return "reference_cpi"
     if yields and rates:
         raise DataError(f"{file} line 1: has both par yields and SOFR; import it twice, naming the kind each time")
     if yields or rates:
@@ -99,7 +116,7 @@ def sniff(text: str, file: str) -> str:
     raise DataError(
         f"{file} {seen} of no known file; expected par yields (Date, 1 Mo, ...; FRED's DGS1MO, ...; the Treasury's XML "
         "feed), auction results (cusip, ..., auctionDate or auction_date, ...), a FedInvest sheet (8 columns, no "
-        "header) or SOFR"
+        "header), SOFR or reference CPI (index_date, ref_cpi)"
     )
 
 
@@ -129,12 +146,13 @@ class MarketStore:
 
     def __init__(self, home: str | Path) -> None:
         self.folder = Path(home) / "market"
+        self._sightings = self.folder / "sightings.parquet"
 
     def _file(self, kind: Kind) -> Path:
         return self.folder / f"{kind.name}.parquet"
 
     def frame(self, kind: str) -> pl.DataFrame:
-        """All stored rows of a kind ("par_yields", "auctions", "fedinvest", "sofr"); empty if none were imported.
+        """All stored rows of a kind (a name of `KINDS`); empty if none were imported.
 
         Raises
         ------
@@ -142,15 +160,17 @@ class MarketStore:
             If the stored file is damaged or of another version.
         """
         entry = KINDS[kind]
-        path = self._file(entry)
+        return self._read(self._file(entry), entry.schema, "delete it and import the source files again")
+
+    @staticmethod
+    def _read(path: Path, schema: dict[str, pl.DataType], cure: str) -> pl.DataFrame:
         if not path.exists():
-            return pl.DataFrame(schema=entry.schema)
-        cure = "delete it and import the source files again"
+            return pl.DataFrame(schema=schema)
         try:
             frame = pl.read_parquet(path, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{path}: is damaged ({str(error).splitlines()[0]}); {cure}") from None
-        if dict(frame.schema) != entry.schema:
+        if dict(frame.schema) != schema:
             raise DataError(f"{path}: has other columns than this version writes; {cure}")
         return frame
 
@@ -158,7 +178,14 @@ class MarketStore:
         """Everything stored."""
         return MarketData(**{kind: self.frame(kind) for kind in KINDS})
 
-    def import_file(self, path: str | Path, *, kind: str | None = None, price_date: date | None = None) -> ImportReport:
+    def import_file(
+        self,
+        path: str | Path,
+        *,
+        kind: str | None = None,
+        price_date: date | None = None,
+        seen_at: int | None = None,
+    ) -> ImportReport:
         """Read a file and merge it into the store: all of it, or nothing.
 
         Importing the same file again changes nothing. Where a value differs from the stored one the file's wins, and
@@ -170,9 +197,11 @@ class MarketStore:
         path
             The file.
         kind
-            "par_yields", "auctions", "fedinvest" or "sofr"; None: told by the first line.
+            A name of `KINDS`; None: told by the first line.
         price_date
             Day of a FedInvest sheet; None: the date in the file's name.
+        seen_at
+            Unix seconds of the import; None: nobody says.
 
         Raises
         ------
@@ -188,12 +217,62 @@ class MarketStore:
         entry = KINDS[kind or sniff(text, path.name)]
         if price_date is not None and entry.name != "fedinvest":
             raise UsageError(f"price_date: {path.name} is a {entry.name} file, which carries its own dates")
-        frame = self._parse(text, path, entry, price_date)
+        return self.add(entry.name, parse(text, path.name, entry.name, price_date), path.name, seen_at=seen_at)
+
+    def add(
+        self,
+        kind: str,
+        frame: pl.DataFrame,
+        source: str,
+        *,
+        seen_at: int | None = None,
+        precedence: Precedence = Precedence.FILE,
+    ) -> ImportReport:
+        """Merge the rows of a reader's frame into the store: all of them, or none.
+
+        Parameters
+        ----------
+        source
+            File or feed they come from, for reports and sightings.
+        seen_at
+            Unix seconds at which they were read; None: nobody says.
+        precedence
+            Whose value stands where one differs.
+
+        Raises
+        ------
+        DataError
+            If the store cannot be read or written.
+        """
+        entry = KINDS[kind]
         with self._one_writer():
-            merged, report = merge(entry, self.frame(entry.name), frame, path)
-            if report.new or report.changed or report.removed:
-                self._replace(self._file(entry), merged)
-        return report
+            merged = merge(entry, self.frame(kind), frame, precedence)
+            if merged.anything:
+                seen = self.sightings().with_(kind, merged.new, merged.changes, seen_at=seen_at, source=source)
+                self._replace(self._sightings, seen.frame)
+                self._replace(self._file(entry), merged.frame)
+        return ImportReport(
+            kind=kind,
+            source=source,
+            rows=frame.height,
+            new=len(merged.new),
+            changed=len(merged.changed),
+            removed=merged.removed,
+            differing=len(merged.differing),
+            first=frame[entry.day].min(),  # type: ignore[arg-type]
+            last=frame[entry.day].max(),  # type: ignore[arg-type]
+            changes=tuple(change.describe() for change in (*merged.changes, *merged.differing)[:NAMED_CHANGES]),
+        )
+
+    def sightings(self) -> Sightings:
+        """When rows were first seen, and which values were replaced.
+
+        Raises
+        ------
+        DataError
+            If the stored file is damaged or of another version.
+        """
+        return Sightings(self._read(self._sightings, SIGHTINGS, "delete it; first-seen dates are lost"))
 
     def replace(self, data: MarketData) -> None:
         """Store these frames in place of everything stored, each kind atomically."""
@@ -217,23 +296,6 @@ class MarketStore:
             yield
         finally:
             os.close(lock)
-
-    @staticmethod
-    def _parse(text: str, path: Path, kind: Kind, price_date: date | None) -> pl.DataFrame:
-        if kind.name == "fedinvest":
-            price_date = price_date or date_in_name(path.name)
-            if price_date is None:
-                raise DataError(
-                    f"{path.name}: a FedInvest sheet does not carry its date; give the price date, or put it in the "
-                    "file's name such as fedinvest_2026-03-24.csv"
-                )
-            return parse_fedinvest(text, path.name, price_date)
-        parsers: dict[str, Callable[[str, str], pl.DataFrame]] = {
-            "par_yields": parse_par_yields,
-            "auctions": parse_auctions,
-            "sofr": parse_sofr,
-        }
-        return parsers[kind.name](text, path.name)
 
     def _replace(self, path: Path, frame: pl.DataFrame) -> None:
         """Write beside, fsync, rename: a crash leaves the old file or the new one, whole."""
@@ -265,42 +327,20 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def merge(kind: Kind, stored: pl.DataFrame, frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, ImportReport]:
-    """The stored rows with a file's rows laid over them, and what that changed."""
-    rows = {tuple(row[name] for name in kind.key): row for row in stored.to_dicts()}
-    whole = kind.name == "fedinvest"
-    silent = set() if whole else {name for name in frame.columns if frame[name].null_count() == frame.height}
-    new, changed, changes = 0, 0, []
-    given: set[tuple[Any, ...]] = set()
-    for row in frame.to_dicts():
-        key = tuple(row[name] for name in kind.key)
-        given.add(key)
-        old = rows.get(key)
-        if old is None:
-            new += 1
-            rows[key] = row
-            continue
-        differing = [name for name in row if name not in silent and row[name] != old[name]]
-        if differing:
-            changed += 1
-            label = " ".join(str(part) for part in key)
-            changes += [f"{label}, {name}: {old[name]} -> {row[name]}" for name in differing]
-            rows[key] = {**old, **{name: row[name] for name in differing}}
-    days = set(frame[kind.day].to_list())
-    gone = [key for key, row in rows.items() if whole and row[kind.day] in days and key not in given]
-    for key in gone:
-        del rows[key]
-        changes.append(f"{' '.join(str(part) for part in key)}: no longer on the sheet")
-    merged = pl.DataFrame(list(rows.values()), schema=kind.schema).sort(kind.order)
-    report = ImportReport(
-        kind=kind.name,
-        path=path,
-        rows=frame.height,
-        new=new,
-        changed=changed,
-        removed=len(gone),
-        first=min(days),
-        last=max(days),
-        changes=tuple(changes[:NAMED_CHANGES]),
-    )
-    return merged, report
+def parse(text: str, name: str, kind: str, price_date: date | None = None) -> pl.DataFrame:
+    """The frame of a file's text, by its kind; a FedInvest sheet also needs its day, if not in its name.
+
+    Raises
+    ------
+    DataError
+        If the text is bad, or a sheet has no date.
+    """
+    if kind == "fedinvest":
+        price_date = price_date or date_in_name(name)
+        if price_date is None:
+            raise DataError(
+                f"{name}: a FedInvest sheet does not carry its date; give the price date, or put it in the "
+                "file's name such as fedinvest_2026-03-24.csv"
+            )
+        return parse_fedinvest(text, name, price_date)
+    return PARSERS[kind](text, name)

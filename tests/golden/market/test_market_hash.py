@@ -91,12 +91,13 @@ def heads_from_files(day):
         {"date": row["Date"]} | ({"rate": percent(row["SOFR"])} if row["SOFR"] else {}) for row in table("sofr.csv")
     ]
     auctions = sorted(map(auction_record, table("auctions.csv")), key=lambda r: (r["auctionDate"], r["cusip"]))
-    return {
-        "par_yields": head(r for r in par if r["date"] <= day),
-        "auctions": head(r for r in auctions if r["auctionDate"] <= day),
-        "fedinvest": head(r for r in sheet if r["date"] <= day),
-        "sofr": head(r for r in sofr if r["date"] <= day),
+    known = {
+        "par_yields": [r for r in par if r["date"] <= day],
+        "auctions": [r for r in auctions if r["auctionDate"] <= day],
+        "fedinvest": [r for r in sheet if r["date"] <= day],
+        "sofr": [r for r in sofr if r["date"] <= day],
     }
+    return {kind: head(rows) for kind, rows in known.items() if rows}
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from tbill_defi.market.auctions import COLUMNS, parse_auctions
 from tbill_defi.market.data import KINDS
 from tbill_defi.market.fedinvest import parse_fedinvest
 from tbill_defi.market.par_yields import parse_par_yields
+from tbill_defi.market.reference_cpi import parse_reference_cpi
 from tbill_defi.market.sample import COUPONS, _auctions_text, _sheet_text
 from tbill_defi.market.sofr import parse_sofr
 from tbill_defi.market.table import decode
@@ -41,6 +42,7 @@ TEXTS = {
     "auctions": f"{','.join(FULL_AUCTION)}\n{','.join(FULL_AUCTION.values())}\n",
     "fedinvest": _sheet_text(),
     "sofr": "Date,SOFR\n2026-03-23,3.62\n2026-03-24,3.63\n2026-03-25,\n",
+    "reference_cpi": "date,refCpi\n2026-03-23,324.49\n2026-03-24,324.5\n2026-03-25,324.51\n",
 }
 FISCAL = "cusip,security_type,reopening,auction_date,issue_date,dated_date,original_issue_date,maturity_date,"
 FISCAL += "first_int_payment_date,int_rate,inflation_index_security,floating_rate,high_yield"
@@ -66,6 +68,7 @@ PARSERS = {
     "auctions": parse_auctions,
     "fedinvest": lambda text, file: parse_fedinvest(text, file, DAY),
     "sofr": parse_sofr,
+    "reference_cpi": parse_reference_cpi,
 }
 SHARP = st.sampled_from(
     [*'",\n\r\t\0 .-%/:', "\ufeff", "٣", "NaN", "inf", "1e9", "-", "99999999999999999999", "é", "<"]

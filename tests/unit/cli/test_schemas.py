@@ -93,12 +93,16 @@ def test_market_import(nothing, tmp_path):
     (second,) = valid("market-import", nothing("market", "import", sheet, "--json").out)
     assert second["changed"] == 1
     assert len(second["changes"]) == 1
+    (revision,) = valid("market-log", nothing("market", "log", "--json").out)
+    assert (revision["key"], revision["old"], revision["new"]) == ("2026-03-24", "0.0363", "0.0364")
+    assert 0 < revision["first_seen"] <= revision["revised_at"]
 
 
 def test_market_show(tbill):
     value = valid("market-show", tbill("market", "show", "--json").out)
     assert value["par_yields"]["10 Yr"] == 0.0439
     assert value["repo"] == {"rate": 0.0363, "source": "SOFR", "date": "2026-03-24"}
+    assert value["revisions"] == []
     assert sum(value["universe"].values()) == len(value["securities"]) == sum(value["sources"].values())
 
 

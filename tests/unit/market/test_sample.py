@@ -58,7 +58,7 @@ def test_the_files_are_read_as_published_ones(tmp_path):
         report = store.import_file(tmp_path / name)
         assert report.rows == report.new
     kinds = [path.stem for path in sorted(store.folder.glob("*.parquet"))]
-    assert kinds == ["auctions", "fedinvest", "par_yields", "sofr"]
+    assert kinds == ["auctions", "fedinvest", "par_yields", "sightings", "sofr"]
     assert snapshot(store, SAMPLE_DATE).content_hash() == sample_snapshot().content_hash()
 
 

@@ -47,7 +47,7 @@ def test_import_and_again(store, put):
     path = put("par.csv", PAR)
     report = store.import_file(path)
     assert (report.kind, report.rows, report.new, report.changed) == ("par_yields", 2, 2, 0)
-    assert (report.first, report.last, report.path) == (date(2026, 3, 23), DAY, path)
+    assert (report.first, report.last, report.source) == (date(2026, 3, 23), DAY, "par.csv")
     assert report.describe() == "par.csv: par_yields, 2 rows 2026-03-23 to 2026-03-24, 2 new, 0 changed"
     assert store.frame("par_yields").equals(read_par_yields(path))
     before = folder_bytes(store)
@@ -105,6 +105,7 @@ def test_order_of_imports_does_not_matter(tmp_path, put):
         put("a.csv", _auctions_text()),
         put("fedinvest_2026-03-24.csv", _sheet_text()),
         put("s.csv", "Date,SOFR\n2026-03-24,3.63\n"),
+        put("c.csv", "date,refCpi\n2026-03-24,324.5\n"),
     ]
     one, two = MarketStore(tmp_path / "one"), MarketStore(tmp_path / "two")
     for path in files:
@@ -138,7 +139,7 @@ def test_a_crash_leaves_the_old_file(store, put, monkeypatch, step):
 
     owner = {"write_parquet": pl.DataFrame, "fsync": os, "replace": Path}[step]
     monkeypatch.setattr(owner, step, fail)
-    with pytest.raises(DataError, match=r"par_yields.parquet: cannot be written \(No space left on device\)"):
+    with pytest.raises(DataError, match=r"sightings.parquet: cannot be written \(No space left on device\)"):
         store.import_file(put("b.csv", PAR.replace("4.39", "4.40")))
     monkeypatch.undo()
     assert folder_bytes(store) == before
@@ -180,7 +181,7 @@ def test_home_that_cannot_be_written(put):
 
 def test_kind_and_price_date_arguments(store, put):
     path = put("a.csv", PAR)
-    with pytest.raises(UsageError, match="kind: 'bonds' is not one of par_yields, auctions, fedinvest, sofr"):
+    with pytest.raises(UsageError, match="kind: 'bonds' is not one of par_yields, auctions, fedinvest, sofr, r"):
         store.import_file(path, kind="bonds")
     with pytest.raises(UsageError, match=r"price_date: a.csv is a par_yields file"):
         store.import_file(path, price_date=DAY)
