@@ -43,6 +43,19 @@ class Node:
         return Node(self.curve_date, self.years, self.logs - move * self.years)
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """QuantLib's fitted curve, seen as one of ours."""
+
+    curve_date: date
+    curve: Any
+
+    def discount_factors(self, days: np.ndarray) -> np.ndarray:
+        """Of days, of their shape."""
+        offsets = days.astype(np.int64) - np.datetime64(self.curve_date, "D").astype(np.int64)
+        return np.array([self.curve.discount(offset / 365.0, True) for offset in offsets.tolist()])
+
+
 def _terms(bond: Any, security: Security) -> tuple[Any, ...]:
     if isinstance(security, Bill):
         return ()
@@ -161,6 +174,57 @@ def _curve_rows(book: Book, peer: Peer) -> list[Row]:
     ]
 
 
+def _svensson_rows() -> list[Row]:
+    """A fit to 200 noisy prices against QuantLib's simplex and scipy's MINPACK with the same Jacobian."""
+    from scipy import __version__ as scipy_version
+    from scipy.optimize import least_squares
+
+    from tbill_defi.pricing.curve_fit import CurveFit, _Problem
+
+    securities = [s for s in universe(300, SETTLEMENT, seed=3) if (s.maturity_date - SETTLEMENT).days > 30][:200]
+    curve, _, _ = _curve()
+    fit = CurveFit(SETTLEMENT, securities)
+    model = fit.book.analytics(curve=curve, settlement=SETTLEMENT, convention=STREET)
+    noise = np.random.default_rng(0).normal(0.0, 0.0005, len(securities))
+    prices = model.clean_price + noise * model.modified_duration
+    mine, took = fit.to(prices), best_of(lambda: fit.to(prices), 20)
+
+    problem = _Problem(fit, fit.book.analytics(clean_prices=prices, settlement=SETTLEMENT, convention=STREET))
+    start = problem.starts()[0]
+
+    def minpack() -> Any:
+        return least_squares(
+            lambda x: problem.residuals(x)[0], start, lambda x: problem.residuals(x)[1], method="lm", x_scale="jac"
+        )
+
+    theirs, scipy_took = minpack(), best_of(minpack, 5)
+    helpers = [
+        ql.BondHelper(ql.QuoteHandle(ql.SimpleQuote(price)), quantlib_bond(security))
+        for security, price in zip(securities, prices.tolist(), strict=True)
+    ]
+
+    def simplex() -> Any:
+        fitted = ql.FittedBondDiscountCurve(DAY, helpers, ql.Actual365Fixed(), ql.SvenssonFitting(), 1e-10, 10_000)
+        fitted.discount(1.0)
+        return fitted
+
+    fitted = simplex()
+    quantlib = _Fitted(SETTLEMENT, fitted)
+    dirty = fit.book.dirty_prices(quantlib, SETTLEMENT)
+    peer_sse = float((((dirty - model.accrued - prices) / (model.dv01 * 1e4)) ** 2).sum())
+    peer_took = best_of(simplex, 1)
+    return [
+        Row(
+            "curve.svensson", 1 / took, "fits/s", peer_took / took, 2000, mine.weighted_sse - peer_sse,
+            f"QuantLib, simplex, SSE {peer_sse:.4g} (ours {mine.weighted_sse:.4g})", ql.__version__,
+        ),
+        Row(
+            "curve.svensson.scipy", 1 / took, "fits/s", scipy_took / took, 2, mine.weighted_sse - 2.0 * theirs.cost,
+            f"scipy least_squares lm, same Jacobian, SSE {2.0 * theirs.cost:.4g}", scipy_version,
+        ),
+    ]  # fmt: skip
+
+
 def main() -> None:
     """All rows."""
     ql.Settings.instance().evaluationDate = DAY
@@ -169,6 +233,7 @@ def main() -> None:
     yields = np.random.default_rng(7).uniform(0.001, 0.08, COUNT)
     emit(_full_rows(securities, book, peer, yields))
     emit(_curve_rows(book, peer))
+    emit(_svensson_rows())
 
 
 if __name__ == "__main__":

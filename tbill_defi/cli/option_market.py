@@ -45,7 +45,7 @@ class OptionMarket:
     def _rates(self) -> dict[str, Any]:
         from tbill_defi.pricing.curve import Curve
 
-        curve = Curve.from_par_yields(self._view.date, self._view.curve)
+        curve = Curve.bootstrap(self._view.date, self._view.curve)
         return {**self._terms, "curve": curve, "mean_reversion": self._reversion}
 
     def implied(self, premium: float, hull_white: bool) -> tuple[float | None, float | None]:

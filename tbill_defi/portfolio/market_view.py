@@ -96,7 +96,7 @@ def _day(day: dates.date | str) -> dates.date:
 def view_of(market: MarketSnapshot) -> View:
     """The view of a snapshot."""
     trade = market.date
-    curve = Curve.from_par_yields(trade, market.par_yields)
+    curve = Curve.bootstrap(trade, market.par_yields)
     sheet_curve = _sheet_curve(market)
     lines = []
     for listing in market.listings:
@@ -114,7 +114,7 @@ def _sheet_curve(market: MarketSnapshot) -> Curve | None:
     sheet = market.sheet
     if sheet is None or sheet.par_yields is None:
         return None
-    return Curve.from_par_yields(sheet.date, sheet.par_yields)
+    return Curve.bootstrap(sheet.date, sheet.par_yields)
 
 
 def _observed(listing: Listing, quote: SheetQuote, market: MarketSnapshot) -> _Line:

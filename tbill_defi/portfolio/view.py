@@ -61,7 +61,7 @@ def key_rate_durations(
     from tbill_defi.pricing.curve import Curve
     from tbill_defi.pricing.keyrates import KeyRates
 
-    rates = KeyRates(Curve.from_par_yields(day, dict(par_yields)))
+    rates = KeyRates(Curve.bootstrap(day, dict(par_yields)))
     arrays = {tenor: np.zeros(len(securities)) for tenor in rates.curve.par_yields}
     for i, security in enumerate(securities):
         if security.maturity_date > settlement:

@@ -1,110 +1,82 @@
-"""A day's discount curve from its Treasury par yields."""
+"""Discount curves: what every one of them can do, and the ways to make one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tbill_defi.conventions.schedules import add_months
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
-from tbill_defi.pricing.bootstrap import Interpolation, daily_factors, node_date, tenor_months
+from tbill_defi.pricing.bootstrap import Interpolation, node_date, tenor_months
 from tbill_defi.pricing.prices import clean_price_from_yield, yield_from_clean_price, yield_from_dirty_price
 from tbill_defi.pricing.valuation import AnySecurity, checked_price, checked_rate, checked_settlement
 
-LARGEST_PAR_YIELD = 0.25
-"""Par yields beyond it are taken for percent."""
+if TYPE_CHECKING:
+    from tbill_defi.pricing.par_curve import ParCurve
+    from tbill_defi.pricing.svensson import SvenssonCurve
 
 DAYS_PER_YEAR = 365.0
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(ABC):
     """Discount factors for every day from the curve date on.
 
-    Built by `from_par_yields`. Tenors under a year are zero-coupon: D = 1 / (1 + y days/365), the simple
-    bond-equivalent yield from the curve date. From one year they are par bonds: semiannual coupons of y/2,
-    ActAct(Bond), unadjusted, settled on the curve date. Beyond the last node the forward is flat at its average over
-    the last segment.
+    Made by `bootstrap` from par yields, or by `svensson` and `nelson_siegel` from prices or published parameters.
 
     Attributes
     ----------
     curve_date
         Its discount factor is 1.
-    par_yields
-        Tenor label -> decimal yield, ascending in tenor, missing tenors left out.
-    interpolation
-        Of `Interpolation`.
-    factors
-        [n_days + 1] float64, read-only: discount factor i days after the curve date, to the last node.
-    tail_forward
-        Continuous Act/365 forward rate beyond the last node.
     """
 
     curve_date: date
-    par_yields: Mapping[str, float]
-    interpolation: Interpolation
-    factors: Floats
-    tail_forward: float
 
-    @classmethod
-    def from_par_yields(
-        cls,
+    @abstractmethod
+    def _factors_after(self, offsets: NDArray[np.int64]) -> Floats:
+        """Discount factors of whole days after the curve date, none of them negative."""
+
+    @staticmethod
+    def bootstrap(
         curve_date: date,
         par_yields: Mapping[str, float | None],
         interpolation: str | Interpolation = Interpolation.MONOTONE_CONVEX,
-    ) -> Self:
-        """The curve through a row of par yields.
+    ) -> ParCurve:
+        """The curve through a row of par yields; parameters and errors as of `ParCurve.bootstrap`."""
+        from tbill_defi.pricing.par_curve import ParCurve
 
-        Parameters
-        ----------
-        curve_date
-            Date of the row, and of settlement of its instruments.
-        par_yields
-            Tenor label ("1 Mo" ... "30 Yr") -> decimal yield; None or NaN where the Treasury published none.
-        interpolation
-            "monotone_convex" or "log_linear".
+        return ParCurve.bootstrap(curve_date, par_yields, interpolation)
 
-        Raises
-        ------
-        ConventionError
-            If fewer than two tenors have a yield, one looks like percent, a label or the interpolation is unknown,
-            or no curve passes through the yields.
+    @staticmethod
+    def svensson(
+        curve_date: date,
+        securities: Sequence[AnySecurity] | None = None,
+        clean_prices: ArrayLike | None = None,
+        *,
+        parameters: Sequence[float] | None = None,
+    ) -> SvenssonCurve:
+        """A Svensson curve, fitted to clean prices settling on the curve date, or of published parameters.
+
+        See `SvenssonCurve.fit` and `SvenssonCurve.of`.
         """
-        try:
-            method = Interpolation(interpolation)
-        except ValueError:
-            names = ", ".join(member.value for member in Interpolation)
-            raise ConventionError(f"interpolation: {interpolation!r} is not one of {names}") from None
-        given = {label: float(rate) for label, rate in par_yields.items() if rate is not None and not math.isnan(rate)}
-        ordered = dict(sorted(given.items(), key=lambda item: tenor_months(item[0])))
-        nodes = [(tenor_months(label), rate) for label, rate in ordered.items()]
-        if len({months for months, _ in nodes}) < max(len(nodes), 2):
-            raise ConventionError(
-                f"par yields of {curve_date}: {len(nodes)} tenors ({', '.join(ordered) or 'none'}); "
-                "a curve needs at least two, each once"
-            )
-        for label, rate in ordered.items():
-            if not abs(rate) <= LARGEST_PAR_YIELD:
-                raise ConventionError(
-                    f"par yields of {curve_date}, {label}: {rate:g} looks like percent; "
-                    f"give a decimal such as {rate / 100:g}"
-                )
-        factors = daily_factors(curve_date, nodes, method)
-        last, before = ((node_date(curve_date, months) - curve_date).days for months, _ in nodes[-1:-3:-1])
-        tail = math.log(factors[before] / factors[last]) / (last - before) * DAYS_PER_YEAR
-        return cls(curve_date, ordered, method, factors, tail)
+        return _parametric(curve_date, securities, clean_prices, parameters, humps=2)
 
-    @property
-    def last_date(self) -> date:
-        """Date of the last node; the forward is flat beyond it."""
-        return node_date(self.curve_date, tenor_months(list(self.par_yields)[-1]))
+    @staticmethod
+    def nelson_siegel(
+        curve_date: date,
+        securities: Sequence[AnySecurity] | None = None,
+        clean_prices: ArrayLike | None = None,
+        *,
+        parameters: Sequence[float] | None = None,
+    ) -> SvenssonCurve:
+        """A Nelson-Siegel curve: Svensson's without the second hump; `parameters` are beta 0 to 2 and tau."""
+        return _parametric(curve_date, securities, clean_prices, parameters, humps=1)
 
     def discount_factors(self, days: NDArray[np.datetime64]) -> Floats:
         """Discount factors of an array of days, of its shape.
@@ -117,11 +89,7 @@ class Curve:
         offsets = (np.asarray(days, dtype="datetime64[D]") - np.datetime64(self.curve_date, "D")).astype(np.int64)
         if offsets.size and offsets.min() < 0:
             raise ConventionError(f"date: {np.min(days)} is before the curve of {self.curve_date}")
-        last = len(self.factors) - 1
-        inside = self.factors[np.minimum(offsets, last)]
-        beyond = np.maximum(offsets - last, 0)
-        values: Floats = inside * np.exp(-self.tail_forward * beyond / DAYS_PER_YEAR)
-        return values
+        return self._factors_after(offsets)
 
     def discount(self, day: date) -> float:
         """Discount factor from `day` to the curve date."""
@@ -196,3 +164,19 @@ class Curve:
         """Clean price per 100 face at the model yield plus a decimal spread; inverse of `yield_spread`."""
         yield_ = self.yield_of(security, settlement=settlement, convention=convention) + checked_rate("spread", spread)
         return clean_price_from_yield(security, yield_, settlement=settlement, convention=convention)
+
+
+def _parametric(
+    curve_date: date,
+    securities: Sequence[AnySecurity] | None,
+    clean_prices: ArrayLike | None,
+    parameters: Sequence[float] | None,
+    humps: int,
+) -> SvenssonCurve:
+    from tbill_defi.pricing.svensson import SvenssonCurve
+
+    if parameters is not None and securities is None and clean_prices is None:
+        return SvenssonCurve.of(curve_date, parameters, humps=humps)
+    if parameters is None and securities is not None and clean_prices is not None:
+        return SvenssonCurve.fit(curve_date, securities, clean_prices, humps=humps)
+    raise ConventionError("curve: give securities and clean_prices, or parameters")

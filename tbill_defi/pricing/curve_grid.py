@@ -1,6 +1,6 @@
 """The curves of many days at once: log-linear discount factors, bootstrapped without a loop over days.
 
-The same curves as `Curve.from_par_yields(day, row, "log_linear")`, which builds one a time through QuantLib; a test
+The same curves as `Curve.bootstrap(day, row, "log_linear")`, which builds one a time through QuantLib; a test
 holds the two together. Days with the same set of published tenors are solved together, tenor by tenor.
 """
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 
-from tbill_defi.pricing.curve import Curve
+from tbill_defi.pricing.par_curve import ParCurve
 from tbill_defi.pricing.valuation import AnySecurity
 
 BUMP = 1e-4
@@ -21,16 +20,12 @@ class KeyRates:
         The day's curve; its tenors are the key rates.
     """
 
-    def __init__(self, curve: Curve) -> None:
+    def __init__(self, curve: ParCurve) -> None:
         self.curve = curve
         self._moved = {
-            tenor: tuple(self._shifted({tenor: sign * BUMP}) for sign in (1.0, -1.0)) for tenor in curve.par_yields
+            tenor: tuple(curve.moved({tenor: sign * BUMP}) for sign in (1.0, -1.0)) for tenor in curve.par_yields
         }
-        self._parallel = tuple(self._shifted(dict.fromkeys(curve.par_yields, sign * BUMP)) for sign in (1.0, -1.0))
-
-    def _shifted(self, shifts: Mapping[str, float]) -> Curve:
-        par = {tenor: rate + shifts.get(tenor, 0.0) for tenor, rate in self.curve.par_yields.items()}
-        return Curve.from_par_yields(self.curve.curve_date, par, self.curve.interpolation)
+        self._parallel = tuple(curve.moved(dict.fromkeys(curve.par_yields, sign * BUMP)) for sign in (1.0, -1.0))
 
     def durations(self, security: AnySecurity, *, settlement: date) -> dict[str, float]:
         """Tenor -> key rate duration, years: -(dP/dy)/P of the model dirty price P in that tenor's par yield.
@@ -53,12 +48,12 @@ class KeyRates:
         return self._slope(up, down, security, settlement) / price
 
     @staticmethod
-    def _slope(up: Curve, down: Curve, security: AnySecurity, settlement: date) -> float:
+    def _slope(up: ParCurve, down: ParCurve, security: AnySecurity, settlement: date) -> float:
         low = up.dirty_price(security, settlement=settlement)
         high = down.dirty_price(security, settlement=settlement)
         return (high - low) / (2.0 * BUMP)
 
 
-def key_rate_durations(security: AnySecurity, curve: Curve, *, settlement: date) -> dict[str, float]:
+def key_rate_durations(security: AnySecurity, curve: ParCurve, *, settlement: date) -> dict[str, float]:
     """Tenor -> key rate duration, years, of one security; `KeyRates` for more than one on the same curve."""
     return KeyRates(curve).durations(security, settlement=settlement)

@@ -29,7 +29,7 @@ class DiscountCurve(Protocol):
 
     @property
     def curve_date(self) -> date:
-        """Its discount factor is 1."""
+        """The day whose discount factor is 1."""
         ...
 
     def discount_factors(self, days: NDArray[np.datetime64], /) -> Floats:

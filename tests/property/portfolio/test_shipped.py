@@ -132,7 +132,7 @@ def test_key_rates_of_a_view():
     assert list(rates) == list(VIEW.curve)
     assert VIEW.key_rate_durations is rates, "computed once"
     place = VIEW.index("91282CPZ8")
-    direct = KeyRates(td.Curve.from_par_yields(VIEW.date, dict(VIEW.curve))).durations(
+    direct = KeyRates(td.Curve.bootstrap(VIEW.date, dict(VIEW.curve))).durations(
         VIEW.securities[place], settlement=VIEW.market_settlement_date
     )
     assert {tenor: float(years[place]) for tenor, years in rates.items()} == direct

@@ -22,7 +22,7 @@ from tbill_defi.pricing.hull_white import _hull_white, _hull_white_terms
 
 ql = QuantLib
 TODAY = date(2026, 3, 24)
-CURVE = Curve.from_par_yields(
+CURVE = Curve.bootstrap(
     TODAY,
     {"1 Mo": 0.0372, "6 Mo": 0.0374, "1 Yr": 0.0377, "2 Yr": 0.039, "5 Yr": 0.0402, "10 Yr": 0.0439, "30 Yr": 0.0495},
 )

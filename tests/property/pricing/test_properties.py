@@ -218,7 +218,7 @@ def test_curves_reproduce_any_smooth_row(day: date, levels: list[float], slope: 
     tenors = ["3 Mo", "1 Yr", "3 Yr", "7 Yr", "15 Yr", "30 Yr"]
     level = sum(levels) / len(levels) + 0.01
     row = {tenor: level + slope * n / 10 + 0.02 * (levels[n] - level) for n, tenor in enumerate(tenors)}
-    curve = Curve.from_par_yields(day, row, method)
+    curve = Curve.bootstrap(day, row, method)
     for tenor, rate in row.items():
         assert curve.par_yield(tenor) == pytest.approx(rate, abs=1e-11)
     assert curve.factors[0] == 1.0

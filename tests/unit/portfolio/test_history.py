@@ -27,7 +27,7 @@ class LogLinear:
 
     @staticmethod
     def from_par_yields(day, rates):
-        return Curve.from_par_yields(day, rates, "log_linear")
+        return Curve.bootstrap(day, rates, "log_linear")
 
 
 def require_equal(history, data, day, monkeypatch):

@@ -42,12 +42,12 @@ METHODS = ["monotone_convex", "log_linear", "monotone_convex_zero"]
 
 @pytest.fixture(scope="module", params=METHODS)
 def curve(request: pytest.FixtureRequest) -> Curve:
-    return Curve.from_par_yields(DAY, PAR, request.param)
+    return Curve.bootstrap(DAY, PAR, request.param)
 
 
 @pytest.fixture(scope="module")
 def monotone() -> Curve:
-    return Curve.from_par_yields(DAY, PAR)
+    return Curve.bootstrap(DAY, PAR)
 
 
 def test_par_yields_are_reproduced(curve: Curve) -> None:
@@ -86,7 +86,7 @@ def test_default_is_monotone_convex(monotone: Curve) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_quantlib_curve_is_followed_between_nodes(method: str) -> None:
     """QuantLib's piecewise curves with this recipe, written apart from the engine: unadjusted backward schedules."""
-    built = Curve.from_par_yields(DAY, PAR, method)
+    built = Curve.bootstrap(DAY, PAR, method)
     with ql.SavedSettings():
         start = ql.Date(21, 8, 2026)
         ql.Settings.instance().evaluationDate = start
@@ -122,13 +122,13 @@ def test_evaluation_date_does_not_leak() -> None:
     before = ql.Settings.instance().evaluationDate
     try:
         ql.Settings.instance().evaluationDate = ql.Date(3, 2, 2020)
-        first = Curve.from_par_yields(DAY, PAR)
+        first = Curve.bootstrap(DAY, PAR)
         assert ql.Settings.instance().evaluationDate == ql.Date(3, 2, 2020)
         ql.Settings.instance().evaluationDate = ql.Date(1, 6, 2030)
-        second = Curve.from_par_yields(DAY, PAR)
+        second = Curve.bootstrap(DAY, PAR)
         assert (first.factors == second.factors).all()
         with pytest.raises(ConventionError, match="no monotone_convex_zero curve"):
-            Curve.from_par_yields(date(2013, 10, 10), {"1 Mo": 0.0025, "3 Mo": 0.0005, "1 Yr": 0.0014}, METHODS[2])
+            Curve.bootstrap(date(2013, 10, 10), {"1 Mo": 0.0025, "3 Mo": 0.0005, "1 Yr": 0.0014}, METHODS[2])
         assert ql.Settings.instance().evaluationDate == ql.Date(1, 6, 2030)
     finally:
         ql.Settings.instance().evaluationDate = before
@@ -143,7 +143,7 @@ def test_factors_are_positive_and_fall(monotone: Curve) -> None:
 
 
 def test_log_linear_forwards_are_flat_between_nodes() -> None:
-    built = Curve.from_par_yields(DAY, PAR, "log_linear")
+    built = Curve.bootstrap(DAY, PAR, "log_linear")
     first = built.forward_rate(date(2032, 1, 1), date(2032, 1, 2))
     assert built.forward_rate(date(2033, 1, 1), date(2033, 6, 1)) == pytest.approx(first, abs=1e-12)
 
@@ -206,19 +206,19 @@ def test_spread_and_its_inverse(monotone: Curve) -> None:
 
 def test_missing_tenors_are_left_out() -> None:
     row = {**PAR, "1 Mo": None, "2 Mo": float("nan"), "30 Yr": None}
-    built = Curve.from_par_yields(DAY, row)
+    built = Curve.bootstrap(DAY, row)
     assert list(built.par_yields) == [tenor for tenor in PAR if tenor not in ("1 Mo", "2 Mo", "30 Yr")]
     assert built.last_date == date(2046, 8, 21)
     assert built.par_yield("20 Yr") == pytest.approx(0.0525, abs=1e-12)
 
 
 def test_order_of_the_row_does_not_matter(monotone: Curve) -> None:
-    shuffled = Curve.from_par_yields(DAY, dict(reversed(PAR.items())))
+    shuffled = Curve.bootstrap(DAY, dict(reversed(PAR.items())))
     assert (shuffled.factors == monotone.factors).all()
 
 
 def test_a_curve_dated_on_leap_day_has_regular_periods() -> None:
-    built = Curve.from_par_yields(date(2024, 2, 29), {"6 Mo": 0.05, "1 Yr": 0.049, "5 Yr": 0.043})
+    built = Curve.bootstrap(date(2024, 2, 29), {"6 Mo": 0.05, "1 Yr": 0.049, "5 Yr": 0.043})
     assert built.last_date == date(2029, 2, 28)
     assert built.par_yield("5 Yr") == pytest.approx(0.043, abs=1e-12)
 
@@ -237,12 +237,12 @@ def test_a_curve_dated_on_leap_day_has_regular_periods() -> None:
 )
 def test_a_bad_row_is_one_error(row: dict[str, float], message: str) -> None:
     with pytest.raises(ConventionError, match=message):
-        Curve.from_par_yields(DAY, row)
+        Curve.bootstrap(DAY, row)
 
 
 def test_unknown_interpolation_is_refused() -> None:
     with pytest.raises(ConventionError, match="interpolation: 'spline' is not one of monotone_convex, log_linear"):
-        Curve.from_par_yields(DAY, PAR, "spline")
+        Curve.bootstrap(DAY, PAR, "spline")
 
 
 def test_days_before_the_curve_are_refused(monotone: Curve) -> None:
@@ -278,7 +278,7 @@ def test_par_yields_of_every_year_are_reproduced(method: str) -> None:
     for row in rows:
         day = date.fromisoformat(row.pop("Date"))
         par = {tenor: float(text) / 100 if text else None for tenor, text in row.items()}
-        built = Curve.from_par_yields(day, par, method)
+        built = Curve.bootstrap(day, par, method)
         assert len(built.par_yields) == sum(rate is not None for rate in par.values())
         for tenor, rate in built.par_yields.items():
             assert built.par_yield(tenor) == pytest.approx(rate, abs=1e-10), (day, tenor)
@@ -308,7 +308,7 @@ def test_market_yields_lie_near_the_curve() -> None:
                 )
     spreads = {}
     for method in METHODS:
-        built = Curve.from_par_yields(day, par, method)
+        built = Curve.bootstrap(day, par, method)
         spreads[method] = np.array(
             [
                 built.yield_spread(bond, (float(bid) + float(offer)) / 2, settlement=day, convention=STREET) * 1e4

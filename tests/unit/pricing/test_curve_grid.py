@@ -29,7 +29,7 @@ def grid():
 @pytest.mark.parametrize("row", range(len(ROWS)))
 def test_discount_factors_are_those_of_quantlib(grid, row):
     day, rates = list(ROWS.items())[row]
-    curve = Curve.from_par_yields(day, dict(zip(TENORS, rates, strict=True)), "log_linear")
+    curve = Curve.bootstrap(day, dict(zip(TENORS, rates, strict=True)), "log_linear")
     offsets = np.arange(len(curve.factors) + 5_000)
     ours = np.exp(-grid.logarithms(np.full(len(offsets), row), offsets))
     theirs = curve.discount_factors(np.datetime64(day) + offsets)

@@ -15,7 +15,7 @@ PAR_BOND = Note(cusip="91282CQX2", coupon=0.0443, dated_date=DAY, maturity_date=
 
 @pytest.fixture(scope="module", params=["monotone_convex", "log_linear"])
 def rates(request: pytest.FixtureRequest) -> KeyRates:
-    return KeyRates(Curve.from_par_yields(DAY, PAR, request.param))
+    return KeyRates(Curve.bootstrap(DAY, PAR, request.param))
 
 
 def test_a_par_bond_depends_on_its_own_tenor_alone(rates: KeyRates) -> None:

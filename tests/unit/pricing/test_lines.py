@@ -80,7 +80,7 @@ def test_accrued_interest(table, day):
 @pytest.mark.parametrize("settlement", [date(1995, 3, 14), date(1995, 3, 15), date(1995, 5, 16)])
 def test_model_prices(table, settlement):
     grid = CurveGrid.from_par_yields([DAY], tuple(CURVE), np.array([list(CURVE.values())]))
-    curve = Curve.from_par_yields(DAY, CURVE, "log_linear")
+    curve = Curve.bootstrap(DAY, CURVE, "log_linear")
     lines, index = lines_at(table, settlement)
     expected = [curve.dirty_price(SECURITIES[i], settlement=settlement) for i in index]
     assert lines.dirty_on(grid, np.zeros(len(index), np.int64)) == pytest.approx(expected, abs=1e-11)

@@ -18,7 +18,7 @@ ql = QuantLib
 NOTE = Note(cusip="91282CPZ8", coupon=0.04125, dated_date=date(2026, 2, 15), maturity_date=date(2036, 2, 15))
 BILL = Bill(cusip="912797QQ1", issue_date=date(2026, 3, 26), maturity_date=date(2027, 3, 25))
 SETTLEMENT, EXPIRY, REPO = date(2026, 3, 26), date(2026, 9, 24), 0.0363
-CURVE = Curve.from_par_yields(
+CURVE = Curve.bootstrap(
     date(2026, 3, 24),
     {"1 Mo": 0.0372, "6 Mo": 0.0374, "1 Yr": 0.0377, "2 Yr": 0.039, "5 Yr": 0.0402, "10 Yr": 0.0439, "30 Yr": 0.0495},
 )

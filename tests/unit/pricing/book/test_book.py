@@ -20,7 +20,7 @@ DAY = date(2026, 3, 24)
 MEASURES = ("clean_price", "dirty_price", "accrued", "modified_duration", "convexity", "dv01")
 CONVENTIONS = [td.YieldConvention.STREET, td.YieldConvention.TREASURY, td.YieldConvention.TRUE_YIELD]
 STREET = td.YieldConvention.STREET
-CURVE = td.Curve.from_par_yields(
+CURVE = td.Curve.bootstrap(
     DAY, {"3 Mo": 0.0373, "6 Mo": 0.0371, "1 Yr": 0.0372, "2 Yr": 0.0385, "10 Yr": 0.0435, "30 Yr": 0.0494}
 )
 
