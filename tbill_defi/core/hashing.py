@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 from Crypto.Hash import keccak
@@ -20,13 +21,14 @@ def keccak256(data: bytes) -> bytes:
     return keccak.new(digest_bits=256, data=data).digest()
 
 
+@lru_cache(maxsize=65_536)
 def _number(value: float) -> str:
     """ECMAScript Number::toString, which RFC 8785 section 3.2.2.3 prescribes."""
     if not math.isfinite(value):
         raise ConventionError(f"{value!r} has no canonical JSON form; use a finite number")
     if value == 0:
         return "0"
-    mantissa, _, exponent_text = f"{value!r}".partition("e")
+    mantissa, _, exponent_text = float.__repr__(value).partition("e")
     sign = "-" if mantissa.startswith("-") else ""
     whole, _, fraction = mantissa.lstrip("-").partition(".")
     fraction = "" if fraction == "0" else fraction
@@ -46,22 +48,33 @@ def _number(value: float) -> str:
     return f"{sign}{head}e{'+' if power > 0 else '-'}{abs(power)}"
 
 
+def _members(value: Mapping[Any, Any]) -> str:
+    named = {name if type(name) is str else str(name): item for name, item in value.items()}
+    if len(named) != len(value):
+        raise ConventionError("two members of one name have no canonical JSON form")
+    names = sorted(named, key=None if all(map(str.isascii, named)) else _utf_16)
+    return "{" + ",".join([f"{encode_basestring(name)}:{_write(named[name])}" for name in names]) + "}"
+
+
+def _utf_16(name: str) -> bytes:
+    return name.encode("utf-16-be")
+
+
 def _write(value: Any) -> str:
+    if isinstance(value, str):
+        return encode_basestring(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, int):
         if abs(value) > LARGEST_SAFE_INTEGER:
             raise ConventionError(f"integer {value} is beyond 2^53 - 1; canonical JSON carries it as a string")
-        return str(value)
+        return int.__repr__(value)
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, Mapping):
-        keys = sorted(value, key=lambda k: str(k).encode("utf-16-be"))
-        return "{" + ",".join(f"{json.dumps(str(k), ensure_ascii=False)}:{_write(value[k])}" for k in keys) + "}"
+        return _members(value)
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return "[" + ",".join(_write(item) for item in value) + "]"
+        return "[" + ",".join([_write(item) for item in value]) + "]"
     raise ConventionError(f"{type(value).__name__} has no canonical JSON form")
 
 
