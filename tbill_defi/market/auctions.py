@@ -8,7 +8,7 @@ https://fiscaldata.treasury.gov/datasets/treasury-securities-auctions-data/.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -197,8 +197,8 @@ def parse_auctions(text: str, file: str) -> pl.DataFrame:
     rows = [row for row in _rows(table) if not _is_announcement(row)]
     if not rows:
         raise DataError(f"{file}: announces auctions and has the result of none")
-    present = [column for column in COLUMNS if column in rows[0].header]
-    records = [_record(row, present) for row in rows]
+    readers = {column: _reader(column) for column in COLUMNS if column in rows[0].header}
+    records = [_record(row, readers) for row in rows]
     refuse_duplicates(rows, [(r["cusip"], r["auctionDate"]) for r in records], "cusip", "CUSIP and auction date")
     _refuse_conflicts(rows, records)
     frame = pl.DataFrame(records, schema=SCHEMA)
@@ -244,24 +244,36 @@ def _is_announcement(row: Row) -> bool:
     return bool(told) and not any(row.text(column) for column in (*told, "interestRate"))
 
 
-def _cell(row: Row, column: str) -> object:
-    readers: dict[pl.DataType, Callable[[str], object]] = {
-        pl.Date(): row.optional_day,
-        pl.Boolean(): row.yes_no,
-        pl.Int64(): row.integer,
-        pl.String(): lambda name: row.text(name) or None,
-    }
-    reader = readers.get(SCHEMA[column])
-    if reader is not None:
-        return reader(column)
+Reader = Callable[[Row, str], object]
+_READERS: dict[pl.DataType, Reader] = {
+    pl.Date(): Row.optional_day,
+    pl.Boolean(): Row.yes_no,
+    pl.Int64(): Row.integer,
+    pl.String(): lambda row, name: row.text(name) or None,
+}
+
+
+def _reader(column: str) -> Reader:
+    """How a cell of a column is read; a text that recurs is read once."""
     if column == "interestRate":
-        return row.optional_number(column, COUPON_PERCENT)
-    if column in _PERCENT:
-        return row.optional_number(column, PERCENT)
-    return row.optional_number(column, PRICE if column in _PRICE else _AMOUNT)
+        bounds = COUPON_PERCENT
+    elif column in _PERCENT:
+        bounds = PERCENT
+    else:
+        bounds = PRICE if column in _PRICE else _AMOUNT
+    read = _READERS.get(SCHEMA[column], lambda row, name: row.optional_number(name, bounds))
+    known: dict[str, object] = {}
+
+    def remembered(row: Row, name: str) -> object:
+        text = row.cells[row.header.index(name)]
+        if text not in known:
+            known[text] = read(row, name)
+        return known[text]
+
+    return remembered
 
 
-def _record(row: Row, present: list[str]) -> dict[str, Any]:
+def _record(row: Row, readers: Mapping[str, Reader]) -> dict[str, Any]:
     row.cusip("cusip")
     kind = row.required("type", "one of " + ", ".join(TYPES))
     if kind not in TYPES:
@@ -271,7 +283,8 @@ def _record(row: Row, present: list[str]) -> dict[str, Any]:
     for column in ("reopening", "tips", "floatingRate"):
         row.required(column, "Yes or No")
     record: dict[str, Any] = dict.fromkeys(COLUMNS)
-    record.update({column: _cell(row, column) for column in present})
+    for column, read in readers.items():
+        record[column] = read(row, column)
     _check_order(row, record)
     if kind in ("Note", "Bond"):
         row.day("datedDate")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
+
 from tbill_defi.core.errors import DataError
 from tbill_defi.market.data import KINDS, MarketData
-from tbill_defi.market.store import MarketStore, sniff
+from tbill_defi.market.merging import merge
+from tbill_defi.market.store import parse, sniff
 from tbill_defi.market.table import read_text
 
 HISTORY_KINDS = ("par_yields", "auctions", "sofr")
@@ -26,17 +28,17 @@ def read_folder(folder: str | Path, kinds: Sequence[str] = HISTORY_KINDS) -> Mar
     place = Path(folder)
     if not place.is_dir():
         raise DataError(f"{place}: is not a folder with market files")
-    with tempfile.TemporaryDirectory(prefix="tbill-market-") as home:
-        store = MarketStore(home)
-        found = []
-        for path in sorted(place.glob("*.csv")):
-            try:
-                kind = sniff(read_text(path), path.name)
-            except DataError:
-                continue
-            if kind in kinds:
-                found.append(kind)
-                store.import_file(path, kind=kind)
-        if not found:
-            raise DataError(f"{place}: holds no CSV file of {', '.join(kinds)}")
-        return MarketData(**{kind: store.frame(kind) for kind in KINDS})
+    frames: dict[str, pl.DataFrame] = {}
+    for path in sorted(place.glob("*.csv")):
+        try:
+            text = read_text(path)
+            name = sniff(text, path.name)
+        except DataError:
+            continue
+        if name in kinds:
+            kind = KINDS[name]
+            frame = parse(text, path.name, name)
+            frames[name] = merge(kind, frames[name], frame).frame if name in frames else frame.sort(kind.order)
+    if not frames:
+        raise DataError(f"{place}: holds no CSV file of {', '.join(kinds)}")
+    return MarketData(**frames)

@@ -15,7 +15,7 @@ import polars as pl
 
 from tbill_defi.core.errors import DataError
 from tbill_defi.market.records import Table, table_of
-from tbill_defi.market.table import PERCENT, Row, read_text, refuse_duplicates, show
+from tbill_defi.market.table import PERCENT, Row, column_of, read_text, refuse_duplicates, show
 
 TENORS = (
     "1 Mo",
@@ -100,7 +100,7 @@ def parse_par_yields(text: str, file: str) -> pl.DataFrame:
     else:
         day, columns, missing = *_treasury_columns(table), _MISSING
     rows = table.rows({day: "date", **columns})
-    dates = [row.day("date") for row in rows]
+    dates = column_of(rows, "date", Row.day)
     refuse_duplicates(rows, dates, "date", "date")
     given = set(columns.values())
     values = {tenor: _column(rows, tenor, missing) if tenor in given else [None] * len(rows) for tenor in TENORS}
@@ -155,4 +155,4 @@ def _xml_columns(table: Table) -> dict[str, str]:
 
 
 def _column(rows: list[Row], tenor: str, missing: frozenset[str]) -> list[float | None]:
-    return [row.optional_number(tenor, PERCENT, missing) for row in rows]
+    return column_of(rows, tenor, lambda row, name: row.optional_number(name, PERCENT, missing))

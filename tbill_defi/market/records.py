@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from tbill_defi.core.errors import DataError
 from tbill_defi.core.json_text import parse_json
-from tbill_defi.market.table import FEED, MAX_ROWS, Row, header_of, rows_of, show
+from tbill_defi.market.table import FEED, MAX_ROWS, Row, cells_of, header_of, show
 
 ENVELOPES = ("data", "refRates", "securityList")
 """Where the records are in a JSON object, by the services' own names."""
@@ -61,8 +61,8 @@ class Table:
                 yield number, tuple(record.get(name, "") for name in own)
             return
         places = [self.header.index(name) for name in own]
-        for row in rows_of(self.source, self.file, self.header, first_line=first_line):
-            yield row.line, tuple(row.cells[place] for place in places)
+        for number, cells in cells_of(self.source, self.file, self.header, first_line=first_line):
+            yield number, tuple([cells[place] for place in places])
 
 
 def is_csv(text: str) -> bool:

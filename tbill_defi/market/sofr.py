@@ -17,7 +17,7 @@ import polars as pl
 
 from tbill_defi.core.errors import DataError
 from tbill_defi.market.records import Table, is_csv, table_of
-from tbill_defi.market.table import PERCENT, Row, read_text, refuse_duplicates, show
+from tbill_defi.market.table import PERCENT, Row, column_of, read_text, refuse_duplicates, show
 
 SCHEMA: dict[str, pl.DataType] = {"date": pl.Date(), "rate": pl.Float64()}
 DATE_COLUMNS = ("Date", "Effective Date", "observation_date", "DATE")
@@ -106,7 +106,7 @@ def parse_sofr(text: str, file: str) -> pl.DataFrame:
         table = table_of(_without_notes(text), file)
     rows = table.rows(names | dict.fromkeys(types[:1], "type"))
     rows = _of_sofr(rows) if types else rows
-    dates = [row.day("date") for row in rows]
+    dates = column_of(rows, "date", Row.day)
     refuse_duplicates(rows, dates, "date", "date")
-    values = [row.optional_number("rate", PERCENT, _MISSING) for row in rows]
+    values = column_of(rows, "rate", lambda row, name: row.optional_number(name, PERCENT, _MISSING))
     return pl.DataFrame({"date": dates, "rate": values}, schema=SCHEMA).sort("date")

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from tbill_defi.core.errors import ConventionError, DataError
 from tbill_defi.core.identifiers import cusip as checked_cusip
 
+V = TypeVar("V")
 MAX_BYTES = 64 * 2**20
 """Stated limit of one file: 64 MiB."""
 MAX_ROWS = 500_000
@@ -260,6 +262,8 @@ def delimiter_of(text: str) -> str:
 
 def split_line(file: str, line: int, text: str, delimiter: str = ",") -> tuple[str, ...]:
     """The cells of one CSV line (RFC 4180 quotes)."""
+    if '"' not in text:
+        return tuple([cell.lstrip(" ") for cell in text.split(delimiter)])
     try:
         rows = list(csv.reader([text], strict=True, skipinitialspace=True, delimiter=delimiter))
     except csv.Error as error:
@@ -275,8 +279,8 @@ def lines_of(text: str) -> list[str]:
     return lines
 
 
-def rows_of(text: str, file: str, header: Sequence[str], *, first_line: int) -> Iterator[Row]:
-    """The rows from line `first_line` on (1-based), each with exactly as many cells as the header.
+def cells_of(text: str, file: str, header: Sequence[str], *, first_line: int) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Number and cells of each line from line `first_line` on (1-based), exactly as many cells as the header.
 
     Raises
     ------
@@ -295,7 +299,23 @@ def rows_of(text: str, file: str, header: Sequence[str], *, first_line: int) -> 
         cells = split_line(file, number, line, delimiter)
         if len(cells) != len(columns):
             raise DataError(f"{file} line {number}: has {len(cells)} fields (expected {len(columns)}): {show(line)}")
-        yield Row(file, number, columns, cells)
+        yield number, cells
+
+
+def rows_of(text: str, file: str, header: Sequence[str], *, first_line: int) -> Iterator[Row]:
+    """`cells_of` as rows."""
+    columns = tuple(header)
+    return (Row(file, line, columns, cells) for line, cells in cells_of(text, file, columns, first_line=first_line))
+
+
+def column_of(rows: Sequence[Row], column: str, read: Callable[[Row, str], V]) -> list[V]:
+    """`read(row, column)` of each row; a text that recurs is read once."""
+    known: dict[str, V] = {}
+    place = rows[0].header.index(column) if rows else 0
+    for row in rows:
+        if row.cells[place] not in known:
+            known[row.cells[place]] = read(row, column)
+    return [known[row.cells[place]] for row in rows]
 
 
 def header_of(text: str, file: str) -> tuple[str, ...]:
