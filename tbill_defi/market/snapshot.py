@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from tbill_defi.conventions.calendars import TRADING
 from tbill_defi.core.clock import age_days
 from tbill_defi.core.errors import ConventionError, NoCurve, UnknownSecurity
+from tbill_defi.core.frozen import FrozenMap
 from tbill_defi.core.hashing import json_hash
 from tbill_defi.market.data import Digest, MarketData, record_of
 from tbill_defi.market.par_yields import TENORS
 from tbill_defi.market.universe import Listing, universe_on
 
 FORMAT = "tbill_defi market snapshot, version 1"
-
-V = TypeVar("V")
-
-
-class FrozenMap(Mapping[str, V]):
-    """A mapping that cannot be changed, compares by value, and can be sent to another process."""
-
-    __slots__ = ("_items",)
-
-    def __init__(self, items: Mapping[str, V]) -> None:
-        self._items = dict(items)
-
-    def __getitem__(self, key: str) -> V:
-        return self._items[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __repr__(self) -> str:
-        return f"FrozenMap({self._items!r})"
 
 
 @dataclass(frozen=True, slots=True)

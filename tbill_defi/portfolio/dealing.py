@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tbill_defi.ledger import limits as rules
-from tbill_defi.ledger.ledger import Ledger
+if TYPE_CHECKING:
+    from tbill_defi.ledger.ledger import Ledger
 
 TRADE, VOLUME, HOLDING, COUNTERPARTY = (
     "ledger trade limit",
@@ -57,6 +57,8 @@ def dealing_limits(ledger: Ledger, party: str, counterparty: str) -> DealingLimi
     Whether they may deal at all (identity, claim, country) is not among them: a plan can be made, and is refused when
     it is to settle.
     """
+    from tbill_defi.ledger import limits as rules
+
     found = rules.standings(ledger, (party, counterparty))
     volumes = [standing.volume_left for standing in found.values() if standing.volume_left is not None]
     return DealingLimits(

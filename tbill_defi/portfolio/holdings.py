@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tbill_defi.core.errors import ConventionError, DataError
+from tbill_defi.core.frozen import FrozenMap
 from tbill_defi.core.hashing import json_hash
 from tbill_defi.core.identifiers import cusip as parse_cusip
 from tbill_defi.core.identifiers import party_name
 from tbill_defi.core.money import units
-from tbill_defi.ledger.books import Wallet
-from tbill_defi.ledger.ledger import Ledger
-from tbill_defi.ledger.mandate import managed_account
-from tbill_defi.market.snapshot import FrozenMap
+
+if TYPE_CHECKING:
+    from tbill_defi.ledger.books import Wallet
+    from tbill_defi.ledger.ledger import Ledger
 
 COLUMNS = ("cusip", "face", "cost_price")
 CASH_NAMES = ("USD", "CASH")
@@ -114,6 +116,8 @@ class Holdings:
         LedgerError
             If the party has no wallet on the ledger.
         """
+        from tbill_defi.ledger.mandate import managed_account
+
         wallet, account = ledger.wallet(party), managed_account(ledger, party)
         if account is None:
             return cls.from_wallet(wallet)
