@@ -8,7 +8,7 @@ desk is entitled to and has not been paid).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -76,6 +76,11 @@ def _coupons(security: Security) -> tuple[tuple[date, Fraction], ...]:
     return tuple((day, rate) for day, rate in zip(flows.payment_dates, rates, strict=True) if rate)
 
 
+@lru_cache(maxsize=8192)
+def _due_dates(security: Security) -> tuple[date, ...]:
+    return (*(day for day, _ in _coupons(security)), security.maturity_date)
+
+
 def coupons_due(security: Security, face: int, after: date, until: date) -> Iterator[Due]:
     """Coupons with after < date <= until, of a position held at the start of their dates.
 
@@ -104,6 +109,8 @@ class Books:
     balances: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     securities: dict[str, Security] = field(default_factory=dict)
     dues: list[Due] = field(default_factory=list)
+    _live: dict[str, int] | None = field(default=None, repr=False, compare=False)
+    _next_due: date = field(default=date.min, repr=False, compare=False)
 
     @property
     def cash(self) -> int:
@@ -120,9 +127,11 @@ class Books:
         return {cusip: self.balances[cusip][DESK] for cusip in sorted(self.securities)}
 
     def live_positions(self) -> dict[str, int]:
-        """CUSIP -> face of what has not matured, by CUSIP."""
-        matured = {due.cusip for due in self.dues if due.kind == "redemption"}
-        return {cusip: face for cusip, face in self.positions().items() if cusip not in matured}
+        """CUSIP -> face of what has not matured, by CUSIP; the same object while nothing changes."""
+        if self._live is None:
+            matured = {due.cusip for due in self.dues if due.kind == "redemption"}
+            self._live = {cusip: face for cusip, face in self.positions().items() if cusip not in matured}
+        return self._live
 
     @property
     def matured(self) -> int:
@@ -137,7 +146,10 @@ class Books:
 
     def entitle(self, after: date, until: date) -> tuple[list[Line], list[Due]]:
         """Coupons and maturities with after < date <= until, for the positions of now."""
-        lines, found = [], []
+        lines: list[Line] = []
+        found: list[Due] = []
+        if until < self._next_due:
+            return lines, found
         for cusip, face in self.live_positions().items():
             security = self.securities[cusip]
             for due in coupons_due(security, face, after, until):
@@ -150,10 +162,17 @@ class Books:
                 payment = SETTLEMENT.following(security.maturity_date)
                 found.append(Due("redemption", cusip, security.maturity_date, payment, face, face))
         self.dues += found
+        self._live = None
+        self._next_due = min(
+            (day for security in self.securities.values() for day in _due_dates(security) if day > until),
+            default=date.max,
+        )
         return lines, found
 
     def pay(self, day: date) -> tuple[list[Line], list[Due]]:
         """Everything that is payable on or before a day is paid."""
+        if not self.dues:
+            return [], []
         paid = sorted(
             (due for due in self.dues if due.payment <= day), key=lambda due: (due.nominal, due.kind, due.cusip)
         )
@@ -185,20 +204,27 @@ class Books:
         return lines
 
     def _move(self, line: Line) -> Line:
+        self._live, self._next_due = None, date.min
         accounts = self.balances[line.asset]
         accounts[line.giver] -= line.units
         accounts[line.receiver] += line.units
         return line
 
-    def check(self, day: date) -> None:
+    def check(self, day: date, lines: Sequence[Line] | None = None) -> None:
         """Debits equal credits in each asset, and the desk owes nothing.
+
+        Parameters
+        ----------
+        lines
+            The changes since the last check, whose assets alone are looked at; None: all are.
 
         Raises
         ------
         PlanError
             If they do not: the run stops before anything more is built on it.
         """
-        for asset, accounts in self.balances.items():
+        for asset in self.balances if lines is None else {line.asset for line in lines}:
+            accounts = self.balances[asset]
             if sum(accounts.values()) or accounts[DESK] < 0 or accounts[RECEIVABLE] < 0:
                 raise PlanError(f"books of {day}: {asset} does not balance: {dict(accounts)}")
         if sum(due.cash for due in self.dues if due.kind == "coupon") != self.receivable:

@@ -153,7 +153,7 @@ class Engine:
         if day in self._decisions or (redeemed and self.settings.frequency == ON_MATURITY):
             made = self._decide(state, day, lines)
         if lines:
-            books.check(day)
+            books.check(day, lines)
         if self.bookkeeper:
             self.bookkeeper.compare(day, books.cash, books.positions())
         record = DayRecord(

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -88,11 +87,51 @@ def value_units(face: int, bid_micro: int, offer_micro: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Priced:
-    """Marks of (security, row) pairs by pair."""
+class _Held:
+    """What each record holds, flattened: entries `starts[i]:starts[i + 1]` are of record i.
 
-    marks: Marks
-    place: Mapping[tuple[int, int], int]
+    Attributes
+    ----------
+    record, security
+        [n] place of the record, and of the security in the table.
+    row
+        [n] place of the record's day among the curves.
+    faces
+        n face units, exact.
+    """
+
+    starts: Ints
+    record: Ints
+    security: Ints
+    row: Ints
+    faces: list[int]
+
+    @classmethod
+    def of(cls, records: Sequence[DayRecord], number: Mapping[str, int]) -> _Held:
+        """The entries of the records, in the order of their positions."""
+        counts = [len(record.positions) for record in records]
+        each = np.repeat(np.arange(len(records)), counts)
+        return cls(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            each,
+            np.array([number[cusip] for record in records for cusip in record.positions], dtype=np.int64),
+            np.array([record.row for record in records], dtype=np.int64)[each],
+            [face for record in records for face in record.positions.values()],
+        )
+
+
+class _Priced:
+    """Marks of (security, row) pairs, found by pair."""
+
+    def __init__(self, market: HistoricalMarket, table: FlowTable, security: Ints, row: Ints) -> None:
+        self._keys = np.unique(security * len(market.days) + row)
+        self._days = len(market.days)
+        self.marks: Marks = market.marks(table, self._keys // self._days, self._keys % self._days)
+
+    def places(self, security: Ints, row: Ints) -> Ints:
+        """[n] place in the marks."""
+        found: Ints = np.searchsorted(self._keys, security * self._days + row)
+        return found
 
 
 def daily_rows(
@@ -109,116 +148,99 @@ def daily_rows(
     """
     names = sorted({cusip for record in records for cusip in record.positions})
     table = FlowTable.of([securities[name] for name in names])
-    number = {name: place for place, name in enumerate(names)}
-    pairs = sorted(
-        {
-            (number[cusip], row)
-            for earlier, record in zip([records[0], *records], records, strict=False)
-            for row in (record.row,)
-            for cusip in {*earlier.positions, *record.positions}
-            if securities[cusip].maturity_date > market.days[row]
-        }
+    held = _Held.of(records, {name: place for place, name in enumerate(names)})
+    rows = np.array([record.row for record in records], dtype=np.int64)
+    last = held.starts[-2]
+    later = rows[held.record[:last] + 1]
+    live: Bools = table.maturity[held.security[:last]] > market.grid.days[later]
+    priced = _Priced(
+        market,
+        table,
+        np.concatenate([held.security, held.security[:last][live]]),
+        np.concatenate([held.row, later[live]]),
     )
-    index, rows = _columns(pairs)
-    priced = _Priced(market.marks(table, index, rows), {pair: place for place, pair in enumerate(pairs)})
-    nav = [_nav(record, priced, number) for record in records]
-    if start_units is not None:
-        nav[0] = start_units
-    parts = _attribute(market, table, number, records, priced)
-    out = []
-    for place in range(1, len(records)):
-        record = records[place]
-        carry, roll, curve = (float(part[place - 1]) for part in parts)
-        cost = -record.cost / UNITS
-        change = (nav[place] - nav[place - 1]) / UNITS
-        out.append(
-            {
-                "date": market.days[record.row],
-                "nav_units": nav[place],
-                "cash_units": record.cash,
-                "receivable_units": record.receivable + record.matured,
-                "securities": len(record.positions),
-                **_figures(market, record, nav[place], priced, number, table),
-                "carry": carry,
-                "roll_down": roll,
-                "curve": curve,
-                "cost": cost,
-                "residual": change - carry - roll - curve - cost,
-                "traded_face_units": record.traded,
-            }
-        )
-    return pl.DataFrame(out, schema=SCHEMA)
+    places = priced.places(held.security, held.row)
+    nav = np.array(_navs(records, held, priced.marks, places, start_units), dtype=np.int64)
+    carry, roll, curve = _attribute(market, table, records, held, priced, places, live)
+    cost = np.array([-record.cost for record in records[1:]], dtype=np.float64) / UNITS
+    found = {
+        "date": [market.days[record.row] for record in records[1:]],
+        "nav_units": nav[1:],
+        "cash_units": [record.cash for record in records[1:]],
+        "receivable_units": [record.receivable + record.matured for record in records[1:]],
+        "securities": np.diff(held.starts)[1:],
+        **{name: values[1:] for name, values in _figures(market, table, held, priced.marks, places, nav).items()},
+        "carry": carry,
+        "roll_down": roll,
+        "curve": curve,
+        "cost": cost,
+        "residual": np.diff(nav) / UNITS - carry - roll - curve - cost,
+        "traded_face_units": [record.traded for record in records[1:]],
+    }
+    return pl.DataFrame(found, schema=SCHEMA)
 
 
-def _columns(pairs: Sequence[tuple[int, int]]) -> tuple[Ints, Ints]:
-    columns = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return columns[:, 0].copy(), columns[:, 1].copy()
-
-
-def _nav(record: DayRecord, priced: _Priced, number: Mapping[str, int]) -> int:
-    total = record.cash + record.receivable + record.matured
-    bid, offer = priced.marks.bid_micro, priced.marks.offer_micro
-    for cusip, face in record.positions.items():
-        place = priced.place[number[cusip], record.row]
-        total += value_units(face, int(bid[place]), int(offer[place]))
-    return total
+def _navs(records: Sequence[DayRecord], held: _Held, marks: Marks, places: Ints, start_units: int | None) -> list[int]:
+    """NAV of each record, base units, exact."""
+    bid, offer = marks.bid_micro[places].tolist(), marks.offer_micro[places].tolist()
+    values = list(map(value_units, held.faces, bid, offer))
+    bounds = pairwise(held.starts.tolist())
+    navs = [
+        record.cash + record.receivable + record.matured + sum(values[start:end])
+        for record, (start, end) in zip(records, bounds, strict=True)
+    ]
+    return navs if start_units is None else [start_units, *navs[1:]]
 
 
 def _figures(
-    market: HistoricalMarket,
-    record: DayRecord,
-    nav: int,
-    priced: _Priced,
-    number: Mapping[str, int],
-    table: FlowTable,
-) -> dict[str, Any]:
-    """Market-value weighted yield, duration and maturity; cash counts with 0."""
-    places = np.array([priced.place[number[cusip], record.row] for cusip in record.positions], dtype=np.int64)
-    marks = priced.marks
-    face = np.array(list(record.positions.values()), dtype=np.float64)
-    values = face * (marks.bid_micro[places] + marks.offer_micro[places]) / VALUE_DIVISOR
-    weights = values / nav if nav else values
-    years = (table.maturity[marks.lines.index[places]] - market.grid.days[record.row]) / DAYS_PER_YEAR
+    market: HistoricalMarket, table: FlowTable, held: _Held, marks: Marks, places: Ints, nav: Ints
+) -> dict[str, Floats]:
+    """Market-value weighted yield, duration and maturity, [n_records] each; cash counts with 0."""
+    values = np.array(held.faces, dtype=np.float64) * (marks.bid_micro + marks.offer_micro)[places] / VALUE_DIVISOR
+    weights = values / np.where(nav == 0, 1, nav)[held.record]
+    years = (table.maturity[held.security] - market.grid.days[held.row]) / DAYS_PER_YEAR
     durations = marks.risk.modified_duration[places]
+
+    def total(amounts: Floats) -> Floats:
+        return np.bincount(held.record, weights=amounts, minlength=len(nav))
+
     return {
-        "yield": float(weights @ marks.yields[places]),
-        "duration": float(weights @ durations),
-        "wam_years": float(weights @ years),
-        "dv01": float(values @ durations) / UNITS / 1e4,
+        "yield": total(weights * marks.yields[places]),
+        "duration": total(weights * durations),
+        "wam_years": total(weights * years),
+        "dv01": total(values * durations) / UNITS / 1e4,
     }
 
 
 def _attribute(
     market: HistoricalMarket,
     table: FlowTable,
-    number: Mapping[str, int],
     records: Sequence[DayRecord],
+    held: _Held,
     priced: _Priced,
+    places: Ints,
+    live: Bools,
 ) -> tuple[Floats, Floats, Floats]:
-    """Carry, roll-down and curve of each step from one record to the next, dollars, [n_records - 1]."""
-    steps, before, after, faces, coupons, alive = [], [], [], [], [], []
-    for number_of, (first, second) in enumerate(pairwise(records)):
-        for cusip, face in first.positions.items():
-            place = number[cusip]
-            steps.append(number_of)
-            before.append(priced.place[place, first.row])
-            after.append(priced.place.get((place, second.row), -1))
-            alive.append(after[-1] >= 0)
-            faces.append(face / UNITS)
-            coupons.append(second.coupons.get(cusip, 0) / UNITS)
-    count = len(records) - 1
-    if not steps:
-        return np.zeros(count), np.zeros(count), np.zeros(count)
-    marks = priced.marks
-    live: Bools = np.array(alive, dtype=np.bool_)
-    old: Ints = np.array(before, dtype=np.int64)
-    new: Ints = np.array(after, dtype=np.int64)[live]
-    scale, coupon = np.array(faces) / 100.0, np.array(coupons)
-    step: Ints = np.array(steps, dtype=np.int64)
+    """Carry, roll-down and curve of each step from one record to the next, dollars, [n_records - 1].
+
+    Parameters
+    ----------
+    places
+        [n] marks of what is held.
+    live
+        Whether an entry that is held before a step has not matured after it.
+    """
+    count, marks = len(live), priced.marks
+    step, security, first_row = held.record[:count], held.security[:count], held.row[:count]
+    second_row = np.array([record.row for record in records], dtype=np.int64)[step + 1]
+    old, new = places[:count], priced.places(security[live], second_row[live])
+    scale, coupon = np.array(held.faces[:count], dtype=np.float64) / UNITS / 100.0, np.zeros(count)
+    for place, (first, second) in enumerate(pairwise(records)):
+        for cusip, cash in second.coupons.items():
+            coupon[held.starts[place] + list(first.positions).index(cusip)] = cash / UNITS
     start = marks.mid[old]
-    same_yield: Floats = np.full(len(old), 100.0)
+    same_yield: Floats = np.full(count, 100.0)
     still, actual = same_yield.copy(), same_yield.copy()
-    first_row, second_row = _rows_of(records, step)
     lines = Lines(table, marks.lines.index[new], marks.lines.settlement[new])
     day = market.grid.days[second_row[live]]
     rates = market.repo_rates[first_row[live]]
@@ -227,16 +249,10 @@ def _attribute(
     actual[live] = marks.mid[new]
 
     def total(amounts: Floats) -> Floats:
-        return np.bincount(step, weights=amounts, minlength=count).astype(np.float64)
+        return np.bincount(step, weights=amounts, minlength=len(records) - 1).astype(np.float64)
 
     return (
         total(scale * (same_yield - start) + coupon),
         total(scale * (still - same_yield)),
         total(scale * (actual - still)),
     )
-
-
-def _rows_of(records: Sequence[DayRecord], step: Ints) -> tuple[Ints, Ints]:
-    """Rows of the day before and after of each line."""
-    rows = np.array([record.row for record in records], dtype=np.int64)
-    return rows[step], rows[step + 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -150,6 +151,7 @@ def read_security(data: str | bytes | dict[str, Any]) -> Bill | Note | Bond:
         raise ConventionError(one_line(kind, fields, error)) from None
 
 
+@lru_cache(maxsize=16_384)
 def terms_hash(security: Bill | Note | Bond) -> bytes:
     """Keccak-256 of the RFC 8785 canonical JSON of the terms, absent fields left out; 32 bytes.
 

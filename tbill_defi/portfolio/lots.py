@@ -34,7 +34,9 @@ def lots_from_weights(target: Weights, view: View, holdings: Holdings, dealing: 
     wanted_weights = np.zeros(len(view.cusips))
     for cusip, weight in target.weights.items():
         wanted_weights[view.index(cusip)] = weight
-    held = np.array([holdings.positions.get(cusip, 0) for cusip in view.cusips], dtype=np.int64)
+    held = np.zeros(len(view.cusips), dtype=np.int64)
+    for cusip, face in holdings.positions.items():
+        held[view.index(cusip)] = face
     lot_value = view.mid_dirty * lot / 100.0
     nav = float(view.mid_dirty @ held) / 100.0 + holdings.cash_units
     wanted = np.rint(wanted_weights * nav / lot_value).astype(np.int64)

@@ -154,7 +154,7 @@ class RebalancePlan:
         """32 bytes; carried by the Instruction."""
         return json_hash(self.context)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """The plan's name everywhere: 0x and 64 hex digits."""
         return "0x" + plan_hash(self.context_hash, self.legs).hex()

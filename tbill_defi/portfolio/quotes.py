@@ -35,6 +35,7 @@ class ModelQuotes(Sequence["Quote | None"]):
 
     def __init__(self, clean: Ints, quoted_dirty: Ints, settlement: Ints, accrued: Ints, dirty: Ints, regular: Ints):
         self.arrays = (clean, quoted_dirty, settlement, accrued, dirty, regular)
+        self._made: dict[int, Quote] = {}
 
     def __len__(self) -> int:
         return len(self.arrays[0])
@@ -46,12 +47,14 @@ class ModelQuotes(Sequence["Quote | None"]):
     def __getitem__(self, index: int | slice) -> Quote | Sequence[Quote | None] | None:
         if isinstance(index, slice):
             return tuple(self[i] for i in range(*index.indices(len(self))))
-        clean, quoted, settles, accrued, dirty, regular = (int(array[index]) for array in self.arrays)
-        return Quote(
-            quoted_clean_price=_decimal(clean),
-            quoted_dirty_price=_decimal(quoted),
-            quote_settlement_date=date(1970, 1, 1) + timedelta(days=settles),
-            accrued=_decimal(accrued),
-            dirty_price=_decimal(dirty),
-            regular_dirty_price=None if regular < 0 else _decimal(regular),
-        )
+        if index not in self._made:
+            clean, quoted, settles, accrued, dirty, regular = (int(array[index]) for array in self.arrays)
+            self._made[index] = Quote(
+                quoted_clean_price=_decimal(clean),
+                quoted_dirty_price=_decimal(quoted),
+                quote_settlement_date=date(1970, 1, 1) + timedelta(days=settles),
+                accrued=_decimal(accrued),
+                dirty_price=_decimal(dirty),
+                regular_dirty_price=None if regular < 0 else _decimal(regular),
+            )
+        return self._made[index]
