@@ -6,6 +6,7 @@ plotly (the extra `report`) draws; its script is inside the file. Nothing is loa
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -25,6 +26,8 @@ MISSING = "no tear sheet: plotly is not installed; install it with: pip install 
 INK, LINE, MUTED = "#1d2b3a", "#1f5fa8", "#6b7785"
 COLOURS = {"carry": "#1f5fa8", "roll_down": "#3aa6a0", "curve": "#e0a030", "cost": "#c8453b", "residual": "#9aa4ae"}
 TEMPLATE = Path(__file__).with_name("tearsheet.html")
+DAYS = "days"
+"""Stands in a trace for the dates of the run; the page's script puts them in."""
 SOURCES = ("carry", "roll_down", "curve", "cost")
 
 
@@ -50,8 +53,6 @@ def write_tearsheet(result: BacktestResult, path: str | Path | None = None) -> P
 
 def render(result: BacktestResult) -> str:
     """The page."""
-    from plotly.offline import get_plotlyjs
-
     settings = result.settings
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(f"{settings.strategy.name} {result.first_day} to {result.last_day}"),
@@ -65,8 +66,17 @@ def render(result: BacktestResult) -> str:
         ),
         years=_years(result),
         facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _facts(result)),
-        script=get_plotlyjs(),
+        script=_plotly_script(),
+        days=json.dumps(result.daily["date"].dt.to_string("%Y-%m-%d").to_list(), separators=(",", ":")),
     )
+
+
+def _plotly_script() -> str:
+    """plotly.js as the installed plotly brings it, read without importing plotly."""
+    spec = importlib.util.find_spec("plotly")
+    if spec is None or spec.origin is None:
+        raise UsageError(MISSING)
+    return Path(spec.origin).with_name("package_data").joinpath("plotly.min.js").read_text(encoding="utf-8")
 
 
 def _card(label: str, value: str, note: str) -> str:
@@ -127,7 +137,6 @@ def _years(result: BacktestResult) -> str:
 def _charts(result: BacktestResult) -> list[tuple[str, str, str, str, Any]]:
     """(id, title, note, width, figure)."""
     daily = result.daily
-    days = daily["date"].to_numpy().astype("datetime64[D]").astype(str)
     nav = daily["nav_units"].to_numpy() / UNITS_PER_DOLLAR / 1e6
     sums = {name: np.cumsum(daily[name].to_numpy()) / 1e6 for name in SOURCES}
     years = by_year(daily)
@@ -138,13 +147,13 @@ def _charts(result: BacktestResult) -> list[tuple[str, str, str, str, Any]]:
     ]
     falls = result.drawdowns() * 100.0
     return [
-        ("nav", "Net asset value", "Dollars, millions, at mid.", "wide", _figure([_line(days, nav, "NAV", LINE)], "$")),
+        ("nav", "Net asset value", "Dollars, millions, at mid.", "wide", _figure([_line(nav, "NAV", LINE)], "$")),
         (
             "drawdown",
             "Drawdown",
             "Fall from the highest NAV so far, percent.",
             "wide short",
-            _figure([_line(days, falls, "drawdown", COLOURS["cost"], fill=True)], "%", height=190),
+            _figure([_line(falls, "drawdown", COLOURS["cost"], fill=True)], "%", height=190),
         ),
         (
             "pnl",
@@ -158,14 +167,14 @@ def _charts(result: BacktestResult) -> list[tuple[str, str, str, str, Any]]:
             "Profit and loss by source, cumulative",
             "Millions of dollars. The four lines sum to the gain, but for rounding.",
             "wide",
-            _figure([_line(days, sums[name], labels[name], COLOURS[name]) for name in SOURCES], "$"),
+            _figure([_line(sums[name], labels[name], COLOURS[name]) for name in SOURCES], "$"),
         ),
         (
             "yield",
             "Portfolio yield",
             "STREET, market-value weighted, percent; cash counts with 0.",
             "half",
-            _figure([_line(days, daily["yield"].to_numpy() * 100.0, "yield", LINE)], "%", height=260),
+            _figure([_line(daily["yield"].to_numpy() * 100.0, "yield", LINE)], "%", height=260),
         ),
         (
             "duration",
@@ -174,8 +183,8 @@ def _charts(result: BacktestResult) -> list[tuple[str, str, str, str, Any]]:
             "half",
             _figure(
                 [
-                    _line(days, daily["wam_years"].to_numpy(), "WAM", COLOURS["curve"]),
-                    _line(days, daily["duration"].to_numpy(), "modified duration", LINE),
+                    _line(daily["wam_years"].to_numpy(), "WAM", COLOURS["curve"]),
+                    _line(daily["duration"].to_numpy(), "modified duration", LINE),
                 ],
                 "y",
                 height=260,
@@ -184,58 +193,51 @@ def _charts(result: BacktestResult) -> list[tuple[str, str, str, str, Any]]:
     ]
 
 
-def _line(days: Any, values: Any, name: str, colour: str, *, fill: bool = False) -> Any:
-    from plotly.graph_objects import Scatter
-
-    return Scatter(
-        x=days,
-        y=np.round(np.asarray(values, dtype=np.float64), 5),
-        name=name,
-        mode="lines",
-        line={"color": colour, "width": 1.5},
-        fill="tozeroy" if fill else None,
-        hovertemplate="%{y:,.3f}",
-    )
-
-
-def _bar(years: list[str], values: list[float], name: str, colour: str) -> Any:
-    from plotly.graph_objects import Bar
-
-    return Bar(x=years, y=values, name=name, marker={"color": colour}, hovertemplate="%{y:,.3f}")
+def _line(values: Any, name: str, colour: str, *, fill: bool = False) -> dict[str, Any]:
+    """A line over the days of the run, which are in the page once."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": DAYS,
+        "y": np.round(np.asarray(values, dtype=np.float64), 5).tolist(),
+        "name": name,
+        "line": {"color": colour, "width": 1.5},
+        "fill": "tozeroy" if fill else "none",
+        "hovertemplate": "%{y:,.3f}",
+    }
 
 
-def _figure(traces: Sequence[Any], unit: str, *, height: int = 340, stacked: bool = False) -> Any:
-    from plotly.graph_objects import Figure
+def _bar(years: list[str], values: list[float], name: str, colour: str) -> dict[str, Any]:
+    marker = {"color": colour}
+    return {"type": "bar", "x": years, "y": values, "name": name, "marker": marker, "hovertemplate": "%{y:,.3f}"}
 
-    figure = Figure(list(traces))
-    figure.update_layout(
-        template="plotly_white",
-        height=height,
-        margin={"l": 58, "r": 12, "t": 8, "b": 34},
-        font={"family": "inherit", "color": INK, "size": 12},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        hovermode="x unified",
-        showlegend=len(traces) > 1,
-        legend={"orientation": "h", "y": 1.08, "x": 0},
-        barmode="relative" if stacked else None,
-    )
+
+def _figure(traces: Sequence[dict[str, Any]], unit: str, *, height: int = 340, stacked: bool = False) -> dict[str, Any]:
+    """What plotly.js draws: traces and layout."""
     form, suffix = {"$": ("$,~f", "m"), "%": ("~f", "%")}.get(unit, ("~f", " y"))
-    figure.update_yaxes(tickformat=form, ticksuffix=suffix, gridcolor="#e8edf2", zerolinecolor="#b8c2cc")
-    if unit == "y":
-        figure.update_yaxes(rangemode="tozero")
-    figure.update_xaxes(gridcolor="#f1f4f7")
-    return figure
+    axis = {"automargin": True, "zerolinewidth": 2, "zerolinecolor": "#b8c2cc"}
+    layout = {
+        "height": height,
+        "margin": {"l": 58, "r": 12, "t": 8, "b": 34},
+        "font": {"family": "inherit", "color": INK, "size": 12},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hovermode": "x unified",
+        "showlegend": len(traces) > 1,
+        "legend": {"orientation": "h", "y": 1.08, "x": 0},
+        "barmode": "relative" if stacked else "group",
+        "xaxis": {**axis, "type": "category" if stacked else "date", "gridcolor": "#f1f4f7", "zeroline": False},
+        "yaxis": {
+            **axis,
+            "tickformat": form,
+            "ticksuffix": suffix,
+            "gridcolor": "#e8edf2",
+            "rangemode": "tozero" if unit == "y" else "normal",
+        },
+    }
+    return {"traces": list(traces), "layout": layout}
 
 
-def _html(figure: Any, name: str) -> str:
-    from plotly.io import to_html
-
-    found: str = to_html(
-        figure,
-        include_plotlyjs=False,
-        full_html=False,
-        div_id=f"chart-{name}",
-        config={"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
-    )
-    return found
+def _html(figure: dict[str, Any], name: str) -> str:
+    call = f"draw({json.dumps(f'chart-{name}')}, {json.dumps(figure, separators=(',', ':'))});"
+    return f'<div id="chart-{name}" style="height:{figure["layout"]["height"]}px"></div><script>{call}</script>'
