@@ -7,6 +7,7 @@ desk is entitled to and has not been paid).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,10 +87,12 @@ def coupons_due(security: Security, face: int, after: date, until: date) -> Iter
 
     Cash is floor(face x coupon fraction): the holder bears the rounding, as `CouponPayer` does it.
     """
-    for day, rate in _coupons(security):
-        if after < day <= until:
-            cash = face * rate.numerator // rate.denominator
-            yield Due("coupon", security.cusip, day, SETTLEMENT.following(day), face, cash)
+    coupons, days = _coupons(security), _due_dates(security)
+    for day, rate in coupons[bisect_right(days, after, 0, len(coupons)) :]:
+        if day > until:
+            return
+        cash = face * rate.numerator // rate.denominator
+        yield Due("coupon", security.cusip, day, SETTLEMENT.following(day), face, cash)
 
 
 @dataclass
@@ -163,9 +166,9 @@ class Books:
                 found.append(Due("redemption", cusip, security.maturity_date, payment, face, face))
         self.dues += found
         self._live = None
+        schedules = map(_due_dates, self.securities.values())
         self._next_due = min(
-            (day for security in self.securities.values() for day in _due_dates(security) if day > until),
-            default=date.max,
+            (days[place] for days in schedules if (place := bisect_right(days, until)) < len(days)), default=date.max
         )
         return lines, found
 

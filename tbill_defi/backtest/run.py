@@ -22,6 +22,7 @@ from tbill_defi.core.home import home_path
 from tbill_defi.core.money import units
 from tbill_defi.instruments import Security
 from tbill_defi.market.data import MarketData
+from tbill_defi.market.folder import read_folder
 from tbill_defi.market.store import MarketStore
 from tbill_defi.portfolio.history import Costs, HistoricalMarket, Universe
 from tbill_defi.strategy.base import Strategy
@@ -41,7 +42,7 @@ def run_backtest(
     frequency: str | None = None,
     universe: Universe | None = None,
     costs: Costs = "table",
-    data: MarketData | None = None,
+    data: MarketData | str | Path | None = None,
     home: str | Path | None = None,
     out: str | Path | None = None,
     progress: Progress = lambda done, total: None,
@@ -66,7 +67,7 @@ def run_backtest(
     costs
         "table": dealer's spreads; "none": everything trades at mid.
     data
-        Market data in memory; None: the home's.
+        Market data in memory, or a folder of market CSV files; None: the home's.
     out
         Folder of the run; None: `<home>/backtests/<strategy>-<first digits of the run's key>`.
     progress, resumed
@@ -88,18 +89,25 @@ def run_backtest(
         universe or strategy.universe,  # type: ignore[arg-type]
         costs,
     )
-    loaded = data if data is not None else MarketStore(home_path(home)).load()
-    market = HistoricalMarket(loaded, universe=settings.universe, costs=costs)
-    key = settings.key(market)
-    folder = Path(out) if out else home_path(home) / "backtests" / f"{settings.strategy.name}-{key.hex()[:12]}"
-    checkpoint = Checkpoint(folder, key)
-    with checkpoint.held(), IsolatedStrategy(strategy) as isolated:
-        keeper = _keeper(ledger)
-        try:
-            return _Run(Engine(settings, market, isolated, keeper), checkpoint, ledger).go(progress, resumed)
-        finally:
-            if keeper is not None:
-                keeper.close()
+    with IsolatedStrategy(strategy) as isolated:
+        market = HistoricalMarket(_loaded(data, home), universe=settings.universe, costs=costs)
+        key = settings.key(market)
+        folder = Path(out) if out else home_path(home) / "backtests" / f"{settings.strategy.name}-{key.hex()[:12]}"
+        checkpoint = Checkpoint(folder, key)
+        with checkpoint.held():
+            isolated.ready()
+            keeper = _keeper(ledger)
+            try:
+                return _Run(Engine(settings, market, isolated, keeper), checkpoint, ledger).go(progress, resumed)
+            finally:
+                if keeper is not None:
+                    keeper.close()
+
+
+def _loaded(data: MarketData | str | Path | None, home: str | Path | None) -> MarketData:
+    if isinstance(data, MarketData):
+        return data
+    return MarketStore(home_path(home)).load() if data is None else read_folder(data)
 
 
 def _keeper(ledger: str) -> Bookkeeper | None:

@@ -202,7 +202,7 @@ def _figures(
     durations = marks.risk.modified_duration[places]
 
     def total(amounts: Floats) -> Floats:
-        return np.bincount(held.record, weights=amounts, minlength=len(nav))
+        return np.bincount(held.record, weights=amounts, minlength=len(nav)).astype(np.float64)
 
     return {
         "yield": total(weights * marks.yields[places]),

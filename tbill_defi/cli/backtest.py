@@ -55,7 +55,6 @@ def backtest(
 ) -> None:
     """Run a strategy over the past; an interrupted run goes on. A strategy's own options follow, such as --rungs 8."""
     from tbill_defi.backtest.run import run_backtest as run
-    from tbill_defi.market.folder import read_folder
     from tbill_defi.report.tearsheet import require_plotly, write_tearsheet
 
     chosen = chosen_strategy(strategy, context)
@@ -72,7 +71,7 @@ def backtest(
                 frequency=frequency,
                 universe=universe,  # type: ignore[arg-type]
                 costs=costs,  # type: ignore[arg-type]
-                data=read_folder(data) if data else None,
+                data=data,
                 home=home,
                 out=out,
                 progress=advance,

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache
 from types import MappingProxyType
-from typing import Any
 
 from tbill_defi.core.errors import ConventionError
 
@@ -39,18 +38,17 @@ NOT_SETTLING: Mapping[date, str] = MappingProxyType(
 """Days that QuantLib counts as business days and on which Treasuries do not settle."""
 
 
-@lru_cache(maxsize=1)
-def _government_bond() -> Any:
-    from QuantLib import UnitedStates
-
-    return UnitedStates(UnitedStates.GovernmentBond)
+SATURDAY = 5
 
 
-@lru_cache(maxsize=65_536)
-def _is_business_day(day: date) -> bool:
-    from QuantLib import Date
+@cache
+def _holidays(year: int) -> frozenset[date]:
+    """Weekdays of a year on which the market is closed."""
+    from QuantLib import Date, UnitedStates
 
-    return bool(_government_bond().isBusinessDay(Date(day.day, day.month, day.year)))
+    calendar = UnitedStates(UnitedStates.GovernmentBond)
+    found = calendar.holidayList(Date(1, 1, year), Date(31, 12, year), False)
+    return frozenset(date(year, int(day.month()), int(day.dayOfMonth())) for day in found)
 
 
 class MarketCalendar:
@@ -81,7 +79,7 @@ class MarketCalendar:
         """
         if not FIRST_DAY <= day <= LAST_DAY:
             raise ConventionError(f"date: {day} is outside {FIRST_DAY} to {LAST_DAY}, the days of the calendars")
-        return day not in self.exceptions and _is_business_day(day)
+        return day.weekday() < SATURDAY and day not in _holidays(day.year) and day not in self.exceptions
 
     def following(self, day: date) -> date:
         """`day` if it is good, else the next good day."""

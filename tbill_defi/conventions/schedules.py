@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import date, timedelta
 
 MONTHS_PER_PERIOD = 6
 """Treasury notes and bonds pay twice a year."""
+SHORTEST_MONTH = 28
 
 
 def is_month_end(day: date) -> bool:
@@ -15,7 +17,7 @@ def is_month_end(day: date) -> bool:
 
 def month_end(year: int, month: int) -> date:
     """Last day of a month."""
-    return date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+    return date(year, month, monthrange(year, month)[1])
 
 
 def add_months(day: date, months: int, *, end_of_month: bool = False) -> date:
@@ -25,8 +27,10 @@ def add_months(day: date, months: int, *, end_of_month: bool = False) -> date:
     always the month's last.
     """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if day.day <= SHORTEST_MONTH and not end_of_month:
+        return date(year, month + 1, day.day)
     last = month_end(year, month + 1)
-    return last if end_of_month else last.replace(day=min(day.day, last.day))
+    return last if end_of_month or day.day >= last.day else date(year, month + 1, day.day)
 
 
 def quasi_coupon_dates(start: date, maturity: date) -> tuple[date, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from tbill_defi.conventions.schedules import quasi_coupon_dates
 
 HALF = Fraction(1, 2)
+EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +98,22 @@ def _frozen(values: list[float]) -> NDArray[np.float64]:
     return array
 
 
+def day_numbers(days: Iterable[date]) -> NDArray[np.int64]:
+    """Days since 1970-01-01."""
+    return np.array([day.toordinal() for day in days], dtype=np.int64) - EPOCH
+
+
 def _frozen_dates(days: tuple[date, ...]) -> NDArray[np.datetime64]:
-    array = np.array(days, dtype="datetime64[D]")
+    array = day_numbers(days).view("datetime64[D]")
     array.flags.writeable = False
     return array
+
+
+@lru_cache(maxsize=4096)
+def _exact_rate(coupon: float) -> tuple[Fraction, float, float]:
+    """Exact annual interest per 100 face of a decimal rate; floats nearest to half of it, bare and with 100 more."""
+    rate = Fraction(Decimal(repr(float(coupon)))) * 100
+    return rate, float(rate * HALF), float(rate * HALF + 100)
 
 
 @lru_cache(maxsize=4096)
@@ -110,12 +124,12 @@ def coupon_flows(
     quasi = quasi_coupon_dates(dated_date, maturity)
     first = 1 if first_coupon_date is None else quasi.index(first_coupon_date)
     paid = quasi[first:]
-    initial = accrued_fraction(quasi[: first + 1], dated_date, paid[0])
+    whole = first == 1 and quasi[0] == dated_date
+    initial = HALF if whole else accrued_fraction(quasi[: first + 1], dated_date, paid[0])
     fractions = (initial, *([HALF] * (len(paid) - 1)))
-    rate = Fraction(Decimal(repr(float(coupon)))) * 100
-    regular = float(rate * HALF)
-    coupons = [float(rate * initial), *([regular] * (len(paid) - 1))]
-    last = float(rate * fractions[-1] + 100)
+    rate, regular, last = _exact_rate(coupon)
+    coupons = [regular if whole else float(rate * initial), *([regular] * (len(paid) - 1))]
+    last = last if fractions[-1] is HALF else float(rate * initial + 100)
     return CashFlows(
         dates=_frozen_dates(paid),
         amounts=_frozen([*coupons[:-1], last]),

@@ -244,12 +244,16 @@ def _is_announcement(row: Row) -> bool:
     return bool(told) and not any(row.text(column) for column in (*told, "interestRate"))
 
 
+def _text(row: Row, column: str) -> str | None:
+    return row.text(column) or None
+
+
 Reader = Callable[[Row, str], object]
 _READERS: dict[pl.DataType, Reader] = {
     pl.Date(): Row.optional_day,
     pl.Boolean(): Row.yes_no,
     pl.Int64(): Row.integer,
-    pl.String(): lambda row, name: row.text(name) or None,
+    pl.String(): _text,
 }
 
 
@@ -261,7 +265,11 @@ def _reader(column: str) -> Reader:
         bounds = PERCENT
     else:
         bounds = PRICE if column in _PRICE else _AMOUNT
-    read = _READERS.get(SCHEMA[column], lambda row, name: row.optional_number(name, bounds))
+
+    def number(row: Row, name: str) -> float | None:
+        return row.optional_number(name, bounds)
+
+    read = _READERS.get(SCHEMA[column], number)
     known: dict[str, object] = {}
 
     def remembered(row: Row, name: str) -> object:

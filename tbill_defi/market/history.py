@@ -25,6 +25,7 @@ from tbill_defi.conventions.calendars import FIRST_DAY, SETTLEMENT
 from tbill_defi.conventions.schedules import add_months, month_end
 from tbill_defi.instruments import Bill, Bond, Note
 from tbill_defi.market.data import MarketData
+from tbill_defi.market.par_yields import TENORS
 from tbill_defi.market.universe import excluded_auction, terms_from_auctions
 
 Row = dict[str, Any]
@@ -104,16 +105,34 @@ def issue_history(data: MarketData) -> IssueHistory:
             exclusions.append(Exclusion(kind, cusip, listed, rows[0]["maturityDate"]))
         else:
             recorded.append(Issue(terms_from_auctions(rows), listed, "auction"))
-    curves = data.datasets["par_yields"].rows
-    implied = list(_implied(curves, recorded)) if curves else []
+    curves = Curves.of(data)
+    implied = list(_implied(curves, recorded)) if curves.days else []
     issues = sorted([*recorded, *implied], key=lambda issue: (issue.security.maturity_date, issue.security.cusip))
     return IssueHistory(tuple(issues), tuple(sorted(exclusions, key=lambda found: (found.kind, found.cusip))))
 
 
-def _implied(curves: Sequence[Row], recorded: Sequence[Issue]) -> Iterator[Issue]:
+@dataclass(frozen=True)
+class Curves:
+    """Par yields by day: `yields[tenor][i]` is of `days[i]`, None where none was published."""
+
+    days: list[date]
+    yields: dict[str, list[float | None]]
+
+    @classmethod
+    def of(cls, data: MarketData) -> Curves:
+        """All of the data's, oldest first."""
+        found = data.datasets["par_yields"]
+        return cls(found.days, {tenor: found.frame[tenor].to_list() for tenor in TENORS})
+
+    def last_before(self, issued: date) -> int | None:
+        """The curve an issue is priced on: the last before it; the first of all for what was issued before."""
+        place = max(bisect_left(self.days, issued) - 1, 0)
+        return place if (issued - self.days[place]).days <= STALE_DAYS else None
+
+
+def _implied(curves: Curves, recorded: Sequence[Issue]) -> Iterator[Issue]:
     """Issues of the calendar that no record fills."""
-    days = [row["date"] for row in curves]
-    first, last = days[0], days[-1]
+    first, last = curves.days[0], curves.days[-1]
     coupons: dict[tuple[int, int, int], date] = {}
     bills: dict[date, date] = {}
     for issue in recorded:
@@ -123,12 +142,12 @@ def _implied(curves: Sequence[Row], recorded: Sequence[Issue]) -> Iterator[Issue
         else:
             key = _place(tenor_years(security), security.maturity_date)
             coupons[key] = min(issue.listed, coupons.get(key, date.max))
-    yield from _implied_bills(curves, days, bills)
+    yield from _implied_bills(curves, bills)
     for years in (*MONTH_END_YEARS, *MID_MONTH_YEARS, *QUARTERLY_YEARS):
         for dated in _calendar(years, first, last):
             issued, maturity = SETTLEMENT.following(dated), _maturity(dated, years)
-            row = _last_curve(curves, days, issued)
-            rate = None if row is None else row[f"{years} Yr"]
+            place = curves.last_before(issued)
+            rate = None if place is None else curves.yields[f"{years} Yr"][place]
             if rate is None or maturity <= first or issued > last:
                 continue
             if coupons.get(_place(years, maturity), date.max) > issued + timedelta(days=LATE_DAYS):
@@ -159,12 +178,6 @@ def _calendar(years: int, first: date, last: date) -> Iterator[date]:
         month = add_months(month, 1)
 
 
-def _last_curve(curves: Sequence[Row], days: Sequence[date], issued: date) -> Row | None:
-    """The curve an issue is priced on: the last before it; the first of all for what was issued before."""
-    place = max(bisect_left(days, issued) - 1, 0)
-    return curves[place] if (issued - days[place]).days <= STALE_DAYS else None
-
-
 def par_coupon(rate: float) -> float:
     """A par yield rounded down to 1/8 of a percent, at least 1/8, as at auctions; decimal."""
     return max(round(rate * 1e8) // (10**8 // EIGHTHS), 1) / EIGHTHS
@@ -181,17 +194,19 @@ def _coupon_security(years: int, dated: date, issued: date, maturity: date, rate
     )
 
 
-def _implied_bills(curves: Sequence[Row], days: Sequence[date], recorded: dict[date, date]) -> Iterator[Issue]:
+def _implied_bills(curves: Curves, recorded: dict[date, date]) -> Iterator[Issue]:
     """Weekly bills; those of one maturity are one security, issued at the longest term."""
-    first, last = days[0], days[-1]
+    first, last = curves.days[0], curves.days[-1]
     made: set[date] = set()
     week = BILL_ANCHOR + timedelta(weeks=4 * ((first - BILL_ANCHOR).days // 28 - 13))
     while (issued := SETTLEMENT.following(week)) <= last:
-        row = _last_curve(curves, days, issued)
+        place = curves.last_before(issued)
         for weeks, tenor in BILL_TENORS:
             maturity = SETTLEMENT.following(week + timedelta(weeks=weeks))
             skipped = weeks == 52 and (week - BILL_ANCHOR).days % 28
-            if row is None or row[tenor] is None or skipped or maturity <= first or maturity in made:
+            if place is None or curves.yields[tenor][place] is None or skipped:
+                continue
+            if maturity <= first or maturity in made:
                 continue
             near = (maturity + timedelta(days=shift) for shift in (-1, 0, 1))
             if all(recorded.get(day, date.max) > issued for day in near):

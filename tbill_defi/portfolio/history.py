@@ -15,11 +15,13 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from tbill_defi.conventions import SETTLEMENT, TRADING, settlement_date
 from tbill_defi.core.errors import ConventionError, DataError, NoCurve
 from tbill_defi.core.hashing import json_hash
 from tbill_defi.instruments import Bill, Bond, Note, Security
+from tbill_defi.instruments.flows import day_numbers
 from tbill_defi.market.data import MarketData
 from tbill_defi.market.history import LONGEST_NOTE_YEARS, IssueHistory, issue_history
 from tbill_defi.market.par_yields import TENORS
@@ -49,6 +51,8 @@ class Marks:
         Mid clean price as quoted; STREET yield and risk at it.
     mid
         Mid dirty price carried to T, before rounding and spread.
+    accrued
+        At T.
     bid_micro, offer_micro
         Dirty at T, whole 10^-6.
     """
@@ -58,6 +62,7 @@ class Marks:
     yields: Floats
     risk: LineRisk
     mid: Floats
+    accrued: Floats
     bid: ModelQuotes
     offer: ModelQuotes
 
@@ -101,7 +106,7 @@ class HistoricalMarket:
         self.data, self.universe, self.costs = data, universe, costs
         self.days: list[date] = data.par_yields["date"].to_list()
         self.grid = CurveGrid.from_par_yields(self.days, TENORS, data.par_yields.select(TENORS).to_numpy())
-        self._regular = np.array([day_number(_regular(day)) for day in self.days], dtype=np.int64)
+        self._regular = day_numbers(_regular(day) for day in self.days)
 
     # --- days -----------------------------------------------------------------------------------------------------
 
@@ -112,20 +117,33 @@ class HistoricalMarket:
             raise NoCurve(f"date: {day} has no curve")
         return place
 
+    def repo(self, row: int) -> Repo:
+        """The repo rate of a day: the latest SOFR not after it, else the shortest tenor of its curve."""
+        place = int(self._sofr_places[row])
+        if place >= 0:
+            day: date = self._sofr["date"][place]
+            return Repo(float(self.repo_rates[row]), "SOFR", day)
+        tenor = next(iter(self.curve(row)))
+        return Repo(float(self.repo_rates[row]), f"curve {tenor}", self.days[row])
+
     @cached_property
-    def repo(self) -> list[Repo]:
-        """The repo rate of each day: the latest SOFR not after it, else the shortest tenor of its curve."""
-        rates = [(row["date"], row["rate"]) for row in self.data.datasets["sofr"].rows if row["rate"] is not None]
-        found, place = [], -1
-        for row, day in enumerate(self.days):
-            while place + 1 < len(rates) and rates[place + 1][0] <= day:
-                place += 1
-            if place >= 0:
-                found.append(Repo(rates[place][1], "SOFR", rates[place][0]))
-            else:
-                tenor, rate = next(iter(self.curve(row).items()))
-                found.append(Repo(rate, f"curve {tenor}", day))
-        return found
+    def repo_rates(self) -> Floats:
+        """[n_days] rates of `repo`."""
+        shortest = np.argmax(np.isfinite(self.grid.par_yields), axis=1)
+        curve = self.grid.par_yields[np.arange(len(self.days)), shortest]
+        sofr = np.append(self._sofr["rate"].to_numpy(), np.nan)
+        return np.where(self._sofr_places >= 0, sofr[self._sofr_places], curve)
+
+    @cached_property
+    def _sofr(self) -> pl.DataFrame:
+        return self.data.datasets["sofr"].frame.drop_nulls("rate")
+
+    @cached_property
+    def _sofr_places(self) -> Ints:
+        """[n_days] place of the latest SOFR not after each day; -1 where there is none."""
+        known = self._sofr["date"].to_physical().to_numpy()
+        places: Ints = np.searchsorted(known, self.grid.days, side="right") - 1
+        return places
 
     def curve(self, row: int) -> dict[str, float]:
         """Par yields of a day: tenor -> decimal, shortest first."""
@@ -143,7 +161,7 @@ class HistoricalMarket:
         dirty = lines.dirty_on(self.grid, rows)
         yields = lines.yields(dirty)
         clean = dirty - lines.accrued
-        accrued = to_micro(table.accrued(index, day))
+        accrued = table.accrued(index, day)
         matures = settlement < regular
         half = np.zeros(len(index), np.int64) if self.costs == "none" else _halves(table, index, day)
         sides = []
@@ -152,14 +170,9 @@ class HistoricalMarket:
             price = quoted / MICRO + lines.accrued
             carried = lines.carried_back(price, day, rates)
             later = np.where(matures | (table.maturity[index] <= regular), -1, to_micro(price))
-            sides.append(ModelQuotes(quoted, to_micro(price), settlement, accrued, to_micro(carried), later))
+            sides.append(ModelQuotes(quoted, to_micro(price), settlement, to_micro(accrued), to_micro(carried), later))
         mid = lines.carried_back(dirty, day, rates)
-        return Marks(lines, clean, yields, lines.risk(yields), mid, *sides)
-
-    @cached_property
-    def repo_rates(self) -> Floats:
-        """[n_days] `repo` as numbers."""
-        return np.array([repo.rate for repo in self.repo])
+        return Marks(lines, clean, yields, lines.risk(yields), mid, accrued, *sides)
 
     # --- views ----------------------------------------------------------------------------------------------------
 
@@ -171,8 +184,7 @@ class HistoricalMarket:
     @cached_property
     def _issued(self) -> tuple[FlowTable, Ints]:
         issues = self.issues.issues
-        listed = np.array([day_number(issue.listed) for issue in issues], dtype=np.int64)
-        return FlowTable.of([issue.security for issue in issues]), listed
+        return FlowTable.of([issue.security for issue in issues]), day_numbers(issue.listed for issue in issues)
 
     def view(self, day: date, held: Mapping[str, Security] | None = None) -> View:
         """The view of a day with a curve.
@@ -193,7 +205,7 @@ class HistoricalMarket:
             index = np.flatnonzero((listed <= number) & (table.maturity > number)).astype(np.int64)
             implied = self._implied[index]
         marks = self.marks(table, index, np.full(len(index), row, np.int64))
-        return self._assemble(row, table, index, marks, tuple(bool(flag) for flag in implied))
+        return self._assemble(row, table, index, marks, tuple(implied.tolist()))
 
     @cached_property
     def _implied(self) -> Bools:
@@ -210,22 +222,21 @@ class HistoricalMarket:
         return sorted(found.values(), key=lambda security: (security.maturity_date, security.cusip))
 
     def _assemble(self, row: int, table: FlowTable, index: Ints, marks: Marks, implied: tuple[bool, ...]) -> View:
-        day, repo = self.days[row], self.repo[row]
+        day, repo = self.days[row], self.repo(row)
         number = day_number(day)
-        days = np.full(len(index), number, np.int64)
         bid, offer = marks.bid_micro / MICRO, marks.offer_micro / MICRO
         return View(
             date=day,
             settlement_date=day,
             market_settlement_date=_regular(day),
-            securities=tuple(table.securities[i] for i in index),
+            securities=tuple([table.securities[i] for i in index.tolist()]),
             bid=marks.bid,
             offer=marks.offer,
             bid_dirty=bid,
             mid_dirty=(bid + offer) / 2.0,
             offer_dirty=offer,
             clean_price=marks.clean,
-            accrued=table.accrued(index, days),
+            accrued=marks.accrued,
             yield_=marks.yields,
             modified_duration=marks.risk.modified_duration,
             convexity=marks.risk.convexity,

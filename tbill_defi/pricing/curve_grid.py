@@ -91,10 +91,10 @@ class CurveGrid:
         counts = known.sum(axis=1) + 2
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         offsets, logs = np.zeros(starts[-1], np.int64), np.zeros(starts[-1])
-        masks, member = np.unique(known, axis=0, return_inverse=True)
-        for number, mask in enumerate(masks):
-            rows = np.flatnonzero(member.reshape(-1) == number)
-            columns = np.flatnonzero(mask)
+        sets = known @ (1 << np.arange(len(tenors), dtype=np.int64))
+        for tenor_set in np.unique(sets):
+            rows = np.flatnonzero(sets == tenor_set)
+            columns = np.flatnonzero(known[rows[0]])
             nodes, values = _bootstrap(days[rows], [months[c] for c in columns], par_yields[np.ix_(rows, columns)])
             if (bad := np.flatnonzero(~np.isfinite(values).all(axis=1))).size:
                 raise ConventionError(f"par yields of {dates[rows[bad[0]]]}: no log-linear curve passes through them")
@@ -122,8 +122,13 @@ class CurveGrid:
         -------
         [n] float64.
         """
-        place = np.searchsorted(self._keys, rows * SLOT + offsets, side="right") - 1
-        place = np.minimum(place, self.starts[rows + 1] - 2)
+        if rows.size and (rows == rows[0]).all():
+            first, end = self.starts[rows[0]], self.starts[rows[0] + 1]
+            place = np.searchsorted(self.offsets[first:end], offsets, side="right") - 1
+            place = np.minimum(place + first, end - 2)
+        else:
+            place = np.searchsorted(self._keys, rows * SLOT + offsets, side="right") - 1
+            place = np.minimum(place, self.starts[rows + 1] - 2)
         left, right = self.offsets[place], self.offsets[place + 1]
         low = self.logs[place]
         share = (offsets - left) / (right - left)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tbill_defi.conventions.schedules import days_in_year_from
 from tbill_defi.conventions.yields import Floats
-from tbill_defi.instruments.flows import CashFlows, accrued_fraction
+from tbill_defi.instruments.flows import CashFlows, accrued_fraction, day_numbers
 from tbill_defi.pricing.curve_grid import CurveGrid, Ints
 from tbill_defi.pricing.valuation import AnySecurity
 
@@ -33,9 +33,11 @@ def day_number(day: date) -> int:
     return (day - EPOCH).days
 
 
-@lru_cache(maxsize=65_536)
-def _year_days(day: int) -> int:
-    return days_in_year_from(date.fromordinal(EPOCH.toordinal() + day))
+def _year_days(days: Ints) -> Ints:
+    """[n] `days_in_year_from` each day."""
+    each, place = np.unique(days, return_inverse=True)
+    lengths = [days_in_year_from(date.fromordinal(EPOCH.toordinal() + int(day))) for day in each]
+    return np.array(lengths, dtype=np.int64)[place]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +86,14 @@ class FlowTable:
         return cls(
             securities=tuple(securities),
             starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            dates=_numbers([day for f in flows for day in f.quasi_dates]),
+            dates=day_numbers([day for f in flows for day in f.quasi_dates]),
             amounts=_joined([part for u, f in zip(unpaid, flows, strict=True) for part in (u, f.amounts)]),
             coupons=_joined([part for u, f in zip(unpaid, flows, strict=True) for part in (u, f.coupons)]),
             carried=_joined([_carried(f) for f in flows]),
             half_rate=np.array([float(f.rate) / 2.0 for f in flows]),
-            accrual_start=_numbers([f.accrual_start for f in flows]),
-            issue=_numbers([f.first_settlement for f in flows]),
-            maturity=_numbers([f.maturity for f in flows]),
+            accrual_start=day_numbers([f.accrual_start for f in flows]),
+            issue=day_numbers([f.first_settlement for f in flows]),
+            maturity=day_numbers([f.maturity for f in flows]),
             kind=np.array([security.kind for security in securities], dtype="U4"),
         )
 
@@ -106,17 +108,19 @@ class FlowTable:
         places: Ints = np.searchsorted(self._keys, index * SLOT + BASE + days, side="right")
         return places
 
-    def accrued(self, index: Ints, days: Ints) -> Floats:
-        """[n] accrued interest per 100 face at days in [issue, maturity); 0 on a coupon date and for bills."""
-        after = self.next_dates(index, days)
+    def accrued(self, index: Ints, days: Ints, after: Ints | None = None) -> Floats:
+        """[n] accrued interest per 100 face at days in [issue, maturity); 0 on a coupon date and for bills.
+
+        Parameters
+        ----------
+        after
+            `next_dates` of these, where it is known.
+        """
+        after = self.next_dates(index, days) if after is None else after
         left, right = self.dates[after - 1], self.dates[after]
         start = np.maximum(left, self.accrual_start[index])
         interest: Floats = self.carried[after - 1] + self.half_rate[index] * ((days - start) / (right - left))
         return interest
-
-
-def _numbers(days: list[date]) -> Ints:
-    return np.array(days, dtype="datetime64[D]").astype(np.int64)
 
 
 def _joined(parts: list[Floats]) -> Floats:
@@ -162,9 +166,9 @@ class Lines:
         self._dates, self._amounts = table.dates[flow], table.amounts[flow]
         fraction = (table.dates[after] - settlement) / (table.dates[after] - table.dates[after - 1])
         self._periods = (flow - after[self._line]) + fraction[self._line]
-        self.accrued = table.accrued(index, settlement)
+        self.accrued = table.accrued(index, settlement, after)
         bill: Bools = table.kind[index] == "bill"
-        year_days = np.array([_year_days(int(day)) for day in settlement]) if bill.any() else 365
+        year_days = _year_days(settlement) if bill.any() else 365
         self._simple: Bools = bill | (counts == 1)
         self._years = np.where(bill, (table.maturity[index] - settlement) / year_days, fraction / 2.0)
         self._split: Bools = bill & (self._years > 0.5)

@@ -60,6 +60,7 @@ class IsolatedStrategy:
         self._strategy, self._seconds = strategy, seconds
         self._known: set[str] = set()
         self._process: subprocess.Popen[bytes] | None = None
+        self._loading = False
 
     @cached_property
     def _identity(self) -> StrategyIdentity:
@@ -74,7 +75,7 @@ class IsolatedStrategy:
         return self._strategy.name()
 
     def start(self) -> None:
-        """Start the process; the strategy's code runs in it for the first time."""
+        """Start the process; the strategy's code runs in it for the first time. `ready` waits until it is loaded."""
         identity = self.identity()
         kind = type(self._strategy)
         file = str(Path(inspect.getfile(kind)).resolve())
@@ -96,7 +97,15 @@ class IsolatedStrategy:
                 "config": dict(identity.config),
             }
         )
-        self._answer()
+        self._loading = True
+
+    def ready(self) -> None:
+        """Wait until the strategy is loaded. Raises what `decide` raises."""
+        if self._process is None:
+            self.start()
+        if self._loading:
+            self._loading = False
+            self._answer()
 
     def decide(self, view: View, book: Holdings) -> Target:
         """The strategy's target.
@@ -110,8 +119,7 @@ class IsolatedStrategy:
         TbillError
             What the strategy raises of these.
         """
-        if self._process is None:
-            self.start()
+        self.ready()
         new = [security for security in view.securities if security.cusip not in self._known]
         self._known.update(security.cusip for security in new)
         names = [f.name for f in fields(View) if f.name != "securities"]
@@ -176,6 +184,7 @@ class IsolatedStrategy:
             self._known.clear()
 
     def __enter__(self) -> Self:
+        self.start()
         return self
 
     def __exit__(
