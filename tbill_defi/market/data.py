@@ -54,13 +54,13 @@ KINDS: dict[str, Kind] = {
 
 def record_of(row: dict[str, Any]) -> dict[str, Any]:
     """A row as canonical JSON takes it: no empty cells, dates as YYYY-MM-DD, whole numbers beyond 2^53 as text."""
-    record: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, date):
-            record[name] = value.isoformat()
-        elif value is not None:
-            record[name] = str(value) if isinstance(value, int) and abs(value) >= 2**53 else value
-    return record
+    return {name: _plain(value) for name, value in row.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, int) and abs(value) >= 2**53 else value
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,9 @@ class Dataset:
         """`canonical_json(record_of(row))` of each row, made column by column: a value that recurs is written once."""
         columns = []
         for name in sorted(self.frame.columns, key=str.encode):
-            values = self.frame[name].to_list()
-            members = {value: canonical_json(record_of({name: value}))[1:-1] for value in set(values)}
-            columns.append([members[value] for value in values])
+            values, head = self.frame[name].to_list(), canonical_json(name) + b":"
+            members = {value: head + canonical_json(_plain(value)) for value in set(values) - {None}}
+            columns.append([members.get(value) for value in values])
         for row in zip(*columns, strict=True):
             yield b"{" + b",".join(filter(None, row)) + b"}"
 

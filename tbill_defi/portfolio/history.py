@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
@@ -106,6 +107,7 @@ class HistoricalMarket:
         self.data, self.universe, self.costs = data, universe, costs
         self.days: list[date] = data.par_yields["date"].to_list()
         self.grid = CurveGrid.from_par_yields(self.days, TENORS, data.par_yields.select(TENORS).to_numpy())
+        self._ahead: tuple[int, Future[Marks]] | None = None
         self._regular = day_numbers(_regular(day) for day in self.days)
 
     # --- days -----------------------------------------------------------------------------------------------------
@@ -162,6 +164,7 @@ class HistoricalMarket:
         yields = lines.yields(dirty)
         clean = dirty - lines.accrued
         accrued = table.accrued(index, day)
+        settled = to_micro(accrued)
         matures = settlement < regular
         half = np.zeros(len(index), np.int64) if self.costs == "none" else _halves(table, index, day)
         sides = []
@@ -170,7 +173,7 @@ class HistoricalMarket:
             price = quoted / MICRO + lines.accrued
             carried = lines.carried_back(price, day, rates)
             later = np.where(matures | (table.maturity[index] <= regular), -1, to_micro(price))
-            sides.append(ModelQuotes(quoted, to_micro(price), settlement, to_micro(accrued), to_micro(carried), later))
+            sides.append(ModelQuotes(quoted, to_micro(price), settlement, settled, to_micro(carried), later))
         mid = lines.carried_back(dirty, day, rates)
         return Marks(lines, clean, yields, lines.risk(yields), mid, accrued, *sides)
 
@@ -195,17 +198,30 @@ class HistoricalMarket:
             Terms of what the book holds, by CUSIP; in the universe "par" these stay in the view.
         """
         row = self.row(day)
-        number = day_number(day)
         if self.universe == "par":
             table = FlowTable.of(self._par_securities(row, held or {}))
             index = np.arange(len(table.securities), dtype=np.int64)
-            implied = np.ones(len(index), dtype=np.bool_)
-        else:
-            table, listed = self._issued
-            index = np.flatnonzero((listed <= number) & (table.maturity > number)).astype(np.int64)
-            implied = self._implied[index]
-        marks = self.marks(table, index, np.full(len(index), row, np.int64))
-        return self._assemble(row, table, index, marks, tuple(implied.tolist()))
+            marks = self.marks(table, index, np.full(len(index), row, np.int64))
+            return self._assemble(row, marks, (True,) * len(index))
+        asked, ahead = self._ahead or (None, None)
+        marks = ahead.result() if ahead is not None and asked == row else self._issued_marks(row)
+        return self._assemble(row, marks, tuple(self._implied[marks.lines.index].tolist()))
+
+    def prepare(self, day: date) -> None:
+        """Begin to price what is issued on a day, beside other work; the day's view takes it."""
+        if self.universe == "issued":
+            row = self.row(day)
+            self._ahead = row, self._beside.submit(self._issued_marks, row)
+
+    @cached_property
+    def _beside(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1)
+
+    def _issued_marks(self, row: int) -> Marks:
+        """Marks of everything that is issued on a day and has not matured."""
+        number, (table, listed) = day_number(self.days[row]), self._issued
+        index = np.flatnonzero((listed <= number) & (table.maturity > number)).astype(np.int64)
+        return self.marks(table, index, np.full(len(index), row, np.int64))
 
     @cached_property
     def _implied(self) -> Bools:
@@ -221,8 +237,9 @@ class HistoricalMarket:
             found[security.cusip] = security
         return sorted(found.values(), key=lambda security: (security.maturity_date, security.cusip))
 
-    def _assemble(self, row: int, table: FlowTable, index: Ints, marks: Marks, implied: tuple[bool, ...]) -> View:
+    def _assemble(self, row: int, marks: Marks, implied: tuple[bool, ...]) -> View:
         day, repo = self.days[row], self.repo(row)
+        table, index = marks.lines.table, marks.lines.index
         number = day_number(day)
         bid, offer = marks.bid_micro / MICRO, marks.offer_micro / MICRO
         return View(

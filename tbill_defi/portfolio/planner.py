@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tbill_defi.core.errors import PlanError
 from tbill_defi.ledger.settlement import MAX_LEGS
 from tbill_defi.portfolio.dealing import DealingLimits
@@ -10,7 +12,6 @@ from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.limit_report import LimitReport
 from tbill_defi.portfolio.lots import lots_from_weights
 from tbill_defi.portfolio.metrics import measure
-from tbill_defi.portfolio.optimiser import solve
 from tbill_defi.portfolio.orders import Order, make_order, require_cash
 from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
 from tbill_defi.portfolio.target import Target, Weights
@@ -49,16 +50,18 @@ def build_plan(
     for cusip in holdings.positions:
         view.index(cusip)
     limits: tuple[LimitReport, ...] = ()
+    lot = target.lots.units
     if isinstance(target, Weights):
         lots, reasons = lots_from_weights(target, view, holdings, dealing), target.reasons
-        limits = tuple(reports(dealing, view, lots, target.lots.units))
+        limits = tuple(reports(dealing, view, lots, lot))
     else:
+        from tbill_defi.portfolio.optimiser import solve
+
         solution = solve(target, view, holdings, dealing)
         lots, limits, reasons = solution.lots, solution.limits, {}
     orders = [
-        make_order(view, i, int(count) * target.lots.units, reasons.get(view.cusips[i], _reason(int(count), view, i)))
-        for i, count in enumerate(lots)
-        if count
+        make_order(view, i, int(lots[i]) * lot, reasons.get(view.cusips[i]) or _reason(int(lots[i]), view, i))
+        for i in np.flatnonzero(lots).tolist()
     ]
     cash_after = require_cash(orders, holdings.cash_units)
     _require_one_instruction(orders)
@@ -79,7 +82,7 @@ def build_plan(
         limits=limits,
         before=measure(view, holdings.positions, holdings.cash_units),
         after=measure(view, positions, cash_after),
-        lot_units=target.lots.units,
+        lot_units=lot,
         dealing=dealing,
     )
 

@@ -26,6 +26,10 @@ from tbill_defi.portfolio.view import View
 from tbill_defi.strategy.base import Strategy
 from tbill_defi.strategy.worker import LENGTH, PLAIN, send
 
+if sys.platform == "linux":
+    import fcntl
+
+PIPE_BYTES = 1 << 20
 DECIDE_SECONDS = 60.0
 """Longest time for one decision."""
 _NUMPY = {
@@ -89,6 +93,7 @@ class IsolatedStrategy:
             start_new_session=True,
             env={**kept, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},
         )
+        _widen(self._process)
         self._tell(
             {
                 "module": _importable(kind.__module__, file),
@@ -120,8 +125,9 @@ class IsolatedStrategy:
             What the strategy raises of these.
         """
         self.ready()
-        new = [security for security in view.securities if security.cusip not in self._known]
-        self._known.update(security.cusip for security in new)
+        pairs = zip(view.cusips, view.securities, strict=True)
+        new = [security for cusip, security in pairs if cusip not in self._known]
+        self._known.update(view.cusips)
         names = [f.name for f in fields(View) if f.name != "securities"]
         self._tell(
             {
@@ -191,6 +197,13 @@ class IsolatedStrategy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _widen(process: subprocess.Popen[bytes]) -> None:
+    """Room for a whole view in the pipe, where the system can (Linux): whoever tells need not wait for the reader."""
+    if sys.platform == "linux" and process.stdin is not None:
+        with suppress(OSError):
+            fcntl.fcntl(process.stdin.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _importable(module: str, file: str) -> str | None:
