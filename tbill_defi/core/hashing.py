@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
@@ -49,32 +49,53 @@ def _number(value: float) -> str:
 
 
 def _members(value: Mapping[Any, Any]) -> str:
-    named = {name if type(name) is str else str(name): item for name, item in value.items()}
-    if len(named) != len(value):
-        raise ConventionError("two members of one name have no canonical JSON form")
-    names = sorted(named, key=None if all(map(str.isascii, named)) else _utf_16)
-    return "{" + ",".join([f"{encode_basestring(name)}:{_write(named[name])}" for name in names]) + "}"
+    try:
+        names = sorted(value, key=None if all(map(str.isascii, value)) else _utf_16)
+    except TypeError:
+        named = {str(name): item for name, item in value.items()}
+        if len(named) != len(value):
+            raise ConventionError("two members of one name have no canonical JSON form") from None
+        return _members(named)
+    return "{" + ",".join([f"{encode_basestring(name)}:{_write(value[name])}" for name in names]) + "}"
 
 
 def _utf_16(name: str) -> bytes:
     return name.encode("utf-16-be")
 
 
+def _items(value: Sequence[Any]) -> str:
+    return "[" + ",".join([_write(item) for item in value]) + "]"
+
+
+def _integer(value: int) -> str:
+    if abs(value) > LARGEST_SAFE_INTEGER:
+        raise ConventionError(f"integer {value} is beyond 2^53 - 1; canonical JSON carries it as a string")
+    return int.__repr__(value)
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring,
+    dict: _members,
+    list: _items,
+    tuple: _items,
+    float: _number,
+    bool: {True: "true", False: "false"}.__getitem__,
+    int: _integer,
+    type(None): lambda _: "null",
+}
+
+
 def _write(value: Any) -> str:
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int):
-        if abs(value) > LARGEST_SAFE_INTEGER:
-            raise ConventionError(f"integer {value} is beyond 2^53 - 1; canonical JSON carries it as a string")
-        return int.__repr__(value)
-    if isinstance(value, float):
-        return _number(value)
-    if isinstance(value, Mapping):
-        return _members(value)
+    writer = _WRITERS.get(type(value)) or _of_subclass(value)
+    return writer(value)
+
+
+def _of_subclass(value: Any) -> Callable[[Any], str]:
+    for kind, writer in ((str, encode_basestring), (int, _integer), (float, _number), (Mapping, _members)):
+        if isinstance(value, kind):
+            return writer
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return "[" + ",".join([_write(item) for item in value]) + "]"
+        return _items
     raise ConventionError(f"{type(value).__name__} has no canonical JSON form")
 
 

@@ -263,7 +263,8 @@ def delimiter_of(text: str) -> str:
 def split_line(file: str, line: int, text: str, delimiter: str = ",") -> tuple[str, ...]:
     """The cells of one CSV line (RFC 4180 quotes)."""
     if '"' not in text:
-        return tuple([cell.lstrip(" ") for cell in text.split(delimiter)])
+        cells = text.split(delimiter)
+        return tuple([cell.lstrip(" ") for cell in cells] if " " in text else cells)
     try:
         rows = list(csv.reader([text], strict=True, skipinitialspace=True, delimiter=delimiter))
     except csv.Error as error:

@@ -47,9 +47,10 @@ class ModelQuotes(Sequence["Quote | None"]):
     def __getitem__(self, index: int | slice) -> Quote | Sequence[Quote | None] | None:
         if isinstance(index, slice):
             return tuple(self[i] for i in range(*index.indices(len(self))))
-        if index not in self._made:
+        made = self._made.get(index)
+        if made is None:
             clean, quoted, settles, accrued, dirty, regular = (int(array[index]) for array in self.arrays)
-            self._made[index] = Quote(
+            made = self._made[index] = Quote(
                 quoted_clean_price=_decimal(clean),
                 quoted_dirty_price=_decimal(quoted),
                 quote_settlement_date=date(1970, 1, 1) + timedelta(days=settles),
@@ -57,4 +58,4 @@ class ModelQuotes(Sequence["Quote | None"]):
                 dirty_price=_decimal(dirty),
                 regular_dirty_price=None if regular < 0 else _decimal(regular),
             )
-        return self._made[index]
+        return made

@@ -150,7 +150,7 @@ class View:
     @cached_property
     def cusips(self) -> tuple[str, ...]:
         """CUSIPs in the order of the arrays."""
-        return tuple(security.cusip for security in self.securities)
+        return tuple([security.cusip for security in self.securities])
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
