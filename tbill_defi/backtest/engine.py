@@ -104,8 +104,7 @@ class Engine:
     ) -> None:
         self.settings, self.market, self.strategy, self.bookkeeper = settings, market, strategy, bookkeeper
         self.days = settings.days(market.days)
-        decisions = sorted(decision_days(self.days, settings.frequency))
-        self._next_decision = dict(zip(decisions, [*decisions[1:], None], strict=True))
+        self._decisions = decision_days(self.days, settings.frequency)
 
     def fresh(self) -> State:
         """The state before the first day."""
@@ -151,7 +150,7 @@ class Engine:
             if self.bookkeeper and paid:
                 self.bookkeeper.pay(day, paid, held)
         made = None
-        if day in self._next_decision or (redeemed and self.settings.frequency == ON_MATURITY):
+        if day in self._decisions or (redeemed and self.settings.frequency == ON_MATURITY):
             made = self._decide(state, day, lines)
         if lines:
             books.check(day, lines)
@@ -172,8 +171,6 @@ class Engine:
     def _decide(self, state: State, day: date, lines: list[Line]) -> RebalancePlan | None:
         books = state.books
         view = self.view(day, books)
-        if (later := self._next_decision.get(day)) is not None:
-            self.market.prepare(later)
         holdings = Holdings(DESK, books.live_positions(), books.cash)
         made = plan(self.strategy, view, holdings, counterparty=DEALER)
         if not made.orders:

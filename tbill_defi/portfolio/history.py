@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
@@ -107,7 +106,6 @@ class HistoricalMarket:
         self.data, self.universe, self.costs = data, universe, costs
         self.days: list[date] = data.par_yields["date"].to_list()
         self.grid = CurveGrid.from_par_yields(self.days, TENORS, data.par_yields.select(TENORS).to_numpy())
-        self._ahead: tuple[int, Future[Marks]] | None = None
         self._regular = day_numbers(_regular(day) for day in self.days)
 
     # --- days -----------------------------------------------------------------------------------------------------
@@ -203,25 +201,10 @@ class HistoricalMarket:
             index = np.arange(len(table.securities), dtype=np.int64)
             marks = self.marks(table, index, np.full(len(index), row, np.int64))
             return self._assemble(row, marks, (True,) * len(index))
-        asked, ahead = self._ahead or (None, None)
-        marks = ahead.result() if ahead is not None and asked == row else self._issued_marks(row)
-        return self._assemble(row, marks, tuple(self._implied[marks.lines.index].tolist()))
-
-    def prepare(self, day: date) -> None:
-        """Begin to price what is issued on a day, beside other work; the day's view takes it."""
-        if self.universe == "issued":
-            row = self.row(day)
-            self._ahead = row, self._beside.submit(self._issued_marks, row)
-
-    @cached_property
-    def _beside(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(1)
-
-    def _issued_marks(self, row: int) -> Marks:
-        """Marks of everything that is issued on a day and has not matured."""
-        number, (table, listed) = day_number(self.days[row]), self._issued
+        number, (table, listed) = day_number(day), self._issued
         index = np.flatnonzero((listed <= number) & (table.maturity > number)).astype(np.int64)
-        return self.marks(table, index, np.full(len(index), row, np.int64))
+        marks = self.marks(table, index, np.full(len(index), row, np.int64))
+        return self._assemble(row, marks, tuple(self._implied[index].tolist()))
 
     @cached_property
     def _implied(self) -> Bools:
