@@ -44,6 +44,8 @@ SCALE = 1_000.0
 """The programme counts in thousands of dollars, so that its coefficients are near one."""
 CASH_MARGIN = 1e-5
 """One cent: what is kept so that the solver's tolerance never overdraws cash."""
+DIGITS = 10
+"""Decimals of yields and loadings: the last digits of a double differ between processors and are to decide nothing."""
 MIP_GAP = 1e-6
 """Of NAV, a year: whole lots are found to a hundredth of a basis point."""
 NEAR = 1e-5
@@ -154,13 +156,13 @@ def _build(
     most = dealing_rows.largest_lots(dealing, lot)
     held_back = np.zeros(0, dtype=np.int64) if most is None else np.flatnonzero(upper[:-1] > most)
     upper[held_back] = most
-    earn, weigh = mid * view.yield_ * target.objective.yield_weight, target.objective.cost_per_year
+    earn, weigh = mid * np.round(view.yield_, DIGITS) * target.objective.yield_weight, target.objective.cost_per_year
     costs = np.concatenate([earn + weigh * (offer - mid), -earn + weigh * (mid - bid), [0.0]])
     rows = [np.concatenate([-offer, bid, [0.0]]), np.concatenate([offer - mid, mid - bid, [1.0]])]
     lower, higher = [CASH_MARGIN - cash if cash > CASH_MARGIN else -cash, nav], [np.inf, nav]
     names = ["cash", "nav"]
     for limit in limits:
-        value = mid * limit.loadings
+        value = mid * np.round(limit.loadings, DIGITS)
         for bound, sign in ((limit.lower, -1.0), (limit.upper, 1.0)):
             if np.isfinite(bound):
                 rows.append(sign * np.concatenate([value, -value, [-bound]]))

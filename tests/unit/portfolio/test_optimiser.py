@@ -328,3 +328,16 @@ def test_same_input_same_lots(sample, book):
     first = solve(target, sample, book)
     for _ in range(3):
         np.testing.assert_array_equal(solve(target, sample, book).lots, first.lots)
+
+
+def test_the_last_digit_of_a_double_decides_nothing(sample, book):
+    """Processors differ in the last digit of an exponential; the plan made of the figures is the same."""
+    rng = np.random.default_rng(7)
+    plans = []
+    for size in (0.0, 4e-16, 4e-16, 1e-15):
+        noisy = {
+            name: getattr(sample, name) * (1.0 + size * rng.choice([-1.0, 0.0, 1.0], len(sample.cusips)))
+            for name in ("yield_", "modified_duration")
+        }
+        plans.append(td.plan(DurationTarget(), replace(sample, **noisy), book).hash)
+    assert len(set(plans)) == 1
