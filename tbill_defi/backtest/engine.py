@@ -23,6 +23,7 @@ from tbill_defi.portfolio.history import HistoricalMarket
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import RebalancePlan
 from tbill_defi.portfolio.view import View
+from tbill_defi.strategy.isolation import IsolatedStrategy
 from tbill_defi.strategy.planning import Decider, plan
 
 Progress = Callable[[int, int], None]
@@ -104,7 +105,10 @@ class Engine:
     ) -> None:
         self.settings, self.market, self.strategy, self.bookkeeper = settings, market, strategy, bookkeeper
         self.days = settings.days(market.days)
-        self._decisions = decision_days(self.days, settings.frequency)
+        decisions = sorted(decision_days(self.days, settings.frequency))
+        self._next_decision = dict(zip(decisions, [*decisions[1:], None], strict=True))
+        if isinstance(strategy, IsolatedStrategy):
+            strategy.meanwhile = self._prepare
 
     def fresh(self) -> State:
         """The state before the first day."""
@@ -150,7 +154,7 @@ class Engine:
             if self.bookkeeper and paid:
                 self.bookkeeper.pay(day, paid, held)
         made = None
-        if day in self._decisions or (redeemed and self.settings.frequency == ON_MATURITY):
+        if day in self._next_decision or (redeemed and self.settings.frequency == ON_MATURITY):
             made = self._decide(state, day, lines)
         if lines:
             books.check(day, lines)
@@ -183,6 +187,12 @@ class Engine:
         if self.bookkeeper:
             self.bookkeeper.trade(day, made)
         return made
+
+    def _prepare(self, day: date) -> None:
+        """While the strategy decides on a day: price the next decision's, which its decision cannot change."""
+        later = self._next_decision.get(day)
+        if later is not None:
+            self.market.prepare(later)
 
     def view(self, day: date, books: Books) -> View:
         """What the strategy is shown on a day."""

@@ -146,9 +146,8 @@ def daily_rows(
     start_units
         Not None: the first record is no day of the table but the capital before the first day, with this NAV.
     """
-    names = sorted({cusip for record in records for cusip in record.positions})
-    table = FlowTable.of([securities[name] for name in names])
-    held = _Held.of(records, {name: place for place, name in enumerate(names)})
+    table, number = market.table_of(securities)
+    held = _Held.of(records, number)
     rows = np.array([record.row for record in records], dtype=np.int64)
     last = held.starts[-2]
     later = rows[held.record[:last] + 1]

@@ -47,9 +47,13 @@ def quasi_coupon_dates(start: date, maturity: date) -> tuple[date, ...]:
         Last date of the cycle; if it ends a month, every date does.
     """
     end_of_month = is_month_end(maturity)
-    dates = [maturity]
+    day, dates = maturity.day, [maturity]
     while dates[-1] > start:
-        dates.append(add_months(maturity, -MONTHS_PER_PERIOD * len(dates), end_of_month=end_of_month))
+        if day <= SHORTEST_MONTH and not end_of_month:
+            year, month = dates[-1].year, dates[-1].month - MONTHS_PER_PERIOD
+            dates.append(date(year, month, day) if month > 0 else date(year - 1, month + 12, day))
+        else:
+            dates.append(add_months(maturity, -MONTHS_PER_PERIOD * len(dates), end_of_month=end_of_month))
     return tuple(reversed(dates))
 
 

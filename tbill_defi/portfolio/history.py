@@ -106,6 +106,7 @@ class HistoricalMarket:
         self.data, self.universe, self.costs = data, universe, costs
         self.days: list[date] = data.par_yields["date"].to_list()
         self.grid = CurveGrid.from_par_yields(self.days, TENORS, data.par_yields.select(TENORS).to_numpy())
+        self._prepared: tuple[int, Marks] | None = None
         self._regular = day_numbers(_regular(day) for day in self.days)
 
     # --- days -----------------------------------------------------------------------------------------------------
@@ -201,10 +202,32 @@ class HistoricalMarket:
             index = np.arange(len(table.securities), dtype=np.int64)
             marks = self.marks(table, index, np.full(len(index), row, np.int64))
             return self._assemble(row, marks, (True,) * len(index))
-        number, (table, listed) = day_number(day), self._issued
+        ready = self._prepared
+        marks = ready[1] if ready is not None and ready[0] == row else self._issued_marks(row)
+        return self._assemble(row, marks, tuple(self._implied[marks.lines.index].tolist()))
+
+    def prepare(self, day: date) -> None:
+        """Price what is issued on a day, for the view that will be asked: while another process has the word."""
+        if self.universe == "issued":
+            row = self.row(day)
+            self._prepared = row, self._issued_marks(row)
+
+    def _issued_marks(self, row: int) -> Marks:
+        """Marks of everything that is issued on a day and has not matured."""
+        number, (table, listed) = day_number(self.days[row]), self._issued
         index = np.flatnonzero((listed <= number) & (table.maturity > number)).astype(np.int64)
-        marks = self.marks(table, index, np.full(len(index), row, np.int64))
-        return self._assemble(row, marks, tuple(self._implied[index].tolist()))
+        return self.marks(table, index, np.full(len(index), row, np.int64))
+
+    def table_of(self, securities: Mapping[str, Security]) -> tuple[FlowTable, Mapping[str, int]]:
+        """A table with these securities, and the place of each CUSIP in it."""
+        if self.universe == "issued" and securities.keys() <= self._places.keys():
+            return self._issued[0], self._places
+        names = sorted(securities)
+        return FlowTable.of([securities[name] for name in names]), {name: place for place, name in enumerate(names)}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {security.cusip: place for place, security in enumerate(self._issued[0].securities)}
 
     @cached_property
     def _implied(self) -> Bools:

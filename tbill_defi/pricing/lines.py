@@ -25,6 +25,8 @@ EPOCH = date(1970, 1, 1)
 BASE, SLOT = 20_000, 1 << 17
 """Days before 1970 are negative: the search key of all securities' dates adds BASE; SLOT is room for one security."""
 STEPS = 60
+LAST_STEP = 1e-9
+"""Newton's method squares the error: after a step below this it is beyond the digits of a double."""
 REPO_YEAR = 360.0
 
 
@@ -198,6 +200,7 @@ class Lines:
         """[n] STREET yields, decimal, of dirty prices per 100 face.
 
         Newton's method on the logarithm of the price, which is convex in log(1 + y/2): it converges from any start.
+        The start meets mean and variance of the flows' times; once a step is below `LAST_STEP` the next is nothing.
         """
         ratio = self._final / dirty
         years, tail = self._years, np.where(self._split, self._years - 0.5, 0.0)
@@ -206,15 +209,22 @@ class Lines:
             2.0 * (ratio - 1.0) / (tail + 0.5 + np.sqrt((tail + 0.5) ** 2 + 2.0 * tail * (ratio - 1.0))),
             (ratio - 1.0) / years,
         )
-        rate = np.full(len(self.index), 0.02)
+        rate = self._near(np.log(ratio))
         for _ in range(STEPS):
             values = self._amounts * np.exp(-self._periods * rate[self._line])
             price = self._sums(values)
             step = np.where(self._simple, 0.0, np.log(price / dirty) * price / self._sums(values * self._periods))
             rate = rate + step
-            if not np.abs(step).max(initial=0.0) > 1e-15:
+            if not np.abs(step).max(initial=0.0) > LAST_STEP:
                 break
         return np.where(self._simple, simple, 2.0 * np.expm1(rate))
+
+    def _near(self, logs: Floats) -> Floats:
+        """[n] log(1 + y/2) to second order, from log(sum of flows / price)."""
+        moments = self._amounts * self._periods
+        mean = self._sums(moments) / self._final
+        variance = self._sums(moments * self._periods) / self._final - mean**2
+        return 2.0 * logs / (mean + np.sqrt(np.maximum(mean**2 - 2.0 * variance * logs, 0.0)))
 
     def dirty_at(self, yields: Floats) -> Floats:
         """[n] dirty prices per 100 face at STREET yields."""

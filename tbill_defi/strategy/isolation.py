@@ -10,8 +10,10 @@ import pickle
 import select
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -58,10 +60,18 @@ class IsolatedStrategy:
         The strategy: its class must come from a file.
     seconds
         Longest time for one decision.
+
+    Attributes
+    ----------
+    meanwhile
+        Called with the date of each view once it is sent, before the answer is waited for.
     """
+
+    meanwhile: Callable[[date], None]
 
     def __init__(self, strategy: Strategy[Any], *, seconds: float = DECIDE_SECONDS) -> None:
         self._strategy, self._seconds = strategy, seconds
+        self.meanwhile = lambda day: None
         self._known: set[str] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._loading = False
@@ -137,6 +147,7 @@ class IsolatedStrategy:
                 "book": {f.name: getattr(book, f.name) for f in fields(Holdings)},
             }
         )
+        self.meanwhile(view.date)
         target: Target = self._answer()
         return target
 

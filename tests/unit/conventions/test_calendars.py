@@ -94,3 +94,15 @@ def test_no_settlement_on_days_without_sofr() -> None:
     with path.open() as file:
         rows = [(date.fromisoformat(row[0]), row[1]) for row in list(csv.reader(file))[1:]]
     assert [day for day, rate in rows if SETTLEMENT.is_good(day) != bool(rate)] == []
+
+
+def test_good_days_are_the_business_days_of_quantlib_but_for_the_exceptions() -> None:
+    import QuantLib
+
+    calendar = QuantLib.UnitedStates(QuantLib.UnitedStates.GovernmentBond)
+    day = date(1962, 1, 2)
+    while day <= date(2150, 12, 31):
+        business = calendar.isBusinessDay(QuantLib.Date(day.day, day.month, day.year))
+        assert TRADING.is_good(day) == (business and day not in TRADING.exceptions), day
+        assert SETTLEMENT.is_good(day) == (business and day not in SETTLEMENT.exceptions), day
+        day += timedelta(days=1)

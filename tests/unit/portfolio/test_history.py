@@ -110,3 +110,14 @@ def test_par_universe_is_the_curve():
 def test_a_day_without_a_curve():
     with pytest.raises(NoCurve, match="2003-01-04 has no curve"):
         HistoricalMarket(market()).view(date(2003, 1, 4))
+
+
+def test_a_prepared_view_is_the_view():
+    plain, prepared = HistoricalMarket(market()), HistoricalMarket(market())
+    for day, ahead in ((date(2003, 6, 2), date(2003, 7, 1)), (date(2003, 7, 1), date(2003, 9, 2))):
+        seen = prepared.view(day)
+        prepared.prepare(ahead)
+        expected = plain.view(day)
+        for name in ARRAYS:
+            assert (getattr(seen, name) == getattr(expected, name)).all(), name
+        assert (seen.securities, seen.market_hash) == (expected.securities, expected.market_hash)
