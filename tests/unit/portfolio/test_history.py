@@ -26,7 +26,7 @@ class LogLinear:
     """The live recipe's curve, with the history's interpolation."""
 
     @staticmethod
-    def from_par_yields(day, rates):
+    def bootstrap(day, rates):
         return Curve.bootstrap(day, rates, "log_linear")
 
 
