@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tbill_defi.backtest.result import BacktestResult as BacktestResult
     from tbill_defi.backtest.run import run_backtest as run_backtest
+    from tbill_defi.conventions import QuoteStyle as QuoteStyle
     from tbill_defi.conventions import YieldConvention as YieldConvention
+    from tbill_defi.conventions import format_discount_rate as format_discount_rate
+    from tbill_defi.conventions import format_quote as format_quote
+    from tbill_defi.conventions import parse_discount_rate as parse_discount_rate
+    from tbill_defi.conventions import parse_quote as parse_quote
     from tbill_defi.conventions import settlement_date as settlement_date
     from tbill_defi.core.decision import Decision as Decision
     from tbill_defi.core.errors import AuditFailure as AuditFailure
@@ -80,6 +85,8 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.prices import dirty_price_from_yield as dirty_price_from_yield
     from tbill_defi.pricing.prices import yield_from_clean_price as yield_from_clean_price
     from tbill_defi.pricing.prices import yield_from_dirty_price as yield_from_dirty_price
+    from tbill_defi.pricing.quotes import price_from_quote as price_from_quote
+    from tbill_defi.pricing.quotes import quote_from_price as quote_from_price
     from tbill_defi.pricing.repo import implied_repo_rate as implied_repo_rate
     from tbill_defi.pricing.repo import repurchase_price as repurchase_price
     from tbill_defi.pricing.risk import convexity as convexity
@@ -93,7 +100,15 @@ if TYPE_CHECKING:
 _HOME = {
     "tbill_defi.backtest.result": ("BacktestResult",),
     "tbill_defi.backtest.run": ("run_backtest",),
-    "tbill_defi.conventions": ("YieldConvention", "settlement_date"),
+    "tbill_defi.conventions": (
+        "QuoteStyle",
+        "YieldConvention",
+        "format_discount_rate",
+        "format_quote",
+        "parse_discount_rate",
+        "parse_quote",
+        "settlement_date",
+    ),
     "tbill_defi.core.errors": (
         "AuditFailure",
         "ComplianceRejection",
@@ -141,6 +156,7 @@ _HOME = {
         "yield_from_clean_price",
         "yield_from_dirty_price",
     ),
+    "tbill_defi.pricing.quotes": ("price_from_quote", "quote_from_price"),
     "tbill_defi.pricing.repo": ("implied_repo_rate", "repurchase_price"),
     "tbill_defi.pricing.risk": ("convexity", "dv01", "modified_duration"),
     "tbill_defi.portfolio.holdings": ("Holdings",),

@@ -218,12 +218,9 @@ def show(
 
 
 def _strike(text: str) -> float:
-    from tbill_defi.conventions import parse_32nds
+    from tbill_defi.conventions import parse_quote
 
-    try:
-        found = float(text)
-    except ValueError:
-        found = parse_32nds(text)
+    found = parse_quote(text)
     if not 0.0 < found <= 1_000.0:
         raise UsageError(f"strike: {text} is not a clean price per 100 face such as 98.5 or 98-16")
     return found

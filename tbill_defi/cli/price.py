@@ -92,15 +92,12 @@ def _clean(
     market: float,
 ) -> float:
     """The clean price that the options mean."""
-    from tbill_defi.conventions import YieldConvention, parse_32nds
+    from tbill_defi.conventions import YieldConvention, parse_quote
     from tbill_defi.pricing.bills import price_from_discount_rate
     from tbill_defi.pricing.prices import clean_price_from_yield
 
     if clean is not None:
-        try:
-            price = float(clean)
-        except ValueError:
-            price = parse_32nds(clean)
+        price = parse_quote(clean)
         if price <= 0:
             raise UsageError(f"price: {clean} is not a positive price per 100 face such as 99.5 or 99-16+")
         return price

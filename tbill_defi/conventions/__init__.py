@@ -8,7 +8,14 @@ from tbill_defi.conventions.calendars import (
     is_trading_day,
     settlement_date,
 )
-from tbill_defi.conventions.quotes import format_32nds, parse_32nds, ticks_from_price
+from tbill_defi.conventions.quotes import (
+    QuoteStyle,
+    format_discount_rate,
+    format_quote,
+    parse_discount_rate,
+    parse_quote,
+    ticks_from_price,
+)
 from tbill_defi.conventions.schedules import add_months, coupon_dates, is_month_end, quasi_coupon_dates
 from tbill_defi.conventions.yields import YieldConvention
 
@@ -16,14 +23,17 @@ __all__ = [
     "SETTLEMENT",
     "TRADING",
     "MarketCalendar",
+    "QuoteStyle",
     "YieldConvention",
     "add_months",
     "coupon_dates",
-    "format_32nds",
+    "format_discount_rate",
+    "format_quote",
     "is_month_end",
     "is_settlement_day",
     "is_trading_day",
-    "parse_32nds",
+    "parse_discount_rate",
+    "parse_quote",
     "quasi_coupon_dates",
     "settlement_date",
     "ticks_from_price",

@@ -23,6 +23,7 @@ from tbill_defi.pricing.prices import (
     yield_from_clean_price,
     yield_from_dirty_price,
 )
+from tbill_defi.pricing.quotes import price_from_quote, quote_from_price
 from tbill_defi.pricing.repo import (
     collateral_value,
     implied_repo_rate,
@@ -72,8 +73,10 @@ __all__ = [
     "official_accrued",
     "price_from_discount_rate",
     "price_from_investment_rate",
+    "price_from_quote",
     "purchase_price",
     "quantlib_bond",
+    "quote_from_price",
     "repo_value",
     "repurchase_price",
     "yield_from_clean_price",

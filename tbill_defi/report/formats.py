@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tbill_defi.conventions import format_32nds
+from tbill_defi.conventions import format_quote
 from tbill_defi.core.clock import moment as moment
 from tbill_defi.core.money import UNITS_PER_DOLLAR, format_units
 from tbill_defi.instruments import Security
@@ -10,7 +10,7 @@ from tbill_defi.instruments import Security
 
 def price(security: Security, clean: float) -> str:
     """Clean price: bills in decimals, notes and bonds in 32nds and eighths of a 32nd."""
-    return f"{clean:.6f}" if security.kind == "bill" else format_32nds(clean)
+    return f"{clean:.6f}" if security.kind == "bill" else format_quote(clean)
 
 
 def percent(rate: float, places: int = 3) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tbill_defi.conventions import YieldConvention, format_32nds, parse_32nds, quasi_coupon_dates, settlement_date
+from tbill_defi.conventions import YieldConvention, quasi_coupon_dates, settlement_date
 from tbill_defi.conventions.calendars import SETTLEMENT, TRADING
 from tbill_defi.instruments import Bill, Bond, Note, read_security
 from tbill_defi.pricing import (
@@ -189,12 +189,6 @@ def test_carrying_there_and_back(
 @given(SECURITIES)
 def test_terms_survive_their_text(security: Note | Bond | Bill) -> None:
     assert read_security(security.model_dump_json()) == security
-
-
-@fixed
-@given(st.integers(-50_000, 50_000))
-def test_32nds_round_trip(eighths: int) -> None:
-    assert parse_32nds(format_32nds(eighths / 256)) == eighths / 256
 
 
 @fixed
