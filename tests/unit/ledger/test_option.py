@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
@@ -278,84 +277,3 @@ def test_ids_are_found_by_their_first_digits(options):
     refused("UnknownOption", options.find, "")
     refused("UnknownOption", options.state, bytes(32))
     assert [one.option_id for one in options.all()] == [state.option_id]
-
-
-@pytest.mark.invariant("I7")
-@pytest.mark.invariant("I1")
-def test_a_hundred_random_lives_keep_everything(options):
-    """A plain Python model of both wallets; every base unit of cash and face agrees after each act."""
-    draw, ledger = random.Random(7), options._ledger
-    options.ensure_book()
-    model = {who: {"cash": w.cash} | dict(w.positions) for who, w in ((p, ledger.wallet(p)) for p in PARTIES)}
-    live = {}
-    day, count, ends = date(2026, 3, 25), 0, dict.fromkeys(OptionStatus, 0)
-
-    def agree():
-        held = {}
-        for state in live.values():
-            if state.terms.kind == "call":
-                key = (state.writer, state.terms.cusip)
-                held[key] = held.get(key, 0) + state.terms.face_units
-        for who in PARTIES:
-            wallet = ledger.wallet(who)
-            assert {"cash": wallet.cash} | dict(wallet.positions) == model[who]
-            assert wallet.held == {cusip: units for (name, cusip), units in held.items() if name == who}
-        escrow = sum(s.payment_units for s in live.values() if s.terms.kind == "put")
-        assert ledger.wallet(BOOK).cash == escrow
-        assert ledger.call("OptionBook", options.address, "escrowed") == escrow
-        total = sum(model[who]["cash"] for who in PARTIES) + escrow
-        assert total == 20 * FACE
-
-    while count < 100 or live:
-        go_to(options, new_york_midnight(day) + 3600)
-        for _ in range(draw.randrange(4) if count < 100 else 0):
-            writer, holder = draw.sample(PARTIES, 2)
-            expiry = date.fromordinal(day.toordinal() + draw.randrange(3))
-            made = terms(
-                options,
-                draw.choice(KINDS),
-                draw.choice([NOTE, BILL, LONG_FIRST]),
-                writer=writer,
-                holder=holder,
-                strike_e6=draw.randrange(50_000_000, 150_000_000),
-                face_units=draw.randrange(1, FACE),
-                expiry=expiry,
-                salt=count,
-            )
-            count += 1
-            state = options.write(made)
-            if made.kind == "put":
-                model[writer]["cash"] -= payment(
-                    {s.cusip: s for s in (NOTE, BILL, LONG_FIRST)}[made.cusip], made.strike_e6, made.face_units, expiry
-                )
-            if draw.random() < 0.8:
-                premium = draw.randrange(1, 5_000 * DOLLAR)
-                state = options.buy(options.quote(made, premium))
-                model[writer]["cash"] += premium
-                model[holder]["cash"] -= premium
-            live[made.option_id] = state
-        agree()
-        for option_id, state in list(live.items()):
-            made, due = state.terms, state.payment_units
-            if state.status is OptionStatus.OPEN and made.expiry == day and draw.random() < 0.6:
-                ended = options.exercise(option_id)
-                payer, taker = (state.holder, state.writer) if made.kind == "call" else ("escrow", state.holder)
-                if payer != "escrow":
-                    model[payer]["cash"] -= due
-                model[taker]["cash"] += due
-                giver, getter = (state.writer, state.holder) if made.kind == "call" else (state.holder, state.writer)
-                model[giver][made.cusip] -= made.face_units
-                model[getter][made.cusip] += made.face_units
-            elif made.expiry < day or (state.status is OptionStatus.WRITTEN and draw.random() < 0.2):
-                ended = options.expire(option_id) if made.expiry < day else options.withdraw(option_id)
-                if made.kind == "put":
-                    model[state.writer]["cash"] += due
-            else:
-                continue
-            ends[ended.status] += 1
-            del live[option_id]
-            agree()
-        day = date.fromordinal(day.toordinal() + 1)
-    assert all(ends[s] > 0 for s in (OptionStatus.EXERCISED, OptionStatus.EXPIRED, OptionStatus.WITHDRAWN))
-    assert {state.status for state in options.all()} == {s for s, n in ends.items() if n}
-    as_the_contract_has_it(options)
