@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import tbill_defi as td
 from tbill_defi.chain.dev import dev_chain
 from tbill_defi.chain.rpc import open_chain
+from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import ComplianceRejection, LedgerError, PlanError
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.abi import decode_log, decode_revert, encode_call
@@ -20,6 +22,17 @@ from tbill_defi.ledger.decisions import decide
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.open import create_ledger
+from tbill_defi.ledger.option import Options
+from tbill_defi.ledger.option_deeds import (
+    BOOK,
+    CONTRACT,
+    buy_step,
+    call_step,
+    exercise_step,
+    signed_quote,
+    write_steps,
+)
+from tbill_defi.ledger.option_terms import OptionTerms
 from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, SignedInstruction, settle_many_arguments
 from tbill_defi.market.sample import SAMPLE_DATE, sample_data
 from tests.behaviour.nodes import ANVIL, anvil
@@ -27,6 +40,7 @@ from tests.unit.ledger.support import DOLLAR, OUTSIDER, PARTIES, START, make_led
 
 BACKENDS = ("revm", "eth-tester", pytest.param("anvil", marks=pytest.mark.node))
 FIRST, SECOND = "91282CNY3", "91282CPP0"
+EXPIRY = date(2026, 3, 27)
 NO_LIMIT = 2**256 - 1
 OF_THE_LEDGER = {"instructionHash", "claimExpiry", "since", "reason"}
 """Arguments that hold a chain id or the moment of the run."""
@@ -52,6 +66,11 @@ def ledger_on(backend: str) -> Iterator[Ledger]:
 
 def security(cusip: str) -> Any:
     return TODAY.securities[TODAY.index(cusip)]
+
+
+def _is_hash(name: str, value: Any) -> bool:
+    """A nonce that is a hash: that of an option's instruction is over the moment it is made at."""
+    return name == "nonce" and int(value) >= 2**64
 
 
 class Day:
@@ -133,6 +152,7 @@ class Day:
         self.powers()
         self.holds()
         self.claims()
+        self.options()
 
     def deposits(self) -> None:
         both = {security(FIRST): 3_000_000 * DOLLAR, security(SECOND): 4_000_000 * DOLLAR}
@@ -230,6 +250,54 @@ class Day:
         for name in ("fund", "dealer"):
             self.ledger.set_claim(name, 2**40)
 
+    def options(self) -> None:
+        """A call from writing to delivery, a put from writing to expiry, a call that nobody buys."""
+        book, ledger = Options(self.ledger), self.ledger
+        book.ensure_book()
+        ledger.deposit("desk", {security(FIRST): 10_000 * DOLLAR}, 10_000 * DOLLAR)
+        desk, fund = ledger.keyring.key("desk"), ledger.keyring.key("fund")
+        midnight = new_york_midnight(EXPIRY)
+
+        def terms(kind: str, face: int, strike_e6: int) -> OptionTerms:
+            given = {"writer": "desk", "holder": "fund", "kind": kind, "expiry": EXPIRY}
+            window = (midnight + 34_200, midnight + 57_600)
+            return book.terms(security(FIRST), strike_e6=strike_e6, face_units=face * DOLLAR, window=window, **given)
+
+        call, put, idle = terms("call", 2_001, 98_123_457), terms("put", 3_003, 99_500_001), terms("call", 500, 10**8)
+        naked = terms("call", 10**7, 10**8)
+        self.refused("naked call", lambda: book.write(naked))
+        self.attempt("naked call by hand", *write_steps(ledger, naked, "desk"))
+        for name, made in (("call", call), ("put", put), ("idle call", idle)):
+            self.attempt(f"{name} written", *write_steps(ledger, made, "desk"))
+            self.attempt(
+                f"{name} written again", Step("desk", book.address, encode_call(CONTRACT, "write", made.abi_value()))
+            )
+        for name, made, premium in (("call", call, 7_777_777), ("put", put, 1)):
+            quote = signed_quote(ledger, made, premium, desk)
+            self.attempt(f"{name} bought by the wrong key", buy_step(ledger, quote, desk))
+            self.attempt(f"{name} bought", buy_step(ledger, quote, fund))
+            self.attempt(f"{name} bought again", buy_step(ledger, quote, fund))
+        self.tell("collateral", (ledger.wallet("desk").held, ledger.wallet(BOOK).cash))
+        self.attempt("collateral sold", self.step("desk", FIRST, "transfer", self.address("fund"), 11_000 * DOLLAR))
+        self.attempt("exercised too early", exercise_step(ledger, book.state(call.option_id), fund))
+        self.attempt("expired too early", call_step(ledger, "expire", put.option_id))
+        self.attempt("withdrawn", Step("desk", book.address, encode_call(CONTRACT, "withdraw", idle.option_id)))
+        self._go_to(midnight + 50_000)
+        self.attempt("exercised by the writer", exercise_step(ledger, book.state(call.option_id), desk))
+        for name in ("exercised", "exercised again"):
+            self.attempt(name, exercise_step(ledger, book.state(call.option_id), fund))
+        self._go_to(midnight + 57_601)
+        self.attempt("exercised too late", exercise_step(ledger, book.state(put.option_id), fund))
+        for name in ("expired", "expired again"):
+            self.attempt(name, call_step(ledger, "expire", put.option_id))
+        self.refused("unknown option", lambda: book.state(bytes(32)))
+        self.tell("options", [(o.status, o.payment_units, o.premium_units, o.terms) for o in book.all()])
+        self.tell("escrow", (ledger.call(CONTRACT, book.address, "escrowed"), ledger.wallet(BOOK).cash))
+
+    def _go_to(self, moment: int) -> None:
+        self.dev.set_next_time(moment)
+        self.ledger.deposit("dealer", {}, 1)  # a block, so that the time has come
+
     # --- what anyone may try ------------------------------------------------------------------------------------
 
     def scramble(self, seed: int, acts: int) -> None:
@@ -293,7 +361,7 @@ class Day:
             (
                 event.log.address.hex(),
                 event.name,
-                {k: v for k, v in event.arguments.items() if k not in OF_THE_LEDGER},
+                {k: v for k, v in event.arguments.items() if k not in OF_THE_LEDGER and not _is_hash(k, v)},
             )
             for event in self.ledger.chain.events(addresses=list(wanted))
         ]

@@ -94,6 +94,12 @@ def test_the_day_has_everything_in_it():
         "HoldExpired",
         "ForcedTransfer",
         "ClaimSet",
+        "OptionWritten",
+        "OptionBought",
+        "OptionExercised",
+        "OptionAssigned",
+        "OptionExpired",
+        "OptionWithdrawn",
     } <= names
     assert len(day.tape) > 3
 
