@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import QuantLib as ql  # noqa: N813 - its own alias
 
+from bench import curve_history
 from bench.rows import Row, best_of, emit
 from bench.universe import universe
 from tbill_defi.conventions import YieldConvention
@@ -234,6 +235,7 @@ def main() -> None:
     emit(_full_rows(securities, book, peer, yields))
     emit(_curve_rows(book, peer))
     emit(_svensson_rows())
+    emit(curve_history.rows())
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.bills import price_from_investment_rate as price_from_investment_rate
     from tbill_defi.pricing.book import Book as Book
     from tbill_defi.pricing.curve import Curve as Curve
+    from tbill_defi.pricing.curve_history import CurveHistory as CurveHistory
     from tbill_defi.pricing.hull_white import hull_white_option as hull_white_option
     from tbill_defi.pricing.hull_white import implied_sigma as implied_sigma
     from tbill_defi.pricing.option_forward import OptionKind as OptionKind
@@ -146,6 +147,7 @@ _HOME = {
     ),
     "tbill_defi.pricing.book": ("Book",),
     "tbill_defi.pricing.curve": ("Curve",),
+    "tbill_defi.pricing.curve_history": ("CurveHistory",),
     "tbill_defi.pricing.hull_white": ("hull_white_option", "implied_sigma"),
     "tbill_defi.pricing.option_forward": ("OptionKind",),
     "tbill_defi.pricing.options": ("black_option", "implied_volatility"),

@@ -25,7 +25,7 @@ from tbill_defi.instruments import Security
 from tbill_defi.portfolio.history import HistoricalMarket, Marks
 from tbill_defi.portfolio.market_view import DAYS_PER_YEAR
 from tbill_defi.portfolio.view import Floats
-from tbill_defi.pricing.curve_grid import Ints
+from tbill_defi.pricing.history_bootstrap import Ints
 from tbill_defi.pricing.lines import Bools, FlowTable, Lines
 
 VALUE_DIVISOR = 2 * 100 * 1_000_000

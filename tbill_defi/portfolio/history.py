@@ -30,7 +30,8 @@ from tbill_defi.portfolio.market_view import DAYS_PER_YEAR, DOWNGRADE, MODEL_NO_
 from tbill_defi.portfolio.quotes import MICRO, ModelQuotes, to_micro
 from tbill_defi.portfolio.view import Floats, View
 from tbill_defi.pricing.bootstrap import node_date, tenor_months
-from tbill_defi.pricing.curve_grid import CurveGrid, Ints
+from tbill_defi.pricing.curve_history import CurveHistory
+from tbill_defi.pricing.history_bootstrap import Ints
 from tbill_defi.pricing.lines import Bools, FlowTable, LineRisk, Lines, day_number
 
 FORMAT = "tbill_defi history, version 1"
@@ -105,7 +106,7 @@ class HistoricalMarket:
             raise DataError("no par yields; import them with `tbill market import`, or name a folder with --data")
         self.data, self.universe, self.costs = data, universe, costs
         self.days: list[date] = data.par_yields["date"].to_list()
-        self.grid = CurveGrid.from_par_yields(self.days, TENORS, data.par_yields.select(TENORS).to_numpy())
+        self.grid = CurveHistory.bootstrap(self.days, TENORS, data.par_yields.select(TENORS).to_numpy(), "log_linear")
         self._prepared: tuple[int, Marks] | None = None
         self._regular = day_numbers(_regular(day) for day in self.days)
 

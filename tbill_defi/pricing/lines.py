@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from tbill_defi.conventions.schedules import days_in_year_from
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.instruments.flows import CashFlows, accrued_fraction, day_numbers
-from tbill_defi.pricing.curve_grid import CurveGrid, Ints
+from tbill_defi.pricing.curve_history import CurveHistory
+from tbill_defi.pricing.history_bootstrap import Ints
 from tbill_defi.pricing.valuation import AnySecurity
 
 Bools = NDArray[np.bool_]
@@ -180,7 +181,7 @@ class Lines:
         sums: Floats = np.add.reduceat(values, self._first) if len(self.index) else np.zeros(0)
         return sums
 
-    def dirty_on(self, grid: CurveGrid, rows: Ints, origin: Ints | None = None) -> Floats:
+    def dirty_on(self, grid: CurveHistory, rows: Ints, origin: Ints | None = None) -> Floats:
         """[n] dirty prices per 100 face by the curves of `rows`: sum of flows x D(date) / D(settlement).
 
         Parameters

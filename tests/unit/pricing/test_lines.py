@@ -9,7 +9,7 @@ from tbill_defi.conventions import YieldConvention
 from tbill_defi.instruments import Bill, Bond, Note
 from tbill_defi.pricing.carry import carried_back_price
 from tbill_defi.pricing.curve import Curve
-from tbill_defi.pricing.curve_grid import CurveGrid
+from tbill_defi.pricing.curve_history import CurveHistory
 from tbill_defi.pricing.lines import FlowTable, Lines, day_number
 from tbill_defi.pricing.prices import accrued_interest, dirty_price_from_yield
 from tbill_defi.pricing.risk import measures_from_clean_price
@@ -79,7 +79,7 @@ def test_accrued_interest(table, day):
 
 @pytest.mark.parametrize("settlement", [date(1995, 3, 14), date(1995, 3, 15), date(1995, 5, 16)])
 def test_model_prices(table, settlement):
-    grid = CurveGrid.from_par_yields([DAY], tuple(CURVE), np.array([list(CURVE.values())]))
+    grid = CurveHistory.bootstrap([DAY], tuple(CURVE), [list(CURVE.values())], "log_linear")
     curve = Curve.bootstrap(DAY, CURVE, "log_linear")
     lines, index = lines_at(table, settlement)
     expected = [curve.dirty_price(SECURITIES[i], settlement=settlement) for i in index]
@@ -88,7 +88,7 @@ def test_model_prices(table, settlement):
 
 def test_a_curve_that_stood_still_prices_a_shifted_security(table):
     """On a curve that stands still, a bill with the same days to maturity costs the same a week later."""
-    grid = CurveGrid.from_par_yields([DAY], tuple(CURVE), np.array([list(CURVE.values())]))
+    grid = CurveHistory.bootstrap([DAY], tuple(CURVE), [list(CURVE.values())], "log_linear")
     bills = [Bill(cusip=f"#TB95060{n}", issue_date=date(1995, 3, 1), maturity_date=date(1995, 6, n)) for n in (1, 8)]
     own = FlowTable.of(bills)
     day = day_number(DAY)
