@@ -18,6 +18,8 @@ from tbill_defi.market.par_yields import TENORS
 from tbill_defi.market.universe import Listing, universe_on
 
 FORMAT = "tbill_defi market snapshot, version 1"
+MONEY_MARKET_SHARE = 360.0 / 365.0
+"""A simple yield Act/365, as the curve's under a year, times this is the simple rate Act/360 of the same interest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ def _repo_rate(data: MarketData, day: date, given: float | None, curve: FrozenMa
     if row is not None:
         return RepoRate(row["rate"], "SOFR", row["date"], age_days(row["date"], day))
     tenor = next(iter(curve))
-    return RepoRate(curve[tenor], f"curve {tenor}", day, 0)
+    return RepoRate(curve[tenor] * MONEY_MARKET_SHARE, f"curve {tenor}", day, 0)
 
 
 def _sheet(data: MarketData, day: date, listings: tuple[Listing, ...]) -> Sheet | None:

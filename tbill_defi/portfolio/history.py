@@ -25,6 +25,7 @@ from tbill_defi.instruments.flows import day_numbers
 from tbill_defi.market.data import MarketData
 from tbill_defi.market.history import LONGEST_NOTE_YEARS, IssueHistory, issue_history
 from tbill_defi.market.par_yields import TENORS
+from tbill_defi.market.snapshot import MONEY_MARKET_SHARE
 from tbill_defi.portfolio import spreads
 from tbill_defi.portfolio.market_view import DAYS_PER_YEAR, DOWNGRADE, MODEL_NO_SPREAD
 from tbill_defi.portfolio.quotes import MICRO, ModelQuotes, to_micro
@@ -132,7 +133,7 @@ class HistoricalMarket:
     def repo_rates(self) -> Floats:
         """[n_days] rates of `repo`."""
         shortest = np.argmax(np.isfinite(self.grid.par_yields), axis=1)
-        curve = self.grid.par_yields[np.arange(len(self.days)), shortest]
+        curve = self.grid.par_yields[np.arange(len(self.days)), shortest] * MONEY_MARKET_SHARE
         sofr = np.append(self._sofr["rate"].to_numpy(), np.nan)
         return np.where(self._sofr_places >= 0, sofr[self._sofr_places], curve)
 
