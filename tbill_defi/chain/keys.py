@@ -129,14 +129,17 @@ def create_keystore(
         content["tbill_defi"] = {"light": True}
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / f"{party_name(name)}.json"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise KeyStoreError(f"keystore: {path} exists; a key is never overwritten") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    draft = directory / f".{name}.{secrets.token_hex(8)}"
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         json.dump(content, file)
         file.flush()
         os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # whole under its name or not there, and never over another
+    except FileExistsError:
+        raise KeyStoreError(f"keystore: {path} exists; a key is never overwritten") from None
+    finally:
+        draft.unlink()
     return key
 
 

@@ -135,12 +135,12 @@ def ensure_treasury(ledger: Ledger) -> bytes:
     ring = ledger.keyring
     key = ring.key(TREASURY) if TREASURY in ring.names() else ring.create(TREASURY)
     if TREASURY not in ledger.books().parties():
-        ledger.add_party(TREASURY, key.address, claim_expiry=NO_EXPIRY)
-        set_own_limits(ledger, TREASURY, None, None)
         if ledger.chain.shared:
             from tbill_defi.ledger.node import give_gas
 
             give_gas(ledger, TREASURY)
+        set_own_limits(ledger, TREASURY, None, None)
+        ledger.add_party(TREASURY, key.address, claim_expiry=NO_EXPIRY)  # last: whoever finds it finds all of it
     return key.address
 
 

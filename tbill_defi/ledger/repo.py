@@ -58,8 +58,8 @@ class Repos:
     def ensure_facility(self) -> None:
         """Register the facility's wallet, if it is not; its claim does not expire, and it has no limits of its own."""
         if FACILITY not in self._ledger.books().parties():
-            self._ledger.add_party(FACILITY, self.address, claim_expiry=NO_EXPIRY)
             set_own_limits(self._ledger, FACILITY, None, None)
+            self._ledger.add_party(FACILITY, self.address, claim_expiry=NO_EXPIRY)  # last: who finds it finds all of it
 
     def quote(
         self,

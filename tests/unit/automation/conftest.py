@@ -1,9 +1,10 @@
-"""A home made once, copied for each test."""
+"""Homes made once, copied for each test."""
 
 import shutil
 
 import pytest
 
+from tests.unit.automation.busy_day import make_busy_home
 from tests.unit.automation.support import make_home
 
 
@@ -16,4 +17,17 @@ def _template(tmp_path_factory):
 def home(_template, tmp_path):
     place = tmp_path / "home"
     shutil.copytree(_template, place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def _busy_template(tmp_path_factory):
+    return make_busy_home(tmp_path_factory.mktemp("busy") / "home")
+
+
+@pytest.fixture
+def busy(_busy_template, tmp_path):
+    """A home with everything due at once, on a simulated clock of its own."""
+    place = tmp_path / "busy"
+    shutil.copytree(_busy_template, place)
     return place

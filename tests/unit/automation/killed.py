@@ -1,71 +1,77 @@
-"""Run by test_kill.py: a keeper killed with SIGKILL after so many calls and returns of the pipeline's functions.
+"""Run by test_kill.py: `tbill keeper run` killed with SIGKILL before one of the changes that it makes on the disk.
 
-Usage: killed.py TEMPLATE WORK POINTS. Forks from one warm process; prints one JSON line a point.
+Usage: killed.py many TEMPLATE WORK POINTS PART PARTS   forks from one warm process; prints one JSON line a point
+       killed.py one DIE_AT HOME                        a process of its own, as a desk starts it
 """
 
-import base64
 import contextlib
+import functools
 import importlib
+import io
 import json
 import os
-import pickle
 import shutil
 import signal
+import sqlite3
 import sys
+from collections import Counter
 from pathlib import Path
 
-import tests.unit.automation.support as support
-from tbill_defi.automation import scene
-from tests.unit.automation.test_keeper import BUSY_DAY, CROWD
+from tbill_defi.cli.main import run
 
-WATCHED = tuple(
-    f"/tbill_defi/{part}"
-    for part in ("automation/", "ledger/", "chain/", "portfolio/execution.py", "portfolio/plan_file.py")
-)
+CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.link")
+"""Audit events of Python (PEP 578) that come before a change in the file system; os.replace is an os.rename."""
 
 
-DURABLE = ("fsync", "rename", "replace", "unlink", "commit")
-"""Calls of the system or of SQLite after which something is there that was not, wherever they are made."""
+class Reaper:
+    """Counts what is about to change on the disk, and kills this process before change number `die_at`.
 
-
-def count_calls(die_at):
-    """Counts calls and returns of the watched modules and durable calls; kills at `die_at`.
-
-    Answers the count and the places of durable calls, both of which grow.
+    Nothing of the product is replaced: Python's audit events tell of files opened for writing, folders made, files
+    renamed and removed; os.fsync and the commits of sqlite3 have no such event and are counted on their way in.
     """
-    seen, marks, watched = [0], [], {}
 
-    def probe(frame, event, argument):
-        durable = event[:2] == "c_" and getattr(argument, "__name__", "") in DURABLE
-        file = frame.f_code.co_filename
-        if file not in watched:
-            watched[file] = any(part in file for part in WATCHED)
-        if durable or watched[file]:
-            seen[0] += 1
-            if durable:
-                marks.append(seen[0])
-            if seen[0] == die_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+    def __init__(self, die_at):
+        self.die_at, self.seen = die_at, Counter()
+        sys.addaudithook(self._heard)
+        self._fsync, os.fsync = os.fsync, self._fsynced
+        reaper = self
 
-    sys.setprofile(probe)
-    return seen, marks
+        class Counted(sqlite3.Connection):
+            def commit(self):
+                reaper.tick("commit")
+                super().commit()
+
+        sqlite3.connect = functools.partial(sqlite3.connect, factory=Counted)
+
+    def tick(self, what):
+        self.seen[what] += 1
+        if self.seen.total() == self.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _heard(self, event, arguments):
+        written = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if written or event in CHANGES:
+            self.tick(event)
+
+    def _fsynced(self, descriptor):
+        self.tick("fsync")
+        self._fsync(descriptor)
 
 
-def one_pass(home, die_at):
-    seen, marks = count_calls(die_at)
-    try:
-        done = support.once(home, BUSY_DAY)
-    finally:
-        sys.setprofile(None)
-    return seen[0], marks, support.statuses(done)
+def keeper(home, die_at=None):
+    """`tbill keeper run --once --json`: exit code, what became of the firings, changes on the disk (if not None)."""
+    said = io.StringIO()
+    reaper = None if die_at is None else Reaper(die_at)
+    with contextlib.redirect_stdout(said):
+        code = run(["keeper", "run", "--once", "--json", "--home", str(home)])
+    outcomes = json.loads(said.getvalue())["outcomes"]
+    statuses = [(o["rule"], o["status"]) for o in outcomes]
+    return {"code": code, "statuses": statuses, "changes": reaper.seen if reaper else {}}
 
 
-def places(total, marks, points):
-    """Half of them just before or after something becomes durable, half spread evenly; ascending."""
-    half = points // 2
-    near = [marks[i * (len(marks) - 1) // (half - 1)] for i in range(half)]
-    even = [1 + i * total // (points - half) for i in range(points - half)]
-    return sorted([*near, *even])
+def places(changes, points):
+    """So many different numbers from 1 to `changes`, spread evenly, both ends among them."""
+    return sorted({1 + i * (changes - 1) // (points - 1) for i in range(points)})
 
 
 def forked(work):
@@ -86,63 +92,73 @@ def forked(work):
     return json.loads(said) if said else None
 
 
+PAYMENTS = (
+    *("CouponPaid", "CouponPassed", "Redeemed", "Settled"),
+    *("MarginCalled", "MarginDelivered", "MarginCallMet"),
+)
+
+
 def picture(home):
-    """All that counts: wallets, supply, what settled by its legs, coupons and redemptions paid, files left."""
+    """All that counts: wallets, supply, repos, what settled by its legs, every payment and call, files left."""
     import tbill_defi as td
+    from tbill_defi.ledger.limits import standings
+    from tbill_defi.ledger.repo import Repos
 
     with td.open_ledger(home=home, read_only=True) as ledger:
         books = ledger.books()
-        events = [e.name for e in ledger.chain.events(names=("Settled", "CouponPaid", "Redeemed"))]
+        events = Counter(event.name for event in ledger.chain.events(names=PAYMENTS))
         tape = [(entry.plan_hash, [(leg.asset, leg.amount) for leg in entry.legs]) for entry in ledger.tape()]
-        wallets = {who: (books.wallet(who).cash, books.wallet(who).positions) for who in ("desk", "dealer")}
-        plans = sorted(path.name for path in (home / "plans").glob("0x*.json") if ".quote." not in path.name)
-        left = sorted(path.name for path in (home / "keeper" / "drafts").glob("*"))
-    return {"events": sorted(events), "tape": tape, "wallets": wallets, "plans": plans, "drafts": left}
-
-
-def warm(template):
-    """Import here what a pass imports, and make the day's view once: forks share both."""
-    loaded, made = forked(lambda: _first(template))
-    for name in loaded:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    day = pickle.loads(base64.b64decode(made))
-    scene.view = lambda *given, **more: day
-
-
-def _first(template):
-    support.once(template, BUSY_DAY, dry_run=True)
-    day = scene.view(BUSY_DAY[:10], home=template)
-    loaded = [
-        name for name in sys.modules if name.startswith(("tbill", "QuantLib", "polars.", "sqlalchemy", "highspy"))
-    ]
-    return loaded, base64.b64encode(pickle.dumps(day)).decode()
+        wallets = {who: (books.wallet(who).cash, books.wallet(who).positions) for who in books.parties()}
+        repos = [
+            (repo.repo_id.hex(), repo.status, repo.face_units, repo.principal_units, repo.call_deadline, repo.acts)
+            for repo in Repos(ledger).all()
+        ]
+        supply = sorted(books.supply())
+        caps = {who: standing.holding_cap for who, standing in standings(ledger, books.parties()).items()}
+    plans = sorted(path.name for path in (home / "plans").glob("0x*.json") if ".quote." not in path.name)
+    left = sorted(path.name for path in (home / "keeper" / "drafts").glob("*"))
+    found = {"events": events, "caps": caps, "tape": tape, "wallets": wallets, "supply": supply, "repos": repos}
+    return found | {"plans": plans, "drafts": left}
 
 
 def recovered(home):
-    """The keeper again, and again; what that left."""
-    support.once(home, BUSY_DAY)
-    again = support.statuses(support.once(home, BUSY_DAY))
-    return again, picture(home)
+    """The keeper again, and again; what that left, and what the auditor says of it."""
+    first, again = keeper(home), keeper(home)
+    with contextlib.redirect_stdout(io.StringIO()):
+        audit = run(["audit", "verify", "--home", str(home)])
+    return {"codes": (first["code"], again["code"], audit), "again": again["statuses"], "picture": picture(home)}
 
 
-def main():
-    template, work, points = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    (template / "keeper.toml").write_text("\n".join(CROWD))
+def warm(template):
+    """Import here what a pass imports: forks share it. Nothing is run here, for threads do not survive a fork."""
+
+    def loaded():
+        with contextlib.redirect_stdout(io.StringIO()):
+            run(["keeper", "run", "--dry-run", "--json", "--home", str(template)])
+            run(["audit", "verify", "--home", str(template)])
+        return [n for n in sys.modules if n.startswith(("tbill", "QuantLib", "polars.", "sqlalchemy", "highspy"))]
+
+    for name in forked(loaded):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+def many(template, work, points, part, parts):
     warm(template)
     whole = work / "whole"
     shutil.copytree(template, whole)
-    total, marks, statuses = forked(lambda: one_pass(whole, 0))
-    expected = forked(lambda: picture(whole))
-    print(json.dumps({"total": total, "durable": len(marks), "statuses": statuses, "picture": expected}), flush=True)
-    for point, die_at in enumerate(places(total, marks, points)):
-        home = work / f"point{point}"
+    done = forked(lambda: keeper(whole, 0))
+    print(json.dumps(done | {"picture": forked(lambda: picture(whole))}), flush=True)
+    for die_at in places(sum(done["changes"].values()), points)[part::parts]:
+        home = work / f"point{die_at}"
         shutil.copytree(template, home)
-        killed = forked(lambda home=home, die_at=die_at: one_pass(home, die_at)) is None
-        again, found = forked(lambda home=home: recovered(home))
-        print(json.dumps({"point": point, "killed": killed, "again": again, "picture": found}), flush=True)
+        killed = forked(lambda home=home, die_at=die_at: keeper(home, die_at)) is None
+        print(json.dumps({"point": die_at, "killed": killed, **forked(lambda home=home: recovered(home))}), flush=True)
         shutil.rmtree(home)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "many":
+        many(Path(sys.argv[2]), Path(sys.argv[3]), *map(int, sys.argv[4:]))
+    else:
+        print(json.dumps(keeper(Path(sys.argv[3]), int(sys.argv[2]))))

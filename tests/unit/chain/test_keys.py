@@ -126,6 +126,22 @@ def test_never_overwrites(tmp_path):
     with pytest.raises(KeyStoreError, match="never overwritten"):
         create_keystore(tmp_path, "desk", "y", light=True)
     assert open_keystore(tmp_path / "desk.json", "x").address == key.address
+    assert [path.name for path in tmp_path.iterdir()] == ["desk.json"]
+
+
+def test_one_that_was_being_written_is_not_there(tmp_path, monkeypatch):
+    """Whoever dies meanwhile leaves no half of a keystore under its name, and the next attempt makes it."""
+
+    def dies(descriptor):
+        raise SystemExit(f"killed before {descriptor} was on the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", dies)
+        with pytest.raises(SystemExit):
+            create_keystore(tmp_path, "treasury", "x", light=True)
+    assert list_keystores(tmp_path) == []
+    key = create_keystore(tmp_path, "treasury", "x", light=True)
+    assert open_keystore(tmp_path / "treasury.json", "x").address == key.address
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"address": "00"}', "not json", '{"address": "' + "00" * 20 + '"}'])
