@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tbill_defi.conventions import parse_discount_rate as parse_discount_rate
     from tbill_defi.conventions import parse_quote as parse_quote
     from tbill_defi.conventions import settlement_date as settlement_date
+    from tbill_defi.conventions.reference_cpi import ReferenceCpi as ReferenceCpi
     from tbill_defi.core.decision import Decision as Decision
     from tbill_defi.core.errors import AuditFailure as AuditFailure
     from tbill_defi.core.errors import ComplianceRejection as ComplianceRejection
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from tbill_defi.instruments import Note as Note
     from tbill_defi.instruments import Repo as Repo
     from tbill_defi.instruments import Security as Security
+    from tbill_defi.instruments import Tips as Tips
     from tbill_defi.instruments import read_security as read_security
     from tbill_defi.instruments import terms_hash as terms_hash
     from tbill_defi.ledger.keyring import Keys as Keys
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from tbill_defi.market import read_auctions as read_auctions
     from tbill_defi.market import read_fedinvest as read_fedinvest
     from tbill_defi.market import read_par_yields as read_par_yields
+    from tbill_defi.market import read_reference_cpi as read_reference_cpi
     from tbill_defi.market import read_sofr as read_sofr
     from tbill_defi.market import sample_data as sample_data
     from tbill_defi.market.store import MarketStore as MarketStore
@@ -93,6 +96,10 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.risk import convexity as convexity
     from tbill_defi.pricing.risk import dv01 as dv01
     from tbill_defi.pricing.risk import modified_duration as modified_duration
+    from tbill_defi.pricing.tips import adjusted_price as adjusted_price
+    from tbill_defi.pricing.tips import index_ratio as index_ratio
+    from tbill_defi.pricing.tips import nominal_coupon as nominal_coupon
+    from tbill_defi.pricing.tips import nominal_principal as nominal_principal
     from tbill_defi.strategy.base import Strategy as Strategy
     from tbill_defi.strategy.base import StrategyConfig as StrategyConfig
     from tbill_defi.strategy.discovery import find as find
@@ -110,6 +117,7 @@ _HOME = {
         "parse_quote",
         "settlement_date",
     ),
+    "tbill_defi.conventions.reference_cpi": ("ReferenceCpi",),
     "tbill_defi.core.errors": (
         "AuditFailure",
         "ComplianceRejection",
@@ -134,10 +142,18 @@ _HOME = {
         "Note",
         "Repo",
         "Security",
+        "Tips",
         "read_security",
         "terms_hash",
     ),
-    "tbill_defi.market": ("read_auctions", "read_fedinvest", "read_par_yields", "read_sofr", "sample_data"),
+    "tbill_defi.market": (
+        "read_auctions",
+        "read_fedinvest",
+        "read_par_yields",
+        "read_reference_cpi",
+        "read_sofr",
+        "sample_data",
+    ),
     "tbill_defi.market.store": ("MarketStore",),
     "tbill_defi.pricing.bills": (
         "discount_rate_from_price",
@@ -161,6 +177,7 @@ _HOME = {
     "tbill_defi.pricing.quotes": ("price_from_quote", "quote_from_price"),
     "tbill_defi.pricing.repo": ("implied_repo_rate", "repurchase_price"),
     "tbill_defi.pricing.risk": ("convexity", "dv01", "modified_duration"),
+    "tbill_defi.pricing.tips": ("adjusted_price", "index_ratio", "nominal_coupon", "nominal_principal"),
     "tbill_defi.portfolio.holdings": ("Holdings",),
     "tbill_defi.portfolio.market_view": ("view",),
     "tbill_defi.portfolio.plan": ("RebalancePlan",),

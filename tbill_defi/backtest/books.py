@@ -255,7 +255,7 @@ class Books:
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Books:
         """The books that `to_json` wrote."""
-        from tbill_defi.instruments import read_security
+        from tbill_defi.instruments import SECURITY
 
         books = cls()
         raw: dict[str, dict[str, str]] = value["balances"]  # type: ignore[assignment]
@@ -263,7 +263,7 @@ class Books:
             for account, units in accounts.items():
                 books.balances[asset][account] = int(units)
         terms: list[dict[str, object]] = value["securities"]  # type: ignore[assignment]
-        for security in map(read_security, terms):
+        for security in map(SECURITY.validate_python, terms):
             books.securities[security.cusip] = security
         dues: list[list[str]] = value["dues"]  # type: ignore[assignment]
         books.dues = [

@@ -13,7 +13,7 @@ from tbill_defi.core.errors import ConventionError, DataError, UsageError
 if TYPE_CHECKING:
     from datetime import date
 
-    from tbill_defi.instruments import Security
+    from tbill_defi.instruments import AnySecurity
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +67,7 @@ def price(
         _show(security, value)
 
 
-def _read_terms(path: Path) -> Security:
+def _read_terms(path: Path) -> AnySecurity:
     from tbill_defi.instruments import read_security
 
     try:
@@ -83,7 +83,7 @@ def _read_terms(path: Path) -> Security:
 
 
 def _clean(
-    security: Security,
+    security: AnySecurity,
     settles: date,
     clean: str | None,
     yield_: float | None,
@@ -113,7 +113,7 @@ def _clean(
     return market
 
 
-def _figures(security: Security, settles: date, clean: float, source: str) -> dict[str, Any]:
+def _figures(security: AnySecurity, settles: date, clean: float, source: str) -> dict[str, Any]:
     from tbill_defi.conventions import YieldConvention
     from tbill_defi.pricing.bills import discount_rate_from_price, investment_rate_from_price
     from tbill_defi.pricing.prices import accrued_interest, yield_from_clean_price
@@ -142,7 +142,7 @@ def _figures(security: Security, settles: date, clean: float, source: str) -> di
     return value
 
 
-def _show(security: Security, value: dict[str, Any]) -> None:
+def _show(security: AnySecurity, value: dict[str, Any]) -> None:
     from tbill_defi.report import formats
     from tbill_defi.report.layout import Column, Sheet
 

@@ -1,12 +1,16 @@
 """Terms of what is traded, and their resolution into dated cash flows."""
 
 from tbill_defi.instruments.flows import CashFlows
+from tbill_defi.instruments.reading import ANY_SECURITY, AnySecurity, read_security, terms_hash
 from tbill_defi.instruments.repo import MarginRule, Repo, RepoFlows
-from tbill_defi.instruments.securities import SECURITY, Bill, Bond, Note, Security, read_security, terms_hash
+from tbill_defi.instruments.securities import SECURITY, Bill, Bond, Note, Security
 from tbill_defi.instruments.terms import Terms
+from tbill_defi.instruments.tips import Tips
 
 __all__ = [
+    "ANY_SECURITY",
     "SECURITY",
+    "AnySecurity",
     "Bill",
     "Bond",
     "CashFlows",
@@ -16,6 +20,7 @@ __all__ = [
     "RepoFlows",
     "Security",
     "Terms",
+    "Tips",
     "read_security",
     "terms_hash",
 ]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import lru_cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from tbill_defi.conventions.schedules import add_months, quasi_coupon_dates
 from tbill_defi.core.errors import ConventionError
-from tbill_defi.core.hashing import json_hash
 from tbill_defi.instruments.flows import CashFlows, coupon_flows, discount_flow
-from tbill_defi.instruments.terms import AnnualRate, Cusip, Terms, one_line, require_order
+from tbill_defi.instruments.terms import AnnualRate, Cusip, Terms, require_order
 
 LONGEST_YEARS = 50
 """Stated limit of a maturity; the Treasury issues up to 30 years."""
@@ -52,7 +50,7 @@ class Bill(Terms):
         return discount_flow(self.issue_date, self.maturity_date)
 
 
-class _Coupon(Terms):
+class CouponTerms(Terms):
     """A fixed semiannual coupon with principal at maturity."""
 
     cusip: Cusip
@@ -93,7 +91,7 @@ class _Coupon(Terms):
         )
 
 
-class Note(_Coupon):
+class Note(CouponTerms):
     """A Treasury note: fixed semiannual coupons, 2 to 10 years at issue.
 
     Attributes
@@ -115,46 +113,14 @@ class Note(_Coupon):
     kind: Literal["note"] = "note"
 
 
-class Bond(_Coupon):
+class Bond(CouponTerms):
     """A Treasury bond: fixed semiannual coupons, more than 10 years at issue. Attributes as of `Note`."""
 
     kind: Literal["bond"] = "bond"
 
 
 Security = Annotated[Bill | Note | Bond, Field(discriminator="kind")]
-"""Any of the terms models, told apart by `kind`."""
+"""Securities whose nominal flows the terms alone fix: what books, portfolios and ledgers hold."""
 
 SECURITY: TypeAdapter[Bill | Note | Bond] = TypeAdapter(Security)
-"""Reads and writes a `Security`; its `json_schema()` is the file format."""
-
-KINDS: dict[str, type[Bill | Note | Bond]] = {"bill": Bill, "note": Note, "bond": Bond}
-
-
-def read_security(data: str | bytes | dict[str, Any]) -> Bill | Note | Bond:
-    """A security from its JSON text or mapping.
-
-    Raises
-    ------
-    ConventionError
-        One line that names field, value and what would be right.
-    """
-    try:
-        return SECURITY.validate_python(data) if isinstance(data, dict) else SECURITY.validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"].startswith("union_tag"):
-            given = data.get("kind") if isinstance(data, dict) else first.get("input", {})
-            given = given.get("kind") if isinstance(given, dict) else given
-            raise ConventionError(f"kind: {given!r} is not one of {', '.join(KINDS)}") from None
-        kind = str(first["loc"][0]) if first["loc"] else "security"
-        fields = KINDS[kind].model_fields if kind in KINDS else ()
-        raise ConventionError(one_line(kind, fields, error)) from None
-
-
-@lru_cache(maxsize=16_384)
-def terms_hash(security: Bill | Note | Bond) -> bytes:
-    """Keccak-256 of the RFC 8785 canonical JSON of the terms, absent fields left out; 32 bytes.
-
-    It goes into the security token, so a token can be tied to the very terms that were priced.
-    """
-    return json_hash(security.model_dump(mode="json", exclude_none=True))
+"""Reads and writes a `Security`, told apart by `kind`."""

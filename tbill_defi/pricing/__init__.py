@@ -40,6 +40,7 @@ from tbill_defi.pricing.risk import (
     measures_from_yield,
     modified_duration,
 )
+from tbill_defi.pricing.tips import adjusted_price, index_ratio, nominal_coupon, nominal_principal
 
 __all__ = [
     "Curve",
@@ -49,6 +50,7 @@ __all__ = [
     "OptionKind",
     "OptionValue",
     "accrued_interest",
+    "adjusted_price",
     "auction_price",
     "black_option",
     "carried_back_price",
@@ -64,12 +66,15 @@ __all__ = [
     "implied_repo_rate",
     "implied_sigma",
     "implied_volatility",
+    "index_ratio",
     "investment_rate_from_price",
     "key_rate_durations",
     "macaulay_duration",
     "measures_from_clean_price",
     "measures_from_yield",
     "modified_duration",
+    "nominal_coupon",
+    "nominal_principal",
     "official_accrued",
     "price_from_discount_rate",
     "price_from_investment_rate",

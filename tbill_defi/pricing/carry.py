@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from tbill_defi.core.errors import SettlementOutOfRange
-from tbill_defi.pricing.valuation import AnySecurity, checked_price, checked_rate, checked_settlement
+from tbill_defi.instruments.reading import AnySecurity
+from tbill_defi.pricing.valuation import checked_price, checked_rate, checked_settlement
 
 REPO_YEAR = 360.0
 """Repo interest is simple, Act/360."""

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from tbill_defi.conventions.schedules import add_months
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.pricing.bootstrap import Interpolation, node_date, tenor_months
 from tbill_defi.pricing.prices import clean_price_from_yield, yield_from_clean_price, yield_from_dirty_price
-from tbill_defi.pricing.valuation import AnySecurity, checked_price, checked_rate, checked_settlement
+from tbill_defi.pricing.valuation import checked_price, checked_rate, checked_settlement
 
 if TYPE_CHECKING:
     from tbill_defi.pricing.par_curve import ParCurve

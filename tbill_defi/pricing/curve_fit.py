@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.pricing.book.book import Analytics, Book
 from tbill_defi.pricing.curve import DAYS_PER_YEAR
 from tbill_defi.pricing.least_squares import minimum
 from tbill_defi.pricing.svensson import SvenssonCurve, loadings
-from tbill_defi.pricing.valuation import AnySecurity
 
 TAUS = (0.5, 1.5, 4.0, 10.0)
 """Years; a fit starts at the closest pairs of these."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.pricing.curve import Curve
 from tbill_defi.pricing.option_forward import (
     FLAT,
@@ -22,7 +23,7 @@ from tbill_defi.pricing.option_forward import (
     forward_of,
     implied,
 )
-from tbill_defi.pricing.valuation import AnySecurity, checked_rate
+from tbill_defi.pricing.valuation import checked_rate
 
 Floats = NDArray[np.float64]
 _HIGHEST_SIGMA = 0.5

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 from tbill_defi.conventions.schedules import is_month_end
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.instruments.securities import Bill
-from tbill_defi.pricing.valuation import AnySecurity
 
 
 def quantlib_bond(security: AnySecurity) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.pricing.par_curve import ParCurve
-from tbill_defi.pricing.valuation import AnySecurity
 
 BUMP = 1e-4
 """A par yield is moved by one basis point up and down, the others stay."""

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from tbill_defi.conventions.schedules import days_in_year_from
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.instruments.flows import CashFlows, accrued_fraction, day_numbers
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.pricing.curve_history import CurveHistory
 from tbill_defi.pricing.history_bootstrap import Ints
-from tbill_defi.pricing.valuation import AnySecurity
 
 Bools = NDArray[np.bool_]
 EPOCH = date(1970, 1, 1)
@@ -65,7 +65,7 @@ class FlowTable:
     accrual_start, issue, maturity
         [n_securities] int64.
     kind
-        [n_securities] text: "bill", "note" or "bond".
+        [n_securities] text: the kind.
     """
 
     securities: tuple[AnySecurity, ...]
@@ -97,7 +97,7 @@ class FlowTable:
             accrual_start=day_numbers([f.accrual_start for f in flows]),
             issue=day_numbers([f.first_settlement for f in flows]),
             maturity=day_numbers([f.maturity for f in flows]),
-            kind=np.array([security.kind for security in securities], dtype="U4"),
+            kind=np.array([security.kind for security in securities], dtype="U5"),
         )
 
     @cached_property

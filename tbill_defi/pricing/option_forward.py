@@ -14,8 +14,9 @@ from datetime import date
 from enum import Enum
 
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.pricing.carry import REPO_YEAR, forward_price_from_repo
-from tbill_defi.pricing.valuation import AnySecurity, checked_price, checked_rate, checked_settlement
+from tbill_defi.pricing.valuation import checked_price, checked_rate, checked_settlement
 
 YEAR = 365.0
 FLAT = 1e-12

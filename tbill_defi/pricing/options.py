@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbill_defi.core.errors import ConventionError
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.pricing.option_forward import (
     FLAT,
     YEAR,
@@ -19,7 +20,7 @@ from tbill_defi.pricing.option_forward import (
     forward_of,
     implied,
 )
-from tbill_defi.pricing.valuation import AnySecurity, checked_rate
+from tbill_defi.pricing.valuation import checked_rate
 
 Floats = NDArray[np.float64]
 _HIGHEST_VOLATILITY = 4.0

@@ -8,8 +8,8 @@ from fractions import Fraction
 
 from tbill_defi.conventions.yields import YieldConvention
 from tbill_defi.core.money import decimal_price
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.pricing.valuation import (
-    AnySecurity,
     checked_price,
     checked_rate,
     checked_settlement,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 from tbill_defi.conventions.quotes import format_discount_rate, format_quote, parse_discount_rate, parse_quote
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.instruments.securities import Bill
 from tbill_defi.pricing.bills import discount_rate_from_price, price_from_discount_rate
-from tbill_defi.pricing.valuation import AnySecurity
 
 
 def price_from_quote(security: AnySecurity, quote: str, *, settlement: date) -> float:

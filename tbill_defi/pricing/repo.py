@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.instruments.repo import REPO_YEAR_DAYS, MarginRule, checked_margin, exact_e9
 from tbill_defi.pricing.carry import coupons_between, forward_price_from_repo
 from tbill_defi.pricing.prices import accrued_interest
-from tbill_defi.pricing.valuation import AnySecurity, checked_price, checked_rate
+from tbill_defi.pricing.valuation import checked_price, checked_rate
 
 _HIGHEST_RATE = 1.0
 _STEPS = 200

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from tbill_defi.conventions.yields import YieldConvention
-from tbill_defi.pricing.valuation import AnySecurity, Valuation, checked_price, checked_rate, valuation
+from tbill_defi.instruments.reading import AnySecurity
+from tbill_defi.pricing.valuation import Valuation, checked_price, checked_rate, valuation
 
 BASIS_POINT = 1e-4
 

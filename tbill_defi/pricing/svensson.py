@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.pricing.curve import DAYS_PER_YEAR, Curve
-from tbill_defi.pricing.valuation import AnySecurity
 
 NAMES = {1: ("beta0", "beta1", "beta2", "tau"), 2: ("beta0", "beta1", "beta2", "beta3", "tau1", "tau2")}
 LARGEST_RATE = 1.0

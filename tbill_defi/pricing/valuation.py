@@ -15,9 +15,8 @@ from tbill_defi.conventions.schedules import MONTHS_PER_PERIOD, add_months, days
 from tbill_defi.conventions.yields import BillTimes, CouponTimes, Factors, Floats, Times, YieldConvention
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
 from tbill_defi.instruments.flows import CashFlows
-from tbill_defi.instruments.securities import Bill, Bond, Note
-
-AnySecurity = Bill | Note | Bond
+from tbill_defi.instruments.reading import AnySecurity
+from tbill_defi.instruments.securities import Bill
 
 LARGEST_YIELD = 1.0
 """A yield beyond 100% is taken for a percent."""

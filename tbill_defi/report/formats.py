@@ -5,10 +5,10 @@ from __future__ import annotations
 from tbill_defi.conventions import format_quote
 from tbill_defi.core.clock import moment as moment
 from tbill_defi.core.money import UNITS_PER_DOLLAR, format_units
-from tbill_defi.instruments import Security
+from tbill_defi.instruments import AnySecurity
 
 
-def price(security: Security, clean: float) -> str:
+def price(security: AnySecurity, clean: float) -> str:
     """Clean price: bills in decimals, notes and bonds in 32nds and eighths of a 32nd."""
     return f"{clean:.6f}" if security.kind == "bill" else format_quote(clean)
 
@@ -51,7 +51,7 @@ def shadow_price(bp_per_unit: float, unit: str) -> str:
     return f"{bp_per_unit / step:.2f} bp per {name}"
 
 
-def coupon(security: Security) -> str:
+def coupon(security: AnySecurity) -> str:
     """Coupon in percent, empty for a bill."""
     return "" if security.kind == "bill" else f"{security.coupon * 100:.3f}"
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from tbill_defi.conventions.calendars import SETTLEMENT
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError
-from tbill_defi.instruments import Security
+from tbill_defi.instruments import AnySecurity
 from tbill_defi.pricing.book.columns import EPOCH, Columns, Ints, cycle_days
 from tbill_defi.pricing.book.curve_values import DiscountCurve, OnCurve, checked_nodes
 from tbill_defi.pricing.book.cycles import Cycles, Placed
@@ -108,7 +108,7 @@ class Book:
     Agrees with the verbs on single securities, and with QuantLib, within 1e-11 per 100 face.
     """
 
-    def __init__(self, securities: Sequence[Security]) -> None:
+    def __init__(self, securities: Sequence[AnySecurity]) -> None:
         self.columns = Columns.of(securities)
         rows = np.flatnonzero(~self.columns.single)
         c = self.columns

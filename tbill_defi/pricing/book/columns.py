@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import DataError
-from tbill_defi.instruments import Security
+from tbill_defi.instruments import AnySecurity
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -29,9 +29,9 @@ UNKNOWN = -(1 << 40)
 
 _COMMON = ("cusip", "maturity_date", "issue_date")
 _COUPON = (*_COMMON, "dated_date", "first_coupon_date", "coupon")
-FIELDS: dict[str, tuple[str, ...]] = {"bill": _COMMON, "note": _COUPON, "bond": _COUPON}
+FIELDS: dict[str, tuple[str, ...]] = {"bill": _COMMON, "note": _COUPON, "bond": _COUPON, "tips": _COUPON}
 """Kind -> the fields that a book reads."""
-MONTHS_PER_PERIOD = {"note": 6, "bond": 6}
+MONTHS_PER_PERIOD = {"note": 6, "bond": 6, "tips": 6}
 """Kind -> months between coupons; a kind without an entry has a single flow and no cycle."""
 
 
@@ -81,7 +81,7 @@ class Columns:
         [n] interest of the first period, per 100 face.
     """
 
-    securities: tuple[Security, ...]
+    securities: tuple[AnySecurity, ...]
     cusips: tuple[str, ...]
     kind: NDArray[np.str_]
     single: Bools
@@ -96,7 +96,7 @@ class Columns:
     first_coupon: Floats
 
     @classmethod
-    def of(cls, securities: Sequence[Security]) -> Columns:
+    def of(cls, securities: Sequence[AnySecurity]) -> Columns:
         """The columns of these securities, in their order.
 
         Raises
@@ -171,7 +171,7 @@ def _first_months(given: Ints, dated: Ints, months: Ints, rule: Ints, maturity_m
     return np.where(months == 0, maturity_month, np.where(given == UNKNOWN, month, chosen))
 
 
-def _read(securities: Sequence[Security]) -> dict[str, Any]:
+def _read(securities: Sequence[AnySecurity]) -> dict[str, Any]:
     """Field -> values in the order of the securities; day numbers, `UNKNOWN` where a date is absent."""
     count = len(securities)
     if not count:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.core.hashing import keccak256
-from tbill_defi.instruments import SECURITY, Bill, Bond, Note, read_security, terms_hash
+from tbill_defi.instruments import ANY_SECURITY, AnySecurity, Bill, Bond, Note, Tips, read_security, terms_hash
 
 NOTE: dict[str, Any] = {
     "cusip": "91282CQX2",
@@ -73,8 +73,8 @@ def test_a_missing_field_is_named() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"kind": "tips"}', "kind: 'tips' is not one of bill, note, bond"),
-        ("{}", "kind: None is not one of bill, note, bond"),
+        ('{"kind": "perpetual"}', "kind: 'perpetual' is not one of bill, note, bond, tips"),
+        ("{}", "kind: None is not one of bill, note, bond, tips"),
         ("[]", "security"),
         ("nonsense", "Invalid JSON"),
     ],
@@ -92,12 +92,15 @@ def test_a_bill_runs_at_most_a_year() -> None:
         Bill(cusip="912797SC2", issue_date=date(2026, 3, 26), maturity_date=date(2026, 3, 26))
 
 
-@pytest.mark.parametrize("security", [Note(**NOTE), Bond(**NOTE), Bill(**BILL)], ids=lambda s: s.kind)
-def test_json_round_trip_and_schema(security: Bill | Note | Bond) -> None:
+TERMS = [Note(**NOTE), Bond(**NOTE), Bill(**BILL), Tips(**NOTE, dated_reference_cpi=331.10053)]
+
+
+@pytest.mark.parametrize("security", TERMS, ids=lambda s: s.kind)
+def test_json_round_trip_and_schema(security: AnySecurity) -> None:
     text = security.model_dump_json()
     assert read_security(text) == security
     assert type(security).model_validate_json(text) == security
-    schema = SECURITY.json_schema()
+    schema = ANY_SECURITY.json_schema()
     jsonschema.validate(json.loads(text), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**json.loads(text), "price": 99.0}, schema)
