@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, group, hint, parse_date, print_json, view_at
+from tbill_defi.cli.market_sync import sync
 from tbill_defi.core.errors import UsageError
 
 if TYPE_CHECKING:
     from tbill_defi.market.sightings import Revision
+    from tbill_defi.market.sync.freshness import Freshness
     from tbill_defi.portfolio.view import View
 
 KINDS_HELP = "par_yields, auctions, fedinvest, sofr or reference_cpi."
@@ -25,6 +27,7 @@ def register(app: typer.Typer) -> None:
     commands = group("Market data: import published files, show a date.")
     commands.command("sample")(sample)
     commands.command("import")(import_files)
+    commands.command("sync")(sync)
     commands.command("show")(show)
     commands.command("log")(log)
     app.add_typer(commands, name="market")
@@ -101,16 +104,18 @@ def show(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Show what is known on a date: curve, repo, prices and sources.
+    """Show what is known on a date: curve, repo, prices, sources, freshness.
 
-    Names what of its figures was revised since.
+    Names what of its figures was revised since, how old the latest of each kind of record is, and when their publishers
+    were last asked.
     """
     view = view_at(home, chosen_date(home, day))
+    fresh = freshness_on(home, view.date)
     revised = revised_on(home, view.date)
     kinds = Counter(security.kind for security in view.securities)
     sources = Counter(view.sources)
     if json_:
-        print_json(_figures(view, revised))
+        print_json(_figures(view, revised, fresh))
         return
     from tbill_defi.core.clock import age_days
     from tbill_defi.report import formats, market_tables, tables
@@ -135,10 +140,11 @@ def show(
         out.print(f"prices: {count} {source}, of {', '.join(map(str, dates))}")
     for kind, cusips in view.excluded.items():
         out.print(f"excluded, no pricer yet: {len(cusips)} {kind}")
+    out.print(market_tables.freshness(fresh))
     out.print(f"market hash 0x{view.market_hash.hex()}")
 
 
-def _figures(view: View, revised: list[Revision]) -> dict[str, Any]:
+def _figures(view: View, revised: list[Revision], fresh: list[Freshness]) -> dict[str, Any]:
     """What `show` prints as JSON."""
     return {
         "date": view.date.isoformat(),
@@ -151,6 +157,10 @@ def _figures(view: View, revised: list[Revision]) -> dict[str, Any]:
         "sources": dict(Counter(view.sources)),
         "excluded": {kind: list(cusips) for kind, cusips in view.excluded.items()},
         "revisions": [asdict(revision) for revision in revised],
+        "freshness": [
+            {**asdict(row), "first": row.first.isoformat(), "last": row.last.isoformat(), "feeds": list(row.feeds)}
+            for row in fresh
+        ],
         "securities": [
             {
                 "cusip": s.cusip,
@@ -166,6 +176,17 @@ def _figures(view: View, revised: list[Revision]) -> dict[str, Any]:
             for i, s in enumerate(view.securities)
         ],
     }
+
+
+def freshness_on(home: Path | None, day: date) -> list[Freshness]:
+    """How fresh each kind of record is on a date."""
+    from tbill_defi.core.home import home_path
+    from tbill_defi.market.store import MarketStore
+    from tbill_defi.market.sync.freshness import freshness
+    from tbill_defi.market.sync.state import SyncFolder
+
+    store = MarketStore(home_path(home))
+    return freshness(store.load(), day, SyncFolder(store.folder).load())
 
 
 def revised_on(home: Path | None, day: date) -> list[Revision]:

@@ -24,6 +24,7 @@ from tbill_defi.market.table import (
     PERCENT,
     PRICE,
     Bounds,
+    NoRows,
     Row,
     read_text,
     refuse_duplicates,
@@ -196,7 +197,7 @@ def parse_auctions(text: str, file: str) -> pl.DataFrame:
     table = table_of(text, file)
     rows = [row for row in _rows(table) if not _is_announcement(row)]
     if not rows:
-        raise DataError(f"{file}: announces auctions and has the result of none")
+        raise NoRows(f"{file}: announces auctions and has the result of none")
     readers = {column: _reader(column) for column in COLUMNS if column in rows[0].header}
     records = [_record(row, readers) for row in rows]
     refuse_duplicates(rows, [(r["cusip"], r["auctionDate"]) for r in records], "cusip", "CUSIP and auction date")

@@ -15,7 +15,7 @@ import polars as pl
 
 from tbill_defi.core.errors import DataError
 from tbill_defi.market.records import Table, table_of
-from tbill_defi.market.table import PERCENT, Row, column_of, read_text, refuse_duplicates, show
+from tbill_defi.market.table import PERCENT, NoRows, Row, column_of, read_text, refuse_duplicates, show
 
 TENORS = (
     "1 Mo",
@@ -108,7 +108,7 @@ def parse_par_yields(text: str, file: str) -> pl.DataFrame:
     if is_fred(table.header):
         frame = frame.filter(pl.any_horizontal(pl.col(TENORS).is_not_null()))
         if frame.is_empty():
-            raise DataError(f"{file}: has no value in any row")
+            raise NoRows(f"{file}: has no value in any row")
     return frame
 
 

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from tbill_defi.core.errors import DataError
 from tbill_defi.core.json_text import parse_json
-from tbill_defi.market.table import FEED, MAX_ROWS, Row, cells_of, header_of, show
+from tbill_defi.market.table import FEED, MAX_ROWS, NoRows, Row, cells_of, header_of, show
 
 ENVELOPES = ("data", "refRates", "securityList")
 """Where the records are in a JSON object, by the services' own names."""
@@ -82,7 +82,7 @@ def table_of(text: str, file: str) -> Table:
         return Table(file, "line", header_of(text, file), text)
     unit, records = ("entry", _entries(text, file)) if text.lstrip()[0] == "<" else ("record", _records(text, file))
     if not records:
-        raise DataError(f"{file}: has no {unit}; the query it answers found nothing")
+        raise NoRows(f"{file}: has no {unit}; the query it answers found nothing")
     if len(records) > MAX_ROWS:
         raise DataError(f"{file}: {len(records):,} {unit}s are over the limit of {MAX_ROWS:,} rows for one file")
     header = tuple(dict.fromkeys(name for record in records for name in record))

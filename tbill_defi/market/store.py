@@ -18,7 +18,7 @@ from tbill_defi.core.errors import DataError, UsageError
 from tbill_defi.market.auctions import is_auctions, parse_auctions
 from tbill_defi.market.data import KINDS, Kind, MarketData
 from tbill_defi.market.fedinvest import COLUMNS, parse_fedinvest
-from tbill_defi.market.merging import Precedence, merge
+from tbill_defi.market.merging import Merged, Precedence, merge
 from tbill_defi.market.par_yields import XML_DATE, is_fred, parse_par_yields, tenor_name
 from tbill_defi.market.records import is_csv, table_of
 from tbill_defi.market.reference_cpi import is_reference_cpi, parse_reference_cpi
@@ -227,6 +227,7 @@ class MarketStore:
         *,
         seen_at: int | None = None,
         precedence: Precedence = Precedence.FILE,
+        check: Callable[[Merged], None] | None = None,
     ) -> ImportReport:
         """Merge the rows of a reader's frame into the store: all of them, or none.
 
@@ -238,6 +239,8 @@ class MarketStore:
             Unix seconds at which they were read; None: nobody says.
         precedence
             Whose value stands where one differs.
+        check
+            Sees what would change before anything does, and may raise.
 
         Raises
         ------
@@ -247,6 +250,8 @@ class MarketStore:
         entry = KINDS[kind]
         with self._one_writer():
             merged = merge(entry, self.frame(kind), frame, precedence)
+            if check is not None:
+                check(merged)
             if merged.anything:
                 seen = self.sightings().with_(kind, merged.new, merged.changes, seen_at=seen_at, source=source)
                 self._replace(self._sightings, seen.frame)

@@ -20,6 +20,12 @@ from tbill_defi.core.errors import ConventionError, DataError
 from tbill_defi.core.identifiers import cusip as checked_cusip
 
 V = TypeVar("V")
+
+
+class NoRows(DataError):
+    """A file or an answer is what it should be, and has nothing in it."""
+
+
 MAX_BYTES = 64 * 2**20
 """Stated limit of one file: 64 MiB."""
 MAX_ROWS = 500_000
@@ -290,7 +296,7 @@ def cells_of(text: str, file: str, header: Sequence[str], *, first_line: int) ->
     """
     lines = lines_of(text)
     if len(lines) < first_line:
-        raise DataError(f"{file}: has no rows after line {len(lines)}")
+        raise NoRows(f"{file}: has no rows after line {len(lines)}")
     if len(lines) - first_line + 1 > MAX_ROWS:
         raise DataError(f"{file}: {len(lines):,} lines are over the limit of {MAX_ROWS:,} rows for one file")
     columns, delimiter = tuple(header), delimiter_of(text)

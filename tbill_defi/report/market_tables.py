@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from tbill_defi.core.clock import moment
 from tbill_defi.market.sightings import Revision
+from tbill_defi.market.sync import FeedReport
+from tbill_defi.market.sync.freshness import Freshness
 from tbill_defi.report.layout import Column, Sheet, text
 
 
@@ -38,4 +40,45 @@ def revisions(found: Sequence[Revision]) -> Sheet:
             when(row.revised_at),
             text(row.source),
         )
+    return sheet
+
+
+def synced(reports: Sequence[FeedReport]) -> Sheet:
+    """What a sync did with each feed."""
+    sheet = Sheet(
+        "Feeds",
+        Column("feed", left=True),
+        Column("of", left=True, rank=1),
+        "answers",
+        "unchanged",
+        Column("final", rank=2),
+        "rows",
+        "new",
+        "changed",
+        "differ",
+        Column("state", left=True),
+    )
+    for row in reports:
+        counts = (row.answers, row.unchanged, row.final, row.rows, row.new, row.changed, row.differing)
+        state = f"failed: {len(row.faults)}" if row.faults else "up to date"
+        sheet.add(row.feed, row.title, *(f"{count:,}" for count in counts), state)
+    return sheet
+
+
+def freshness(found: Sequence[Freshness]) -> Sheet:
+    """How old the latest record of each kind is, and when publishers were last asked."""
+    sheet = Sheet(
+        "Freshness",
+        Column("kind", left=True),
+        "rows",
+        Column("first", left=True, rank=1),
+        Column("last", left=True),
+        "age",
+        Column("last asked", left=True),
+        Column("of", left=True, rank=1),
+    )
+    for row in found:
+        asked = "never" if row.checked_at is None else moment(row.checked_at)
+        days = (str(row.first), str(row.last), f"{row.age_days:,} d")
+        sheet.add(row.kind, f"{row.rows:,}", *days, asked, ", ".join(row.feeds) or "-")
     return sheet
