@@ -104,7 +104,7 @@ def show(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Show what is known on a date: curve, repo, prices, sources, freshness.
+    """Show what is known on a date: curve, repo, prices, sources.
 
     Names what of its figures was revised since, how old the latest of each kind of record is, and when their publishers
     were last asked.

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tbill_defi.conventions.calendars import TRADING
+from tbill_defi.conventions.schedules import add_months
 from tbill_defi.market.auctions import FISCAL_NAMES
 from tbill_defi.market.par_yields import FRED_SERIES, TENORS
 
@@ -62,8 +63,8 @@ def _auction(cusip, kind, term, day, maturity):
     }
     if kind == "Bill":
         return record | {"high_discnt_rate": "3.600", "high_investment_rate": "3.717", "high_price": "98.130000"}
-    coupon = {"int_rate": "3.875", "high_yield": "3.880", "dated_date": issue.isoformat(), "high_price": "99.990000"}
-    return record | coupon | {"first_int_payment_date": (issue + timedelta(days=181)).isoformat()}
+    coupon = {"int_rate": "3.875", "high_yield": "3.880", "dated_date": day.isoformat(), "high_price": "99.990000"}
+    return record | coupon | {"first_int_payment_date": add_months(day, 6).isoformat()}
 
 
 class Publisher:
