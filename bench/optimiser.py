@@ -9,6 +9,7 @@ from scipy.optimize import linprog
 import tbill_defi as td
 from bench.rows import Row, best_of, emit
 from tbill_defi.portfolio import optimiser
+from tbill_defi.portfolio.programme import run
 
 
 def main() -> None:
@@ -18,14 +19,14 @@ def main() -> None:
     strategy = td.find("duration-target")(max_weight=0.12)
     target = strategy.decide(view, book)
     limits = [limit for constraint in target.constraints for limit in constraint.limits(view)]
-    programme = optimiser._build(target, limits, view, book)
+    programme = optimiser._build(target, limits, view, book, None).programme
     rows, low, high = programme.rows, programme.row_lower, programme.row_upper
     upper, lower = np.isfinite(high), np.isfinite(low)
     matrix, right = np.vstack([rows[upper], -rows[lower]]), np.concatenate([high[upper], -low[lower]])
     bounds = [(0, bound) for bound in programme.upper]
 
     def ours() -> float:
-        found = optimiser._run(programme, integer=False)
+        found = run(programme, integer=False)
         return float(programme.costs @ found[0]) if found else np.nan
 
     def theirs() -> float:

@@ -12,11 +12,12 @@ from datetime import date
 from typing import Any
 
 from tbill_defi.chain.keys import SigningKey
+from tbill_defi.chain.types import Call
 from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.core.errors import UsageError
 from tbill_defi.core.hashing import keccak256
-from tbill_defi.core.identifiers import bytes32
-from tbill_defi.ledger.abi import encode_call
+from tbill_defi.core.identifiers import bytes32, text32
+from tbill_defi.ledger.abi import decode_result, decode_revert, encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 
@@ -221,6 +222,21 @@ class Oracle:
     def cusips(self) -> list[str]:
         """Securities on this ledger, sorted: what is published when nothing else is asked."""
         return self._ledger.books().securities()
+
+    def marks(self) -> dict[str, tuple[int, int]]:
+        """CUSIP -> (dirty price per 100 face in 10^-6, duration in 10^-6 years) of every fresh price, by CUSIP."""
+        rounds = self._ledger.chain.events(names=("RoundPublished",), addresses=(self.address,))
+        names = sorted({quote["cusip"] for event in rounds for quote in event.arguments["quotes"]})
+        asked = [bytes.fromhex(name[2:]) for name in names]
+        calls = [Call(bytes(20), self.address, encode_call("PriceOracle", "measures", [cusip])) for cusip in asked]
+        found: dict[str, tuple[int, int]] = {}
+        for cusip, receipt in zip(asked, self._ledger.simulate((), then=calls), strict=True):
+            if receipt.status:
+                ((measure,),) = decode_result("PriceOracle", "measures", receipt.return_data)
+                found[text32(cusip)] = measure["dirtyE6"], measure["durationE6"]
+            elif decode_revert(receipt.revert)[0] != "StalePrice":
+                self._ledger.require_success([receipt])
+        return found
 
     def _call(self, function: str, *arguments: object) -> Any:
         return self._ledger.call("PriceOracle", self.address, function, *arguments)

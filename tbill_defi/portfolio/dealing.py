@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from tbill_defi.portfolio.mandate import MandateLimits, mandate_limits
 
 if TYPE_CHECKING:
     from tbill_defi.ledger.ledger import Ledger
@@ -16,6 +18,7 @@ TRADE, VOLUME, HOLDING, COUNTERPARTY = (
     "counterparty's holding cap",
 )
 """Names of the limits in a plan's reports."""
+_AMOUNTS = ("trade", "volume", "holding", "counterparty_holding")
 
 
 @dataclass(frozen=True)
@@ -32,23 +35,28 @@ class DealingLimits:
         What the party may receive more than it has given, at any moment while the legs move in their order.
     counterparty_holding
         Of all orders together: the counterparty may first have to register what it delivers.
+    mandate
+        What a managed account's guard will hold the plan to; None for a party that deals for itself.
     """
 
     trade: int | None = None
     volume: int | None = None
     holding: int | None = None
     counterparty_holding: int | None = None
+    mandate: MandateLimits | None = None
 
-    def content(self) -> dict[str, str | None]:
+    def content(self) -> dict[str, Any]:
         """What of the limits the plan's context hash covers: amounts as decimal text."""
-        return {name: None if units is None else str(units) for name, units in asdict(self).items()}
+        amounts = {name: None if (u := getattr(self, name)) is None else str(u) for name in _AMOUNTS}
+        return {**amounts, "mandate": self.mandate.content() if self.mandate else None}
 
     @classmethod
     def from_content(cls, raw: Mapping[str, Any] | None) -> DealingLimits | None:
         """The limits of a plan's context."""
         if raw is None:
             return None
-        return cls(**{name: None if units is None else int(units) for name, units in raw.items()})
+        amounts = {name: None if raw[name] is None else int(raw[name]) for name in _AMOUNTS}
+        return cls(**amounts, mandate=MandateLimits.from_content(raw["mandate"]))
 
 
 def dealing_limits(ledger: Ledger, party: str, counterparty: str) -> DealingLimits:
@@ -66,4 +74,5 @@ def dealing_limits(ledger: Ledger, party: str, counterparty: str) -> DealingLimi
         volume=min(volumes, default=None),
         holding=found[party].holding_left,
         counterparty_holding=found[counterparty].holding_left,
+        mandate=mandate_limits(ledger, party),
     )

@@ -12,7 +12,7 @@ class LimitReport:
     Attributes
     ----------
     unit
-        Of value and bounds: "years", "weight" or "$m" (million dollars of face).
+        Of value and bounds: "years", "weight", "$m" (million dollars of face) or "bp".
     slack
         Distance to the nearer bound, in the limit's unit; 0 when it binds.
     shadow_price_bp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -116,7 +117,7 @@ def make_order(view: View, index: int, face_units: int, reason: str) -> Order:
     )
 
 
-def require_cash(orders: list[Order], cash_units: int) -> int:
+def require_cash(orders: Sequence[Order], cash_units: int) -> int:
     """Cash after the orders, base units.
 
     Raises

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from tbill_defi.core.errors import PlanError
+import numpy as np
+import numpy.typing as npt
+
+from tbill_defi.core.errors import Infeasible, PlanError
 from tbill_defi.ledger.settlement import MAX_LEGS
+from tbill_defi.portfolio import mandate_rows
 from tbill_defi.portfolio.dealing import DealingLimits
 from tbill_defi.portfolio.dealing_rows import reports
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.limit_report import LimitReport
 from tbill_defi.portfolio.lots import lots_from_weights
+from tbill_defi.portfolio.mandate import MAX_POSITIONS, NAMES, MandateLimits, judge
 from tbill_defi.portfolio.metrics import measure
 from tbill_defi.portfolio.orders import Order, make_order, require_cash
 from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
-from tbill_defi.portfolio.target import Target, Weights
+from tbill_defi.portfolio.target import Lots, Target, Weights
 from tbill_defi.portfolio.view import View
+
+Ints = npt.NDArray[np.int64]
+
+NEGLIGIBLE = 1e-9
+"""A shadow price that is noise."""
 
 
 def build_plan(
@@ -49,20 +60,12 @@ def build_plan(
         raise PlanError(f"holdings: {holdings.party} has neither securities nor cash; there is nothing to invest")
     for cusip in holdings.positions:
         view.index(cusip)
-    limits: tuple[LimitReport, ...] = ()
-    lot = target.lots.units
-    if isinstance(target, Weights):
-        lots, reasons = lots_from_weights(target, view, holdings, dealing), target.reasons
-        limits = tuple(reports(dealing, view, lots, lot))
-    else:
-        from tbill_defi.portfolio.optimiser import solve
-
-        solution = solve(target, view, holdings, dealing)
-        lots, limits, reasons = solution.lots, solution.limits, {}
-    orders = [
-        make_order(view, i, int(lots[i]) * lot, reasons.get(view.cusips[i]) or _reason(int(lots[i]), view, i))
-        for i in np.flatnonzero(lots).tolist()
-    ]
+    if dealing is not None and dealing.mandate is not None:
+        dealing.mandate.require_marks(holdings.party, tuple(holdings.positions))
+    draft = _draft(target, view, holdings, dealing)
+    orders, limits = draft.orders, draft.limits
+    if dealing is not None and dealing.mandate is not None:
+        limits += _within(dealing.mandate, draft, holdings, target.lots)
     cash_after = require_cash(orders, holdings.cash_units)
     _require_one_instruction(orders)
     positions = {cusip: face for cusip, face in _after(holdings, orders).items() if face}
@@ -78,13 +81,80 @@ def build_plan(
         repo_source=view.repo_source,
         repo_date=view.repo_date,
         holdings=holdings,
-        orders=tuple(orders),
+        orders=orders,
         limits=limits,
         before=measure(view, holdings.positions, holdings.cash_units),
         after=measure(view, positions, cash_after),
-        lot_units=lot,
+        lot_units=target.lots.units,
         dealing=dealing,
     )
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Orders and what is reported of the limits they were made within; the mandate's shadow prices."""
+
+    orders: tuple[Order, ...]
+    limits: tuple[LimitReport, ...]
+    shadow_prices: dict[str, float]
+
+
+def _draft(target: Target, view: View, holdings: Holdings, dealing: DealingLimits | None) -> _Draft:
+    lot = target.lots.units
+    if isinstance(target, Weights):
+        lots, reasons = lots_from_weights(target, view, holdings, dealing), target.reasons
+        if dealing is not None and dealing.mandate is not None:
+            lots, reasons = _cut(lots, target, view, holdings, dealing)
+        return _Draft(_orders(view, lots, lot, reasons), tuple(reports(dealing, view, lots, lot)), {})
+    from tbill_defi.portfolio.optimiser import solve
+
+    found = solve(target, view, holdings, dealing)
+    return _Draft(_orders(view, found.lots, lot, {}), found.limits, found.shadow_prices)
+
+
+def _orders(view: View, lots: Ints, lot: int, reasons: Mapping[str, str]) -> tuple[Order, ...]:
+    return tuple(
+        make_order(view, i, int(lots[i]) * lot, reasons.get(view.cusips[i]) or _reason(int(lots[i]), view, i))
+        for i in np.flatnonzero(lots).tolist()
+    )
+
+
+def _cut(
+    wanted: Ints, target: Weights, view: View, holdings: Holdings, dealing: DealingLimits
+) -> tuple[Ints, Mapping[str, str]]:
+    """Lots of given weights brought within the mandate, and why each order is smaller than wanted."""
+    mandate = dealing.mandate
+    assert mandate is not None
+    traded = [view.cusips[i] for i in np.flatnonzero(wanted)]
+    mandate.require_marks(holdings.party, traded)
+    orders = _orders(view, wanted, target.lots.units, target.reasons)
+    if not orders or not judge(mandate, holdings, orders).breaches:
+        return wanted, target.reasons
+    from tbill_defi.portfolio.optimiser import cut_to_mandate
+
+    found = cut_to_mandate(wanted, target.lots, view, holdings, dealing)
+    binding = ", ".join(name for name in NAMES if found.shadow_prices.get(name, 0.0) > NEGLIGIBLE)
+    reasons = dict(target.reasons)
+    for i in np.flatnonzero(found.lots != wanted).tolist():
+        cusip, face = view.cusips[i], abs(int(wanted[i])) * target.lots.face
+        reason = reasons.get(cusip) or _reason(int(wanted[i]), view, i)
+        reasons[cusip] = f"{reason}; cut from ${face:,} by the {binding}"
+    return found.lots, reasons
+
+
+def _within(mandate: MandateLimits, draft: _Draft, holdings: Holdings, lots: Lots) -> tuple[LimitReport, ...]:
+    """The mandate's reports, if the guard will agree; a plan without orders moves nothing, so nobody asks it."""
+    verdict = judge(mandate, holdings, draft.orders)
+    if draft.orders and verdict.breaches:
+        raise Infeasible(
+            f"whole lots of ${lots.face:,} do not fit within the {', '.join(verdict.breaches)}; use smaller lots"
+        )
+    if draft.orders and verdict.positions > MAX_POSITIONS:
+        raise PlanError(
+            f"{verdict.positions} securities after the trade are more than the {MAX_POSITIONS} a managed account may "
+            "hold; give the strategy fewer"
+        )
+    return tuple(mandate_rows.reports(mandate, verdict, draft.shadow_prices))
 
 
 def _reason(lots: int, view: View, index: int) -> str:
@@ -92,7 +162,7 @@ def _reason(lots: int, view: View, index: int) -> str:
     return f"{side} {view.modified_duration[index]:.2f} y of duration at {view.yield_[index] * 100:.3f}%"
 
 
-def _after(holdings: Holdings, orders: list[Order]) -> dict[str, int]:
+def _after(holdings: Holdings, orders: Sequence[Order]) -> dict[str, int]:
     positions = dict(holdings.positions)
     for order in orders:
         signed = order.face_units if order.side == "buy" else -order.face_units
@@ -100,7 +170,7 @@ def _after(holdings: Holdings, orders: list[Order]) -> dict[str, int]:
     return positions
 
 
-def _require_one_instruction(orders: list[Order]) -> None:
+def _require_one_instruction(orders: Sequence[Order]) -> None:
     """A plan is one Instruction of at most 64 legs: its orders and one net cash leg."""
     most = MAX_LEGS - 1
     if len(orders) <= most:

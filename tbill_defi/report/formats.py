@@ -46,8 +46,8 @@ def face(units: int) -> str:
 
 
 def shadow_price(bp_per_unit: float, unit: str) -> str:
-    """What relaxing a limit earns: per tenth of a year, per percentage point, or per million dollars of face."""
-    step, name = {"years": (10.0, "0.1 y"), "$m": (1.0, "$1m")}.get(unit, (100.0, "1%"))
+    """What relaxing a limit earns: per tenth of a year, percentage point, million dollars of face, or basis point."""
+    step, name = {"years": (10.0, "0.1 y"), "$m": (1.0, "$1m"), "bp": (1.0, "bp")}.get(unit, (100.0, "1%"))
     return f"{bp_per_unit / step:.2f} bp per {name}"
 
 

@@ -115,7 +115,7 @@ def limits(plan: RebalancePlan, *, binding_only: bool = True) -> Sheet:
     )
     shown = [x for x in plan.limits if not binding_only or x.shadow_price_bp > SMALLEST_SHADOW_BP]
     for limit in sorted(shown, key=lambda x: -x.shadow_price_bp):
-        unit, suffix = {"years": (1.0, " y"), "$m": (1.0, " $m")}.get(limit.unit, (100.0, "%"))
+        unit, suffix = {"years": (1.0, " y"), "$m": (1.0, " $m"), "bp": (1.0, " bp")}.get(limit.unit, (100.0, "%"))
         bounds = [f"{b * unit:.2f}{suffix}" if abs(b) != float("inf") else "" for b in (limit.lower, limit.upper)]
         sheet.add(
             text(limit.name),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tbill_defi.core.errors import TbillError, UsageError
-from tbill_defi.portfolio.dealing import DealingLimits
+from tbill_defi.portfolio.dealing import DealingLimits, dealing_limits
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
 from tbill_defi.portfolio.planner import build_plan
 from tbill_defi.portfolio.target import Optimize, Target, Weights
 from tbill_defi.portfolio.view import View
+
+if TYPE_CHECKING:
+    from tbill_defi.ledger.ledger import Ledger
 
 DEALER = "dealer"
 
@@ -37,14 +40,17 @@ def plan(
     book: Holdings,
     *,
     counterparty: str = DEALER,
+    ledger: Ledger | None = None,
     dealing: DealingLimits | None = None,
 ) -> RebalancePlan:
     """The plan a strategy makes of a view and holdings.
 
     Parameters
     ----------
+    ledger
+        The plan stays within what it lets the party deal with the counterparty now, its mandate included.
     dealing
-        What a ledger lets the party deal (`portfolio.dealing.dealing_limits`); the plan stays within it.
+        The same, as it was read before (`portfolio.dealing.dealing_limits`).
 
     Raises
     ------
@@ -54,6 +60,8 @@ def plan(
         What `portfolio.planner.build_plan` raises.
     """
     target = decided(strategy, view, book)
+    if dealing is None and ledger is not None:
+        dealing = dealing_limits(ledger, book.party, counterparty)
     return build_plan(target, view, book, strategy=strategy.identity(), counterparty=counterparty, dealing=dealing)
 
 
