@@ -25,7 +25,6 @@ from tests.unit.portfolio.support import ring
 DOLLAR = 10**6
 ID = StrategyIdentity("test", bytes(32), {})
 RULES = {"duration": NAMES[0], "issue-cap": NAMES[1], "turnover": NAMES[2], "slippage": NAMES[3]}
-whole = st.integers
 
 
 @pytest.fixture(scope="module")
@@ -51,48 +50,49 @@ def ledger(view):
         yield made
 
 
-@st.composite
-def cases(draw):
-    """A book, a mandate around it that often binds, and a target."""
-    places = draw(st.lists(whole(0, 21), min_size=1, max_size=5, unique=True))
-    faces = {place: draw(whole(1, 900)) * 1_000 * DOLLAR + draw(whole(0, 999)) for place in places}
-    low = draw(whole(0, 3_000_000))
-    mandate = mandates.Mandate(
-        duration_min_e6=draw(st.sampled_from([0, low])),
-        duration_max_e6=low + draw(st.sampled_from([50_000, 700_000, 8_000_000])),
-        issue_cap_bp=draw(st.sampled_from([1_500, 3_333, 10_000])),
-        turnover_bp=draw(st.sampled_from([500, 3_001, 20_000])),
-        window_seconds=86_400,
-        slippage_bp=draw(st.sampled_from([0, 2, 7, 50])),
-    )
-    lots = td.Lots(draw(st.sampled_from([1, 1_000, 10_000])))
-    optimised = draw(st.booleans())
-    shares = draw(st.lists(whole(1, 100), min_size=22, max_size=22))
-    return faces, draw(whole(0, 800_000)) * DOLLAR + draw(whole(0, 9)), mandate, lots, optimised, shares
-
-
 class Case:
     """A managed account of its own for each example."""
 
     count = 0
 
-    def __init__(self, ledger, view, case):
-        faces, cash, mandate, self.lots, self.optimised, self.shares = case
+    def __init__(self, ledger, view, seed):
         Case.count += 1
+        self.dice = dice = np.random.default_rng(seed)
         self.ledger, self.view, self.party = ledger, view, f"pension-{Case.count}"
+        self.lots = td.Lots(int(dice.choice([1, 1_000, 10_000])))
+        self.optimised = bool(dice.random() < 0.5)
+        places = dice.choice(22, size=dice.integers(1, 7), replace=False)
+        held = {view.cusips[i]: int(dice.integers(1, 900)) * 1_000 * DOLLAR + int(dice.integers(1_000)) for i in places}
+        cash = int(dice.integers(800_000)) * DOLLAR + int(dice.integers(10))
         account = mandates.open_account(ledger, self.party, manager="pm")
-        mandates.set_mandate(ledger, account, mandate)
-        held = {view.cusips[place]: units for place, units in faces.items()}
+        mandates.set_mandate(ledger, account, self.mandate(held, cash))
         ledger.deposit(self.party, view.face_of(held), cash)
         mandates.recognise(ledger, account, [*held, "USD"], key="pm")
+
+    def mandate(self, held, cash):
+        """Around the book, and tight enough to bind; now and then beside it."""
+        dice, marks = self.dice, Oracle(self.ledger).marks()
+        values = {cusip: units * marks[cusip][0] / 1e8 for cusip, units in held.items()}
+        nav = sum(values.values()) + cash
+        middle = sum(value * marks[cusip][1] for cusip, value in values.items()) / nav + dice.normal(0, 60_000)
+        share = max(values.values()) / nav
+        low, high = (int(middle + way * dice.exponential(500_000)) for way in (-1, 1))
+        return mandates.Mandate(
+            duration_min_e6=max(0, low) if dice.random() < 0.7 else 0,
+            duration_max_e6=max(1, high),
+            issue_cap_bp=min(10_000, int(share * 10_000 * dice.choice([0.99, 1.0, 1.1, 1.5])) + 1),
+            turnover_bp=int(dice.choice([100, 500, 3_001, 20_000])),
+            window_seconds=86_400,
+            slippage_bp=int(dice.choice([0, 2, 5, 10, 50])),
+        )
 
     def target(self, turn):
         if self.optimised:
             objective = td.Yield() - td.TransactionCost(horizon_years=1.0)
             limit = td.Duration.between(0, 30) if turn == 0 else td.MaxWeight(0.6)
             return td.maximize(objective, subject_to=[limit, self.lots])
-        shares = np.array(np.roll(self.shares, turn), dtype=float) ** 3
-        weights = dict(zip(self.view.cusips[:22], (shares / shares.sum() * 0.97).tolist(), strict=True))
+        shares = self.dice.dirichlet(np.full(23, 0.3))[:22]
+        weights = dict(zip(self.view.cusips[:22], shares.tolist(), strict=True))
         offered = {c: w for c, w in weights.items() if self.view.offer[self.view.index(c)] is not None}
         return td.Weights.of(offered, lots=self.lots)
 
@@ -118,15 +118,17 @@ def assert_as_judged(case, plan, verdict):
 
 @pytest.mark.invariant("I12")
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(case=cases())
-def test_what_is_feasible_settles(ledger, view, case):
+@given(seed=st.integers(0, 2**32 - 1))
+def test_what_is_feasible_settles(ledger, view, seed):
     """Twice in a row: the second plan has what the first left of the turnover."""
-    case = Case(ledger, view, case)
-    for turn in (0, 5):
+    case = Case(ledger, view, seed)
+    for turn in (0, 1):
         dealing = case.dealing()
         try:
             plan = case.plan(turn, dealing)
-        except (Infeasible, PlanError):
+        except (Infeasible, PlanError) as error:
+            if "do not fit within the mandate" in str(error):
+                raise  # the rows' margins are to make the judge's no needless
             return
         if not plan.orders:
             return
@@ -139,10 +141,10 @@ def test_what_is_feasible_settles(ledger, view, case):
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(case=cases())
-def test_the_guard_and_the_judge_agree_on_any_plan(ledger, view, case):
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_guard_and_the_judge_agree_on_any_plan(ledger, view, seed):
     """Plans that were made without the mandate: stopped for a rule that the judge names, or let through by both."""
-    case = Case(ledger, view, case)
+    case = Case(ledger, view, seed)
     mandate = case.dealing().mandate
     try:
         plan = case.plan(0, None)
@@ -151,10 +153,10 @@ def test_the_guard_and_the_judge_agree_on_any_plan(ledger, view, case):
     if not plan.orders or not {order.cusip for order in plan.orders} <= set(mandate.marks):
         return
     verdict = judge(mandate, plan.holdings, plan.orders)
-    try:
+    if not verdict.breaches:
         execute(plan, ledger, approve_by="pm")
-    except MandateBreach as breach:
-        assert RULES[breach.rule] in verdict.breaches
-    else:
-        assert not verdict.breaches
         assert_as_judged(case, plan, verdict)
+        return
+    with pytest.raises(MandateBreach) as caught:
+        execute(plan, ledger, approve_by="pm")
+    assert RULES[caught.value.rule] in verdict.breaches

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tbill_defi.ledger.open import open_ledger
+from tbill_defi.ledger.oracle import Oracle
 from tests.unit.cli.support import refused
 from tests.unit.cli.test_schemas import valid
 
@@ -91,18 +92,60 @@ def test_only_the_manager_approves(managed):
     assert done["execution"]["approved_by"] == "pm", "whose key is here, where none is named"
 
 
-def test_turnover_counts_in_the_window(managed):
-    ran = rebalance(managed, "--lower", "2", "--upper", "2.4")
-    refused(ran, 6, "turnover in the window would be $", "is allowed", "nothing was sent")
+def test_a_plan_is_made_within_the_mandate_and_says_what_binds(managed):
+    """The strategy asks for more; the mandate's slippage and turnover are limits of the programme."""
+    made = valid("plan", managed("plan", *TARGET, "--lower", "2", "--upper", "2.4", "--json").out)
+    limits = {row["name"]: row for row in made["limits"] if row["name"].startswith("mandate")}
+    assert list(limits) == ["mandate duration", "mandate issue cap", "mandate turnover", "mandate slippage"]
+    assert all(row["slack"] >= 0 for row in limits.values())
+    binding = [name for name, row in limits.items() if row["shadow_price_bp"] > 0]
+    assert binding
+    assert made["context"]["dealing_limits"]["mandate"]["turned_units"] == "0"
+    out = managed("plan", *TARGET, "--lower", "2", "--upper", "2.4").out
+    assert "Limits that bind" in out
+    assert all(name in out for name in binding)
 
 
-def test_a_plan_that_leaves_the_band_is_refused_before_anything_is_sent(managed):
+def test_what_is_left_of_the_turnover_is_the_next_plans_limit(managed):
+    assert rebalance(managed, "--lower", "2", "--upper", "2.4").json["execution"]["settled"]
+    used = managed("mandate", "show", "pension", "--json").json["turnover"]
+    made = managed("plan", "bullet", "--years", "2.5", "--party", "pension", "--json").json
+    assert made["context"]["dealing_limits"]["mandate"]["turned_units"] == used
+    (turnover,) = (row for row in made["limits"] if row["name"] == "mandate turnover")
+    assert turnover["slack"] >= 0
+    assert turnover["value"] > int(used) / 1e6 / made["after"]["nav"] * 0.999
+    assert any("cut from $" in order["reason"] and "mandate" in order["reason"] for order in made["orders"])
+    assert managed("rebalance", "bullet", "--years", "2.5", "--party", "pension", "--yes").code == 0
+
+
+def test_infeasible_names_the_least_to_relax_with_its_unit(managed):
     before = managed("mandate", "show", "pension", "--json").json
     for words in ((), ("--dry-run",)):
         ran = rebalance(managed, "--lower", "0.5", "--upper", "1.4", "--turnover", "0.9", *words)
-        refused(ran, 6, "mandate of", "duration would be 1.", "1.500000 to 2.900000 is allowed", "nothing was sent")
+        refused(ran, 5, "no portfolio satisfies the limits; relax ", "duration by 0.", " years")
     assert managed("mandate", "show", "pension", "--json").json == before
     assert managed("tape", "--json").json == []
+
+
+def test_a_plan_that_was_made_elsewhere_is_refused_before_anything_is_sent(managed, tmp_path):
+    """The same holdings from a file: no ledger, no mandate; the contract stops it."""
+    positions = tmp_path / "elsewhere.csv"
+    positions.write_text(POSITIONS)
+    file = tmp_path / "plan.json"
+    words = ("--lower", "0.5", "--upper", "1.4", "--turnover", "0.9", "--holdings", positions, "--out", file)
+    assert managed("plan", *TARGET, *words).code == 0
+    for more in (("--yes",), ("--dry-run",)):
+        ran = managed("rebalance", "--plan", file, *more)
+        refused(ran, 6, "mandate of", "duration would be 1.", "1.500000 to 2.900000 is allowed", "nothing was sent")
+    assert managed("tape", "--json").json == []
+
+
+def test_without_fresh_prices_a_plan_says_so(managed):
+    with open_ledger(home=managed.home) as ledger:
+        Oracle(ledger).set_rules(max_move_bp=300, interval=60, max_age=1)
+        ledger.chain.advance_clock(5)
+        ledger.deposit("dealer", {}, 1)
+    refused(managed("plan", *TARGET), 5, "no fresh price of 91282CPP0, 91282CQE4", "tbill oracle publish")
 
 
 def test_tighter_at_once_looser_after_the_delay(managed):
