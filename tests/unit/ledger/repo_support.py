@@ -37,8 +37,10 @@ class RepoBench:
         self.oracle.set_rules(max_move_bp=60_000, interval=0, max_age=4 * 86_400)
         self._round = 0
 
-    def price(self, *, first: int = 100_750_000, second: int = 98_500_000, note: int = 100_000_000) -> None:
-        """Publish clean prices, 10^-6 per 100 face."""
+    def price(
+        self, *, first: int = 100_750_000, second: int = 98_500_000, note: int = 100_000_000, signers: int = 3
+    ) -> None:
+        """Publish clean prices, 10^-6 per 100 face, signed by so many pricers."""
         self._round += 1
         day = self.ledger.market_date
         coupons = [c.day for c in life.coupons(NOTE)]
@@ -65,7 +67,7 @@ class RepoBench:
                 )
             )
         round_ = OracleRound(self._round, day, self.ledger.chain.now(), tuple(sorted(quotes, key=lambda q: q.cusip)))
-        self.oracle.publish([(round_, self.oracle.sign(round_, self.oracle.own_pricers()))])
+        self.oracle.publish([(round_, self.oracle.sign(round_, self.oracle.own_pricers()[:signers]))])
 
     def go_to(self, day: date, hours: int = 9) -> None:
         moment = new_york_midnight(day) + hours * 3600
