@@ -36,7 +36,7 @@ from tbill_defi.ledger.option_terms import OptionTerms
 from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, SignedInstruction, settle_many_arguments
 from tbill_defi.market.sample import SAMPLE_DATE, sample_data
 from tests.behaviour.nodes import ANVIL, anvil
-from tests.unit.ledger.support import DOLLAR, OUTSIDER, PARTIES, START, make_ledger, ring
+from tests.unit.ledger.support import DOLLAR, OUTSIDER, PARTIES, START, ring
 
 BACKENDS = ("revm", "eth-tester", pytest.param("anvil", marks=pytest.mark.node))
 FIRST, SECOND = "91282CNY3", "91282CPP0"
@@ -49,19 +49,20 @@ TODAY = td.view(date=SAMPLE_DATE.isoformat(), data=sample_data())
 
 
 @contextmanager
-def ledger_on(backend: str) -> Iterator[Ledger]:
+def ledger_on(backend: str, *more_keys: str) -> Iterator[Ledger]:
     """A fresh ledger with three parties on one of the three machines; the sample day, 15:00 New York."""
+    keys = ring(*PARTIES, "stranger", *more_keys)
     if backend == "revm":
-        with make_ledger() as ledger:
+        with create_ledger("sqlite://", keys=keys, at=START, parties=PARTIES) as ledger:
             yield ledger
     elif backend == "eth-tester":
         chain = open_chain("eth-tester:", at=START)
-        yield create_ledger(chain=chain, keys=ring(*PARTIES, "stranger"), parties=PARTIES)
+        yield create_ledger(chain=chain, keys=keys, parties=PARTIES)
     else:
         if not ANVIL.exists():
             pytest.skip("anvil is not installed: npm ci in contracts")
         with anvil(at=START) as url:
-            yield create_ledger(chain=open_chain(url), keys=ring(*PARTIES, "stranger"), parties=PARTIES)
+            yield create_ledger(chain=open_chain(url), keys=keys, parties=PARTIES)
 
 
 def security(cusip: str) -> Any:
