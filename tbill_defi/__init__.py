@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tbill_defi.conventions import parse_discount_rate as parse_discount_rate
     from tbill_defi.conventions import parse_quote as parse_quote
     from tbill_defi.conventions import settlement_date as settlement_date
+    from tbill_defi.conventions.frn_index import FrnIndex as FrnIndex
     from tbill_defi.conventions.reference_cpi import ReferenceCpi as ReferenceCpi
     from tbill_defi.core.decision import Decision as Decision
     from tbill_defi.core.errors import AuditFailure as AuditFailure
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tbill_defi.core.errors import UsageError as UsageError
     from tbill_defi.instruments import Bill as Bill
     from tbill_defi.instruments import Bond as Bond
+    from tbill_defi.instruments import Frn as Frn
     from tbill_defi.instruments import MarginRule as MarginRule
     from tbill_defi.instruments import Note as Note
     from tbill_defi.instruments import Repo as Repo
@@ -79,6 +81,10 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.book import Book as Book
     from tbill_defi.pricing.curve import Curve as Curve
     from tbill_defi.pricing.curve_history import CurveHistory as CurveHistory
+    from tbill_defi.pricing.frn import discount_margin_duration as discount_margin_duration
+    from tbill_defi.pricing.frn import discount_margin_from_price as discount_margin_from_price
+    from tbill_defi.pricing.frn import floating_accrued_interest as floating_accrued_interest
+    from tbill_defi.pricing.frn import price_from_discount_margin as price_from_discount_margin
     from tbill_defi.pricing.hull_white import hull_white_option as hull_white_option
     from tbill_defi.pricing.hull_white import implied_sigma as implied_sigma
     from tbill_defi.pricing.option_forward import OptionKind as OptionKind
@@ -117,6 +123,7 @@ _HOME = {
         "parse_quote",
         "settlement_date",
     ),
+    "tbill_defi.conventions.frn_index": ("FrnIndex",),
     "tbill_defi.conventions.reference_cpi": ("ReferenceCpi",),
     "tbill_defi.core.errors": (
         "AuditFailure",
@@ -138,6 +145,7 @@ _HOME = {
     "tbill_defi.instruments": (
         "Bill",
         "Bond",
+        "Frn",
         "MarginRule",
         "Note",
         "Repo",
@@ -164,6 +172,12 @@ _HOME = {
     "tbill_defi.pricing.book": ("Book",),
     "tbill_defi.pricing.curve": ("Curve",),
     "tbill_defi.pricing.curve_history": ("CurveHistory",),
+    "tbill_defi.pricing.frn": (
+        "discount_margin_duration",
+        "discount_margin_from_price",
+        "floating_accrued_interest",
+        "price_from_discount_margin",
+    ),
     "tbill_defi.pricing.hull_white": ("hull_white_option", "implied_sigma"),
     "tbill_defi.pricing.option_forward": ("OptionKind",),
     "tbill_defi.pricing.options": ("black_option", "implied_volatility"),

@@ -33,8 +33,8 @@ def add_months(day: date, months: int, *, end_of_month: bool = False) -> date:
     return last if end_of_month or day.day >= last.day else date(year, month + 1, day.day)
 
 
-def quasi_coupon_dates(start: date, maturity: date) -> tuple[date, ...]:
-    """Semiannual cycle dates from the last one at or before `start` to `maturity`, ascending.
+def quasi_coupon_dates(start: date, maturity: date, months: int = MONTHS_PER_PERIOD) -> tuple[date, ...]:
+    """Cycle dates from the last one at or before `start` to `maturity`, ascending.
 
     Consecutive dates bound the quasi-coupon periods of 31 CFR 356 Appendix B: full half-years, whether or not a
     coupon is paid at their end. Each date is counted from maturity, so short months leave no trace.
@@ -45,15 +45,17 @@ def quasi_coupon_dates(start: date, maturity: date) -> tuple[date, ...]:
         A date before `maturity`, usually the dated date.
     maturity
         Last date of the cycle; if it ends a month, every date does.
+    months
+        Between two dates, below 12: 6, or 3 for a floating rate note.
     """
     end_of_month = is_month_end(maturity)
     day, dates = maturity.day, [maturity]
     while dates[-1] > start:
         if day <= SHORTEST_MONTH and not end_of_month:
-            year, month = dates[-1].year, dates[-1].month - MONTHS_PER_PERIOD
+            year, month = dates[-1].year, dates[-1].month - months
             dates.append(date(year, month, day) if month > 0 else date(year - 1, month + 12, day))
         else:
-            dates.append(add_months(maturity, -MONTHS_PER_PERIOD * len(dates), end_of_month=end_of_month))
+            dates.append(add_months(maturity, -months * len(dates), end_of_month=end_of_month))
     return tuple(reversed(dates))
 
 

@@ -1,9 +1,10 @@
 """Terms of what is traded, and their resolution into dated cash flows."""
 
 from tbill_defi.instruments.flows import CashFlows
+from tbill_defi.instruments.frn import Frn
 from tbill_defi.instruments.reading import ANY_SECURITY, AnySecurity, read_security, terms_hash
 from tbill_defi.instruments.repo import MarginRule, Repo, RepoFlows
-from tbill_defi.instruments.securities import SECURITY, Bill, Bond, Note, Security
+from tbill_defi.instruments.securities import SECURITY, Bill, Bond, CouponTerms, Note, Security
 from tbill_defi.instruments.terms import Terms
 from tbill_defi.instruments.tips import Tips
 
@@ -14,6 +15,8 @@ __all__ = [
     "Bill",
     "Bond",
     "CashFlows",
+    "CouponTerms",
+    "Frn",
     "MarginRule",
     "Note",
     "Repo",

@@ -9,6 +9,12 @@ from tbill_defi.pricing.bills import (
 from tbill_defi.pricing.bootstrap import Interpolation
 from tbill_defi.pricing.carry import carried_back_price, coupons_between, forward_price_from_repo
 from tbill_defi.pricing.curve import Curve
+from tbill_defi.pricing.frn import (
+    discount_margin_duration,
+    discount_margin_from_price,
+    floating_accrued_interest,
+    price_from_discount_margin,
+)
 from tbill_defi.pricing.hull_white import hull_white_option, implied_sigma
 from tbill_defi.pricing.interop import quantlib_bond
 from tbill_defi.pricing.keyrates import KeyRates, key_rate_durations
@@ -59,8 +65,11 @@ __all__ = [
     "convexity",
     "coupons_between",
     "dirty_price_from_yield",
+    "discount_margin_duration",
+    "discount_margin_from_price",
     "discount_rate_from_price",
     "dv01",
+    "floating_accrued_interest",
     "forward_price_from_repo",
     "hull_white_option",
     "implied_repo_rate",
@@ -76,6 +85,7 @@ __all__ = [
     "nominal_coupon",
     "nominal_principal",
     "official_accrued",
+    "price_from_discount_margin",
     "price_from_discount_rate",
     "price_from_investment_rate",
     "price_from_quote",

@@ -7,7 +7,7 @@ from typing import Any
 
 from tbill_defi.conventions.schedules import is_month_end
 from tbill_defi.instruments.reading import AnySecurity
-from tbill_defi.instruments.securities import Bill
+from tbill_defi.instruments.securities import CouponTerms
 
 
 def quantlib_bond(security: AnySecurity) -> Any:
@@ -25,7 +25,7 @@ def quantlib_bond(security: AnySecurity) -> Any:
 
     flows = security.resolve()
     issue, maturity = day(flows.first_settlement), day(flows.maturity)
-    if isinstance(security, Bill):
+    if not isinstance(security, CouponTerms):
         return ql.ZeroCouponBond(0, ql.NullCalendar(), 100.0, maturity, ql.Unadjusted, 100.0, issue)
     first = day(flows.payment_dates[0]) if flows.first_flow > 1 else ql.Date()
     schedule = ql.Schedule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tbill_defi.conventions import format_quote
 from tbill_defi.core.clock import moment as moment
 from tbill_defi.core.money import UNITS_PER_DOLLAR, format_units
-from tbill_defi.instruments import AnySecurity
+from tbill_defi.instruments import AnySecurity, CouponTerms
 
 
 def price(security: AnySecurity, clean: float) -> str:
@@ -52,8 +52,8 @@ def shadow_price(bp_per_unit: float, unit: str) -> str:
 
 
 def coupon(security: AnySecurity) -> str:
-    """Coupon in percent, empty for a bill."""
-    return "" if security.kind == "bill" else f"{security.coupon * 100:.3f}"
+    """Coupon in percent, empty where there is no fixed one."""
+    return f"{security.coupon * 100:.3f}" if isinstance(security, CouponTerms) else ""
 
 
 def short_hash(text: str) -> str:
