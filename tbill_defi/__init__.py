@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.tips import nominal_coupon as nominal_coupon
     from tbill_defi.pricing.tips import nominal_principal as nominal_principal
     from tbill_defi.strategy.base import Strategy as Strategy
-    from tbill_defi.strategy.base import StrategyConfig as StrategyConfig
+    from tbill_defi.strategy.config import StrategyConfig as StrategyConfig
     from tbill_defi.strategy.discovery import find as find
     from tbill_defi.strategy.planning import plan as plan
 
@@ -211,7 +211,8 @@ _HOME = {
         "maximize",
     ),
     "tbill_defi.portfolio.view": ("View",),
-    "tbill_defi.strategy.base": ("Strategy", "StrategyConfig"),
+    "tbill_defi.strategy.base": ("Strategy",),
+    "tbill_defi.strategy.config": ("StrategyConfig",),
     "tbill_defi.strategy.discovery": ("find",),
     "tbill_defi.strategy.planning": ("plan",),
     "tbill_defi.ledger.keyring": ("Keys",),

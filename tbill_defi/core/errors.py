@@ -24,6 +24,10 @@ class UsageError(TbillError):
     exit_code = 2
 
 
+class StrategyError(UsageError):
+    """A strategy's own code fails: it raises, exits, takes too long, or answers what is no target; names it."""
+
+
 class DataError(TbillError):
     """A file or a value of a file is not what it should be; names file, line, column, value."""
 

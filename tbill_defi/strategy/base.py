@@ -5,24 +5,15 @@ from __future__ import annotations
 import inspect
 import re
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from tbill_defi.core.errors import ConventionError, UsageError
-from tbill_defi.core.hashing import keccak256
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import StrategyIdentity
 from tbill_defi.portfolio.target import Target
 from tbill_defi.portfolio.view import View
-
-
-class StrategyConfig(BaseModel):
-    """Base of configurations: frozen, no unknown fields; its JSON schema makes the command's flags."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+from tbill_defi.strategy.config import StrategyConfig
+from tbill_defi.strategy.source import source_hash
 
 C = TypeVar("C", bound=StrategyConfig)
 
@@ -66,12 +57,8 @@ class Strategy(ABC, Generic[C]):
         """The config of this strategy from its fields."""
         try:
             return cls.config_type(**settings)  # type: ignore[return-value]
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"]) or "config"
-            known = ", ".join(cls.config_type.model_fields)
-            hint = f"; its fields are {known}" if first["type"] == "extra_forbidden" else ""
-            raise ConventionError(f"{cls.name()}: {name}: {first['input']!r}: {first['msg']}{hint}") from None
+        except ConventionError as error:
+            raise ConventionError(f"{cls.name()}: {error}") from None
 
     @classmethod
     def name(cls) -> str:
@@ -85,14 +72,8 @@ class Strategy(ABC, Generic[C]):
 
     @classmethod
     def source_hash(cls) -> bytes:
-        """Keccak-256 of the bytes of the file that defines the strategy."""
-        try:
-            path = inspect.getsourcefile(cls)
-        except (TypeError, OSError):  # a class typed at a prompt has no module or no file
-            path = None
-        if path is None or not Path(path).exists():
-            raise UsageError(f"{cls.__name__}: its source file is not there; a plan names the source it came from")
-        return keccak256(Path(path).read_bytes())
+        """Keccak-256 of the source that makes it: its file, and what that imports of its own package (`source`)."""
+        return source_hash(cls)
 
     def identity(self) -> StrategyIdentity:
         """What of the strategy a plan's hash covers."""

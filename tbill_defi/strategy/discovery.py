@@ -11,9 +11,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tbill_defi.core.errors import UsageError
+from tbill_defi.core.errors import StrategyError, TbillError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.strategy.base import Strategy
+from tbill_defi.strategy.source import PLUGIN, beside
 
 GROUP = "tbill_defi.strategies"
 
@@ -55,27 +56,38 @@ def find(reference: str) -> type[Strategy[Any]]:
 def _load(loader: Any, reference: str) -> Any:
     try:
         return loader()
-    except Exception as error:
-        raise UsageError(f"strategy {reference!r} does not load: {type(error).__name__}: {error}") from error
+    except TbillError:
+        raise
+    except (Exception, SystemExit) as error:
+        said = f"calls sys.exit({error.code!r})" if isinstance(error, SystemExit) else ""
+        reason = said or f"{type(error).__name__}: {error}"
+        raise StrategyError(f"strategy {reference!r} does not load: {reason}") from error
 
 
 def _file_module(path: Path) -> ModuleType:
-    """A file as a module of a unique name; sys.path is left alone."""
+    """A file as a module of a package that stands for its folder, so that `from .helper import x` finds what is there.
+
+    The package's name is made of path and bytes; sys.path is left alone.
+    """
     if not path.is_file():
         raise UsageError(f"strategy file {path} is not there")
     resolved = path.resolve()
-    name = f"tbill_defi_plugin_{keccak256(str(resolved).encode() + resolved.read_bytes()).hex()[:16]}"
+    source = b"".join(found.read_bytes() for found in beside(resolved).values())
+    package = ModuleType(f"{PLUGIN}{keccak256(str(resolved).encode() + source).hex()[:16]}")
+    name = f"{package.__name__}.{resolved.stem}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, resolved)
     if spec is None or spec.loader is None:
         raise UsageError(f"strategy file {path} is not Python")
+    package.__path__ = [str(resolved.parent)]
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules |= {package.__name__: package, name: module}
     try:
         _load(lambda: spec.loader.exec_module(module), str(path))
-    except UsageError:
-        del sys.modules[name]
+    except BaseException:
+        for loaded in [found for found in sys.modules if found.partition(".")[0] == package.__name__]:
+            del sys.modules[loaded]
         raise
     return module
 

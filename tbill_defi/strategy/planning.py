@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from tbill_defi.core.errors import TbillError, UsageError
+from tbill_defi.core.errors import StrategyError, TbillError
 from tbill_defi.portfolio.dealing import DealingLimits, dealing_limits
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
@@ -54,8 +54,8 @@ def plan(
 
     Raises
     ------
-    UsageError
-        If the strategy's own code fails or answers something that is not a target.
+    StrategyError
+        If the strategy's own code fails, exits, or answers something that is not a target.
     TbillError
         What `portfolio.planner.build_plan` raises.
     """
@@ -70,17 +70,19 @@ def decided(strategy: Decider, view: View, book: Holdings) -> Target:
 
     Raises
     ------
-    UsageError
-        If the strategy's own code fails or answers something that is not a target.
+    StrategyError
+        If the strategy's own code fails, exits, or answers something that is not a target.
     """
     try:
         target = strategy.decide(view, book)
     except TbillError:
         raise
+    except SystemExit as error:
+        raise StrategyError(f"strategy {strategy.name()} calls sys.exit({error.code!r}); it is to answer") from error
     except Exception as error:
-        raise UsageError(f"strategy {strategy.name()} failed: {type(error).__name__}: {error}") from error
+        raise StrategyError(f"strategy {strategy.name()} failed: {type(error).__name__}: {error}") from error
     if not isinstance(target, Weights | Optimize):
-        raise UsageError(
+        raise StrategyError(
             f"strategy {strategy.name()} answered a {type(target).__name__}; expected Weights.of(...) or maximize(...)"
         )
     return target

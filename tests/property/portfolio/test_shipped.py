@@ -151,8 +151,8 @@ def test_key_rates_of_a_view():
     ("strategy", "settings_", "message"),
     [
         (Barbell, {"short_years": 10, "long_years": 2}, "short_years 10.0 is not below long_years 2.0"),
-        (Bullet, {"names": 0}, "bullet: names: 0: "),
-        (KeyRateMatch, {"seek": "luck"}, "key-rate-match: seek: 'luck': "),
+        (Bullet, {"names": 0}, "bullet: names: 0 is not allowed; expected a whole number, at least 1"),
+        (KeyRateMatch, {"seek": "luck"}, "key-rate-match: seek: 'luck' is not allowed; expected one of"),
     ],
 )
 def test_bad_settings(strategy, settings_, message):

@@ -13,7 +13,7 @@ from tbill_strategies.ladder import Ladder, LadderConfig
 
 import tbill_defi as td
 from tbill_defi import Holdings, Strategy, StrategyConfig, Weights
-from tbill_defi.core.errors import ConventionError, Infeasible, PlanError, UsageError
+from tbill_defi.core.errors import ConventionError, Infeasible, PlanError, StrategyError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.portfolio.target import Optimize
 from tests.unit.portfolio.support import DOLLAR, toy_cusip, toy_view
@@ -25,7 +25,7 @@ class Given(Strategy[StrategyConfig]):
     answer = None
 
     def decide(self, view, book):
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
 
@@ -39,28 +39,39 @@ class Given(Strategy[StrategyConfig]):
         (
             DurationTarget,
             {"max_weight": 10},
-            "duration-target: max_weight: 10: Input should be less than or equal to 1",
+            "duration-target: max_weight: 10 is not allowed; expected a number, above 0, at most 1",
         ),
-        (DurationTarget, {"turnover": 25}, "duration-target: turnover: 25: "),
+        (DurationTarget, {"turnover": 25}, "duration-target: turnover: 25 is not allowed"),
         (DurationTarget, {"lower": 3}, "duration-target: config: .*lower 3.0 is above upper 2.1"),
-        (DurationTarget, {"lower": -1}, "duration-target: lower: -1: "),
-        (DurationTarget, {"upper": float("nan")}, "duration-target: upper: nan: "),
+        (DurationTarget, {"lower": -1}, "duration-target: lower: -1 is not allowed"),
+        (DurationTarget, {"upper": float("nan")}, "duration-target: upper: nan is not allowed"),
         (DurationTarget, {"buckets": {"0-1y": [0.1]}}, "duration-target: buckets.0-1y"),
-        (DurationTarget, {"maximum": 1}, "maximum: 1: .*; its fields are lower, upper, max_weight, buckets"),
-        (Ladder, {"rungs": 0}, "ladder: rungs: 0: "),
-        (Ladder, {"rungs": 61}, "ladder: rungs: 61: "),
-        (Ladder, {"rungs": "ten"}, "ladder: rungs: 'ten': "),
-        (Ladder, {"rungs": 2.5}, "ladder: rungs: 2.5: "),
-        (Ladder, {"longest_years": 0}, "ladder: longest_years: 0: "),
-        (Ladder, {"cash_weight": 5}, "ladder: cash_weight: 5: "),
-        (Ladder, {"rung": 3}, "rung: 3: .*; its fields are rungs, longest_years, cash_weight, lot"),
-        (Ladder, {"lot": None}, "ladder: lot: None: "),
+        (
+            DurationTarget,
+            {"maximum": 1},
+            "maximum: there is no such setting; its settings are lower, upper, max_weight, buckets",
+        ),
+        (Ladder, {"rungs": 0}, "ladder: rungs: 0 is not allowed"),
+        (Ladder, {"rungs": 61}, "ladder: rungs: 61 is not allowed"),
+        (Ladder, {"rungs": "ten"}, "ladder: rungs: 'ten' is not allowed"),
+        (Ladder, {"rungs": 2.5}, "ladder: rungs: 2.5 is not allowed"),
+        (Ladder, {"longest_years": 0}, "ladder: longest_years: 0 is not allowed"),
+        (Ladder, {"cash_weight": 5}, "ladder: cash_weight: 5 is not allowed"),
+        (
+            Ladder,
+            {"rung": 3},
+            "rung: there is no such setting; its settings are rungs, longest_years, cash_weight, lot",
+        ),
+        (Ladder, {"lot": None}, "ladder: lot: None is not allowed"),
     ],
 )
 def test_a_bad_setting_is_named(strategy, settings, message):
     with pytest.raises(ConventionError, match=message) as caught:
         strategy(**settings)
     assert "\n" not in str(caught.value), "one line"
+    assert "http" not in str(caught.value)
+    with pytest.raises(ConventionError, match=message.partition(": ")[2]):
+        strategy.config_type(**settings)
 
 
 def test_percent_for_decimal_in_a_bucket(sample, book):
@@ -163,12 +174,13 @@ def test_pure(strategy, sample, book):
         ({"91282CPZ8": 1.0}, "given answered a dict; expected Weights.of"),
         (ValueError("out of ideas"), "given failed: ValueError: out of ideas"),
         (KeyError("x"), "given failed: KeyError: 'x'"),
+        (SystemExit(0), r"given calls sys.exit\(0\); it is to answer"),
     ],
 )
 def test_a_strategy_that_goes_wrong(sample, book, answer, message):
     strategy = Given()
     strategy.answer = answer
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(StrategyError, match=message):
         td.plan(strategy, sample, book)
 
 

@@ -1,5 +1,6 @@
 """Strategies are found by entry point, by file, and by name; what is not there is said."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from tbill_strategies.duration_target import DurationTarget
 from tbill_strategies.ladder import Ladder
 
 import tbill_defi as td
-from tbill_defi.core.errors import UsageError
+from tbill_defi.core.errors import StrategyError, UsageError
 from tbill_defi.strategy.discovery import GROUP, find, installed
 
 PLUGIN = '''
@@ -162,3 +163,95 @@ def test_a_file_that_is_no_plugin(plugin, text, message):
     assert message in str(caught.value)
     if "does not load" in message:
         assert set(sys.modules) == modules, "half a module is not kept"
+
+
+# --- a file and what it imports ---------------------------------------------------------------------------------------
+
+IMPORTS = '''
+from tbill_defi import Strategy, StrategyConfig, Weights
+{line}
+
+class Leaning(Strategy[StrategyConfig]):
+    """What do I own if a helper tells me?"""
+
+    def decide(self, view, book):
+        {body}
+        return Weights.of({{view.cusips[0]: SHARE}})
+'''
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A strategy, its helper, the helper's helper, and a file that nobody imports."""
+    place = tmp_path / "desk"
+    place.mkdir()
+    (place / "helper.py").write_text("from .deeper import SHARE\n")
+    (place / "deeper.py").write_text("SHARE = 0.5\n")
+    (place / "stranger.py").write_text("X = 1\n")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("line", "body"),
+    [
+        ("from .helper import SHARE", "pass"),
+        ("from . import helper; SHARE = helper.SHARE", "pass"),
+        ("", "from .helper import SHARE"),
+        ("", "import importlib; SHARE = importlib.import_module('.helper', __package__).SHARE"),
+    ],
+)
+def test_a_file_leans_on_what_is_beside_it_and_its_hash_covers_it(folder, line, body, sample, book):
+    (folder / "ideas.py").write_text(IMPORTS.format(line=line, body=body))
+    path = str(folder / "ideas.py")
+    seen = {}
+    for text in ("SHARE = 0.5\n", "SHARE = 0.25\n", "SHARE = 0.25  # a word\n", "SHARE = 0.5\n"):
+        (folder / "deeper.py").write_text(text)
+        plan = td.plan(find(path)(), sample, book)
+        seen.setdefault(text, []).append((plan.context["strategy_source_hash"], plan.hash))
+    assert len({hashes for found in seen.values() for hashes, _ in found}) == 3
+    assert len({found[0][1] for found in seen.values()}) == 3
+    assert len(set(seen["SHARE = 0.5\n"])) == 1, "the same source, the same plan"
+    before = find(path).source_hash()
+    (folder / "stranger.py").write_text("X = 2\n")
+    assert find(path).source_hash() == before
+
+
+def test_the_hash_of_several_files_recomputes(folder):
+    import json
+
+    from tbill_defi.core.hashing import keccak256
+
+    (folder / "ideas.py").write_text(IMPORTS.format(line="from .helper import SHARE", body="pass"))
+    names = ("deeper.py", "helper.py", "ideas.py")
+    listed = {name: "0x" + keccak256((folder / name).read_bytes()).hex() for name in names}
+    canonical = json.dumps(listed, sort_keys=True, separators=(",", ":")).encode()
+    assert find(str(folder / "ideas.py")).source_hash() == keccak256(canonical)
+
+
+def test_a_package_is_covered_as_far_as_it_is_imported(folder, monkeypatch):
+    package = folder / "my_package"
+    (package / "ideas").mkdir(parents=True)
+    (package / "__init__.py").write_text('"""Words."""\n')
+    (package / "ideas" / "__init__.py").write_text("LEVEL = 1\n")
+    (package / "ideas" / "leaning.py").write_text(IMPORTS.format(line="from my_package.sums import SHARE", body="pass"))
+    (package / "sums.py").write_text("import json\nfrom .ideas import LEVEL\nSHARE = 0.5\n")
+    (package / "unused.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(folder))
+    from tbill_defi.strategy.source import own_files
+
+    found = find("my_package.ideas.leaning:Leaning")
+    assert list(own_files(found)) == [
+        "my_package/ideas/__init__.py",
+        "my_package/ideas/leaning.py",
+        "my_package/sums.py",
+    ]
+    before = found.source_hash()
+    (package / "sums.py").write_text("SHARE = 0.4\n")
+    assert found.source_hash() != before
+
+
+@pytest.mark.parametrize(("text", "said"), [("raise SystemExit(7)", "calls sys.exit(7)"), ("exit()", "sys.exit(None)")])
+def test_a_file_that_exits_while_it_loads(plugin, tmp_path, text, said):
+    with pytest.raises(StrategyError, match=re.escape(said)):
+        find(plugin(f"{text}\n"))
+    assert not [module for module in sys.modules.values() if str(tmp_path) in str(getattr(module, "__path__", ""))]

@@ -214,7 +214,7 @@ def test_a_setting_and_a_refusal(plugin):
     assert kit.check(plugin(), settings={"share": 0.7}).passed
     report = kit.check(plugin(), settings={"share": 7})
     assert verdicts(report)["loads"][0] == "pass"
-    assert "idea: share: 7: " in verdicts(report)["config"][1]
+    assert "idea: share: 7 is not allowed; expected a number, at least 0, at most 1" in verdicts(report)["config"][1]
     report = kit.check(plugin('raise td.Infeasible("not today")'))
     assert verdicts(report)["answers"] == ("fail", "sample 2026-03-24, cash: makes no plan: not today")
     with pytest.raises(UsageError, match=r"strategy file no.py is not there"):
