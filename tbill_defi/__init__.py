@@ -42,8 +42,11 @@ if TYPE_CHECKING:
     from tbill_defi.instruments import Note as Note
     from tbill_defi.instruments import Repo as Repo
     from tbill_defi.instruments import Security as Security
+    from tbill_defi.instruments import Strip as Strip
     from tbill_defi.instruments import Tips as Tips
     from tbill_defi.instruments import read_security as read_security
+    from tbill_defi.instruments import reconstitute as reconstitute
+    from tbill_defi.instruments import strip as strip
     from tbill_defi.instruments import terms_hash as terms_hash
     from tbill_defi.ledger.keyring import Keys as Keys
     from tbill_defi.ledger.ledger import Ledger as Ledger
@@ -150,8 +153,11 @@ _HOME = {
         "Note",
         "Repo",
         "Security",
+        "Strip",
         "Tips",
         "read_security",
+        "reconstitute",
+        "strip",
         "terms_hash",
     ),
     "tbill_defi.market": (

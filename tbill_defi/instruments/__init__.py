@@ -5,6 +5,7 @@ from tbill_defi.instruments.frn import Frn
 from tbill_defi.instruments.reading import ANY_SECURITY, AnySecurity, read_security, terms_hash
 from tbill_defi.instruments.repo import MarginRule, Repo, RepoFlows
 from tbill_defi.instruments.securities import SECURITY, Bill, Bond, CouponTerms, Note, Security
+from tbill_defi.instruments.strips import Strip, reconstitute, strip
 from tbill_defi.instruments.terms import Terms
 from tbill_defi.instruments.tips import Tips
 
@@ -22,8 +23,11 @@ __all__ = [
     "Repo",
     "RepoFlows",
     "Security",
+    "Strip",
     "Terms",
     "Tips",
     "read_security",
+    "reconstitute",
+    "strip",
     "terms_hash",
 ]

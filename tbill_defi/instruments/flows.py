@@ -143,17 +143,26 @@ def coupon_flows(
     )
 
 
-@lru_cache(maxsize=4096)
 def discount_flow(issue_date: date, maturity: date) -> CashFlows:
-    """The one flow of a bill: 100 at maturity; it accrues nothing."""
+    """The one flow of a bill: 100 at maturity, in one period; it accrues nothing."""
+    return _payment((issue_date, maturity), issue_date)
+
+
+def single_flow(start: date, maturity: date) -> CashFlows:
+    """The one flow of a strip: 100 at maturity, in the semiannual periods before it; it accrues nothing."""
+    return _payment(quasi_coupon_dates(start, maturity), start)
+
+
+@lru_cache(maxsize=4096)
+def _payment(quasi_dates: tuple[date, ...], start: date) -> CashFlows:
     return CashFlows(
-        dates=_frozen_dates((maturity,)),
+        dates=_frozen_dates(quasi_dates[-1:]),
         amounts=_frozen([100.0]),
         coupons=_frozen([0.0]),
         fractions=(Fraction(0),),
-        accrual_start=issue_date,
-        first_settlement=issue_date,
-        quasi_dates=(issue_date, maturity),
-        first_flow=1,
+        accrual_start=start,
+        first_settlement=start,
+        quasi_dates=quasi_dates,
+        first_flow=len(quasi_dates) - 1,
         rate=Fraction(0),
     )

@@ -11,16 +11,17 @@ from tbill_defi.core.errors import ConventionError
 from tbill_defi.core.hashing import json_hash
 from tbill_defi.instruments.frn import Frn
 from tbill_defi.instruments.securities import Bill, Bond, Note
+from tbill_defi.instruments.strips import Strip
 from tbill_defi.instruments.terms import Terms, one_line
 from tbill_defi.instruments.tips import Tips
 
-AnySecurity = Bill | Note | Bond | Tips | Frn
+AnySecurity = Bill | Note | Bond | Tips | Frn | Strip
 """Every kind of Treasury security; `Security` are those whose nominal flows the terms alone fix."""
 
 ANY_SECURITY: TypeAdapter[AnySecurity] = TypeAdapter(Annotated[AnySecurity, Field(discriminator="kind")])
 """Reads and writes `AnySecurity`, told apart by `kind`; its `json_schema()` is the file format."""
 
-KINDS: dict[str, type[Terms]] = {"bill": Bill, "note": Note, "bond": Bond, "tips": Tips, "frn": Frn}
+KINDS: dict[str, type[Terms]] = {"bill": Bill, "note": Note, "bond": Bond, "tips": Tips, "frn": Frn, "strip": Strip}
 
 
 def read_security(data: str | bytes | dict[str, Any]) -> AnySecurity:

@@ -73,8 +73,8 @@ def test_a_missing_field_is_named() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"kind": "perpetual"}', "kind: 'perpetual' is not one of bill, note, bond, tips, frn"),
-        ("{}", "kind: None is not one of bill, note, bond, tips, frn"),
+        ('{"kind": "perpetual"}', "kind: 'perpetual' is not one of bill, note, bond, tips, frn, strip"),
+        ("{}", "kind: None is not one of bill, note, bond, tips, frn, strip"),
         ("[]", "security"),
         ("nonsense", "Invalid JSON"),
     ],
