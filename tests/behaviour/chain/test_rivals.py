@@ -113,7 +113,7 @@ def test_one_becomes_the_writer(path):
 
 
 def test_one_writes_where_no_lock_holds(path):
-    """All are writers on the same head and submit at once, thirty times: the head's compare-and-set lets one through."""
+    """All are writers on the same head and submit at once, thirty times: the head lets one through."""
     before, hashes, wins = counted(path), {}, dict.fromkeys(NAMES, 0)
     with rivals(path, "--without-lock") as three:
         for number in range(ROUNDS):
