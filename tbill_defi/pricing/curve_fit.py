@@ -15,11 +15,14 @@ from tbill_defi.pricing.book.book import Analytics, Book
 from tbill_defi.pricing.curve import DAYS_PER_YEAR
 from tbill_defi.pricing.least_squares import minimum
 from tbill_defi.pricing.svensson import SvenssonCurve, loadings
+from tbill_defi.pricing.tau_grid import TauGrid
 
-TAUS = (0.5, 1.5, 4.0, 10.0)
-"""Years; a fit starts at the closest pairs of these."""
-STARTS, TRIED = 6, 1
+NODES, FIRST_YEARS = 48, 0.3
+"""Chebyshev's nodes in log(1 + t/FIRST_YEARS): between them the factors and slopes of a curve are exact to 1e-12."""
+STARTS, FIRST_STEPS = 4, 4
 """So many starts take so many steps; the best goes on."""
+NOMINAL = 0.04
+"""Zero rate at which bonds' sensitivities are taken for the search of decay times."""
 LARGEST_TAU, SMALLEST_TAU = 200.0, 1.0 / 52.0
 
 
@@ -44,8 +47,10 @@ class CurveFit:
 
     Notes
     -----
-    Levenberg and Marquardt's method with the analytic Jacobian, from the decay times at which linear regressions of
-    the yields come closest; flows are discounted at their distinct dates.
+    Levenberg and Marquardt's method with the analytic Jacobian. A security's value is a sum over its flows of a smooth
+    function of time, so it is laid out once as a sum over few nodes (interpolation at Chebyshev's points). The fit
+    starts at the decay times at which linear regressions explain the yields best (`TauGrid`), first those of the bonds
+    themselves, then, from there, of the linearised prices.
     """
 
     def __init__(self, curve_date: date, securities: Sequence[AnySecurity], *, humps: int = 2) -> None:
@@ -60,10 +65,11 @@ class CurveFit:
         days = np.concatenate([flows.days, placed.columns.maturity[placed.singles]])
         amounts = np.concatenate([flows.amounts, np.full(len(placed.singles), 100.0)])
         order = np.argsort(owner, kind="stable")
-        distinct, self.place = np.unique(days[order], return_inverse=True)
-        self.owner, self.amounts = owner[order], amounts[order]
-        self.starts = np.searchsorted(self.owner, np.arange(len(self.book)))
-        self.years = (distinct - placed.day) / DAYS_PER_YEAR
+        starts = np.searchsorted(owner[order], np.arange(len(self.book)))
+        self.years, shares = _nodes((days[order] - placed.day) / DAYS_PER_YEAR)
+        self.matrix = np.add.reduceat(amounts[order, None] * shares, starts, axis=0)
+        weights = self.matrix * (self.years * np.exp(-NOMINAL * self.years))
+        self.grid = TauGrid(weights / weights.sum(axis=1, keepdims=True), self.years, humps)
 
     def to(self, clean_prices: ArrayLike) -> SvenssonCurve:
         """The curve nearest to [n] clean prices per 100 face.
@@ -76,58 +82,76 @@ class CurveFit:
         found = self.book.analytics(
             clean_prices=clean_prices, settlement=self.curve_date, convention=YieldConvention.STREET
         )
-        problem = _Problem(self, found)
-        linear = self.humps + 2
-        tried = [minimum(problem.residuals, start, linear=linear, steps=TRIED) for start in problem.starts()]
-        start = min(tried, key=lambda found: found.total).point
-        best = minimum(problem.residuals, start, linear=linear)
-        betas, taus = problem.parameters(best.point)
-        return SvenssonCurve(self.curve_date, betas, taus, best.total)
+        problem = FitProblem(self, found)
+        tried = minimum(problem.residuals, problem.starts(), steps=FIRST_STEPS)
+        best = minimum(problem.residuals, tried.points[tried.totals.argmin(), None])
+        betas, taus = (tuple(values[0].tolist()) for values in problem.parameters(best.points))
+        return SvenssonCurve(self.curve_date, betas, taus, float(best.totals[0]))
 
 
-class _Problem:
-    """Residuals of a fit as a function of (betas, log taus)."""
+def _nodes(years: Floats) -> tuple[Floats, Floats]:
+    """[n_nodes] times, from 0 to the last of `years`, and [n, n_nodes] shares by which they stand for each."""
+    span = np.log1p(years.max() / FIRST_YEARS)
+    nodes = 0.5 * (1.0 - np.cos(np.pi * np.arange(NODES) / (NODES - 1)))
+    weights = (-1.0) ** np.arange(NODES)
+    weights[[0, -1]] *= 0.5
+    gaps = np.log1p(years / FIRST_YEARS)[:, None] / span - nodes
+    on = gaps == 0.0
+    shares = weights / np.where(on, 1.0, gaps)
+    shares = np.where(on.any(axis=1, keepdims=True), on, shares)
+    return FIRST_YEARS * np.expm1(nodes * span), shares / shares.sum(axis=1, keepdims=True)
+
+
+class FitProblem:
+    """Residuals of a fit as a function of (betas, log taus).
+
+    Attributes
+    ----------
+    yields
+        [n] of the securities, continuous.
+    """
 
     def __init__(self, fit: CurveFit, found: Analytics) -> None:
-        weights = 1.0 / (found.dv01 * 1e4)
-        self.humps = fit.humps
-        self._place, self._starts, self._years = fit.place, fit.starts, fit.years
-        self._amounts = fit.amounts * weights[fit.owner]
-        self._dirty = found.dirty_price * weights
-        self._yields = 2.0 * np.log1p(found.yield_ / 2.0)
-        self._durations = found.modified_duration
+        scale = 1.0 / (found.dv01 * 1e4)
+        self.humps, self._grid, self._years = fit.humps, fit.grid, fit.years
+        self._matrix = np.ascontiguousarray((fit.matrix * scale[:, None]).T)
+        self._dirty = found.dirty_price * scale
+        self.yields = 2.0 * np.log1p(found.yield_ / 2.0)
 
-    def parameters(self, point: Floats) -> tuple[tuple[float, float, float, float], tuple[float, float]]:
-        """Betas and taus of a point."""
-        taus = np.clip(np.exp(point[-self.humps :]), SMALLEST_TAU, LARGEST_TAU).tolist()
-        betas = point[: self.humps + 2].tolist()
+    def parameters(self, points: Floats) -> tuple[Floats, Floats]:
+        """[n, 4] betas and [n, 2] taus of points."""
+        taus = np.clip(np.exp(points[:, -self.humps :]), SMALLEST_TAU, LARGEST_TAU)
         if self.humps == 2:
-            return (betas[0], betas[1], betas[2], betas[3]), (taus[0], taus[1])
-        return (betas[0], betas[1], betas[2], 0.0), (taus[0], taus[0])
+            return points[:, :4], taus
+        return np.concatenate([points[:, :3], np.zeros((len(points), 1))], axis=1), np.repeat(taus, 2, axis=1)
 
-    def starts(self) -> list[Floats]:
-        """Points to begin at: yields regressed on the loadings at their durations, at the closest taus."""
-        pairs = [(a, b) for a in TAUS for b in TAUS if a != b] if self.humps == 2 else [(a, a) for a in TAUS]
-        loads = np.stack([loadings(self._durations, *pair)[0][: self.humps + 2] for pair in pairs])
-        gram = loads @ loads.transpose(0, 2, 1) + 1e-9 * np.eye(self.humps + 2)
-        betas = np.linalg.solve(gram, (loads @ self._yields)[:, :, None])[:, :, 0]
-        errors = ((np.einsum("pk,pkn->pn", betas, loads) - self._yields) ** 2).sum(axis=1)
-        order = np.argsort(errors, kind="stable")[:STARTS]
-        return [np.concatenate([betas[i], np.log(pairs[i][: self.humps])]) for i in order]
+    def starts(self) -> Floats:
+        """Points to begin at: what explains the yields best, then the prices, linearised there."""
+        near = self._grid.starts(self.yields, 1)
+        betas, taus = self.parameters(near)
+        rates = betas[0] @ loadings(self._years, *taus[0])[0]
+        return self._grid.starts(self._grid.weights @ rates + self.residuals(near)[0][0], STARTS)
 
-    def residuals(self, point: Floats) -> tuple[Floats, Floats]:
-        """[n] weighted price errors and their [n, n_parameters] derivatives."""
-        betas, taus = self.parameters(point)
-        years = self._years
-        loads, decay1, decay2 = loadings(years, *taus)
-        factors = np.exp(-years * (np.array(betas) @ loads))
-        # d/d log tau of g is g - e^-x, of the hump g - e^-x - x e^-x
-        first = betas[1] * loads[2] + betas[2] * (loads[2] - years / taus[0] * decay1)
-        rows = [loads[: self.humps + 2], first[None]]
-        if self.humps == 2:
-            rows.append((betas[3] * (loads[3] - years / taus[1] * decay2))[None])
-        slopes = np.concatenate(rows) * (-years * factors)
-        values = np.concatenate([factors[None], slopes]).take(self._place, axis=1)
-        values *= self._amounts
-        found = np.add.reduceat(values, self._starts, axis=1)
-        return found[0] - self._dirty, found[1:].T
+    def residuals(self, points: Floats) -> tuple[Floats, Floats]:
+        """[n_points, n] weighted price errors and their [n_points, n_parameters, n] derivatives."""
+        betas, taus = self.parameters(points)
+        years, humps = self._years, self.humps
+        scaled = years / taus[:, :, None]
+        lost = -np.expm1(-scaled)
+        decay = 1.0 - lost
+        near = np.divide(lost, scaled, out=np.ones_like(scaled), where=scaled > 0.0)
+        hump = near - decay
+        bent = hump - scaled * decay  # d hump / d log tau; that of `near` is `hump`
+        rows = np.empty((len(points), 3 + 2 * humps, len(years)))
+        rows[:, 0] = -1.0
+        rows[:, 1] = 1.0
+        rows[:, 2], rows[:, 3] = near[:, 0], hump[:, 0]
+        if humps == 2:
+            rows[:, 4] = hump[:, 1]
+            rows[:, 6] = betas[:, 3, None] * bent[:, 1]
+        rows[:, 3 + humps] = betas[:, 1, None] * hump[:, 0] + betas[:, 2, None] * bent[:, 0]
+        rates = (betas[:, None, : humps + 2] @ rows[:, 1 : humps + 3])[:, 0]
+        rows[:, 1:] *= years
+        rows *= -np.exp(-years * rates)[:, None]
+        found = rows @ self._matrix
+        return found[:, 0] - self._dirty, found[:, 1:]

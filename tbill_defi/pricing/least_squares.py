@@ -1,4 +1,4 @@
-"""Nonlinear least squares with an analytic Jacobian, for few parameters, most of which are nearly linear."""
+"""Nonlinear least squares with an analytic Jacobian, for few parameters, from several starts at once."""
 
 from __future__ import annotations
 
@@ -9,80 +9,83 @@ import numpy as np
 
 from tbill_defi.conventions.yields import Floats
 
-STEPS = 100
-GAIN = 1e-11
+STEPS = 60
+GAIN = 1e-10
 """A step that can lower the sum by less than this share of it is the last."""
-DAMPING, LARGEST_DAMPING = 1e-6, 1e12
+DAMPING, LARGEST_DAMPING = 1e-4, 1e12
 
 Residuals = Callable[[Floats], tuple[Floats, Floats]]
-"""Point -> [n] residuals, [n, n_parameters] Jacobian."""
+"""[n_starts, n_parameters] points -> [n_starts, n] residuals, [n_starts, n_parameters, n] derivatives."""
 
 
 class Minimum(NamedTuple):
-    """A point, its residuals, their Jacobian, and the sum of squares."""
+    """Points, [n_starts, n_parameters], and their sums of squares, [n_starts]."""
 
-    point: Floats
-    error: Floats
-    jacobian: Floats
-    total: float
+    points: Floats
+    totals: Floats
 
 
-def minimum(residuals: Residuals, start: Floats, *, linear: int, steps: int = STEPS) -> Minimum:
-    """The point of least squares near a start.
+def minimum(residuals: Residuals, starts: Floats, *, steps: int = STEPS) -> Minimum:
+    """The points of least squares near the starts.
 
     Parameters
     ----------
-    linear
-        The first so many parameters, in which the residuals are nearly linear.
+    starts
+        [n_starts, n_parameters].
     steps
         At most so many.
 
     Notes
     -----
     Levenberg-Marquardt with Marquardt's scaling and Nielsen's damping (Madsen, Nielsen and Tingleff 2004, algorithm
-    3.16). After each trial step the linear parameters are regressed anew, as in variable projection (Golub and Pereyra
-    1973): a valley that is curved only through them is walked in a few steps.
+    3.16), each start by itself; it ends when none can gain more.
     """
-    best = _regressed(residuals, start, linear)
-    damping, growth = DAMPING, 2.0
+    points = starts
+    error, slopes, totals = _at(residuals, points)
+    damping, growth = np.full(len(points), DAMPING), np.full(len(points), 2.0)
+    size = points.shape[1]
+    diagonal = np.arange(size)
     for _ in range(steps):
-        gram, slope = best.jacobian.T @ best.jacobian, best.jacobian.T @ best.error
-        scale = np.maximum(gram.diagonal(), 1e-300)
-        step = _solved(gram + np.diag(damping * scale), -slope)
-        expected = float(step @ (damping * scale * step - slope))
-        tried = _regressed(residuals, best.point + step, linear)
-        gained = best.total - tried.total
-        if gained > 0.0:
-            damping *= max(0.1, 1.0 - (2.0 * gained / expected - 1.0) ** 3)
-            best, growth = tried, 2.0
-        else:
-            damping, growth = damping * growth, growth * 2.0
-        if expected <= GAIN * best.total or damping > LARGEST_DAMPING:
+        gram = slopes @ slopes.mT
+        slope = (slopes @ error[..., None])[..., 0]
+        scale = np.maximum(gram[:, diagonal, diagonal], 1e-300) * damping[:, None]
+        gram[:, diagonal, diagonal] += scale
+        step = _solved(gram, -slope)
+        expected = (step * (scale * step - slope)).sum(axis=1)
+        if not (expected > GAIN * totals).any():
             break
-    return best
+        tried = points + step
+        error2, slopes2, totals2 = _at(residuals, tried)
+        gained = totals - totals2
+        won = gained > 0.0
+        factor = np.maximum(0.1, 1.0 - (2.0 * gained / np.where(won, expected, 1.0) - 1.0) ** 3)
+        damping = np.minimum(damping * np.where(won, factor, growth), 2.0 * LARGEST_DAMPING)
+        growth = np.where(won, 2.0, np.minimum(growth * 2.0, LARGEST_DAMPING))
+        points = np.where(won[:, None], tried, points)
+        totals = np.where(won, totals2, totals)
+        if won.all():
+            error, slopes = error2, slopes2
+        else:
+            error = np.where(won[:, None], error2, error)
+            slopes = np.where(won[:, None, None], slopes2, slopes)
+        if (damping > LARGEST_DAMPING).all():
+            break
+    return Minimum(points, totals)
 
 
-def _regressed(residuals: Residuals, point: Floats, linear: int) -> Minimum:
-    first = _at(residuals, point)
-    part = first.jacobian[:, :linear]
-    gram = part.T @ part
-    moved = point.copy()
-    moved[:linear] -= _solved(gram + np.diag(1e-14 * gram.diagonal()), part.T @ first.error)
-    second = _at(residuals, moved)
-    return second if second.total < first.total else first
-
-
-def _at(residuals: Residuals, point: Floats) -> Minimum:
+def _at(residuals: Residuals, points: Floats) -> tuple[Floats, Floats, Floats]:
     with np.errstate(over="ignore", invalid="ignore"):
-        error, jacobian = residuals(point)
-        total = float(error @ error)
-    if not np.isfinite(total) or not np.isfinite(jacobian).all():
-        return Minimum(point, error, np.ones_like(jacobian), np.inf)
-    return Minimum(point, error, jacobian, total)
+        error, slopes = residuals(points)
+        totals = (error[:, None, :] @ error[:, :, None])[:, 0, 0]
+    wild = ~np.isfinite(totals)
+    if wild.any():
+        error, slopes = np.where(wild[:, None], 0.0, error), np.where(wild[:, None, None], 1.0, slopes)
+        totals = np.where(wild, np.inf, totals)
+    return error, slopes, totals
 
 
-def _solved(matrix: Floats, right: Floats) -> Floats:
+def _solved(matrices: Floats, rights: Floats) -> Floats:
     try:
-        return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
+        return np.asarray(np.linalg.solve(matrices, rights[..., None])[..., 0], dtype=np.float64)
     except np.linalg.LinAlgError:
-        return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0], dtype=np.float64)
+        return np.asarray((np.linalg.pinv(matrices) @ rights[..., None])[..., 0], dtype=np.float64)

@@ -9,7 +9,7 @@ from scipy.optimize import least_squares
 import tbill_defi as td
 from bench.universe import universe
 from tbill_defi.core.errors import ConventionError
-from tbill_defi.pricing.curve_fit import CurveFit
+from tbill_defi.pricing.curve_fit import CurveFit, FitProblem
 from tbill_defi.pricing.least_squares import minimum
 
 DAY = date(2026, 3, 24)
@@ -72,17 +72,28 @@ def test_a_noisy_fit_is_no_worse_than_minpack_from_many_starts():
 
 
 def test_the_jacobian_is_a_difference():
-    from tbill_defi.pricing.curve_fit import _Problem
-
     for humps in (1, 2):
         fit = CurveFit(DAY, SECURITIES, humps=humps)
         found = fit.book.analytics(clean_prices=priced(TRUE), settlement=DAY, convention=STREET)
-        problem = _Problem(fit, found)
+        problem = FitProblem(fit, found)
         point = np.array([0.05, -0.01, 0.004, 0.01][: humps + 2] + [0.3, 2.0][:humps])
-        _, jacobian = problem.residuals(point)
-        for k, step in enumerate(np.eye(len(point)) * 1e-6):
-            up, down = problem.residuals(point + step)[0], problem.residuals(point - step)[0]
-            assert jacobian[:, k] == pytest.approx((up - down) / 2e-6, rel=1e-5, abs=1e-9)
+        _, slopes = problem.residuals(point[None])
+        steps = np.eye(len(point)) * 1e-6
+        up, down = problem.residuals(point + steps)[0], problem.residuals(point - steps)[0]
+        assert slopes[0] == pytest.approx((up - down) / 2e-6, rel=1e-5, abs=1e-8)  # 1e-14 of rounding / 2e-6
+
+
+def test_residuals_are_those_of_the_flows():
+    """A security's value as a sum over few nodes is the sum over its flows."""
+    fit = CurveFit(DAY, SECURITIES)
+    prices = priced(TRUE)
+    found = fit.book.analytics(clean_prices=prices, settlement=DAY, convention=STREET)
+    problem = FitProblem(fit, found)
+    points = np.array([[0.05, -0.02, 0.03, -0.01, -1.5, 2.0], [0.01, 0.04, -0.05, 0.06, 0.5, 1.0]])
+    for point, error in zip(points, problem.residuals(points)[0], strict=True):
+        curve = td.Curve.svensson(DAY, parameters=[*point[:4], *np.exp(point[4:])])
+        expected = (fit.book.dirty_prices(curve, DAY) - found.dirty_price) / (found.dv01 * 1e4)
+        assert error == pytest.approx(expected, abs=1e-12)
 
 
 def test_nelson_siegel_is_svensson_without_its_second_hump():
@@ -100,11 +111,15 @@ def test_a_fitted_curve_prices_like_any_curve():
     assert curve.zero_rates(np.array([0.0]))[0] == pytest.approx(TRUE[0] + TRUE[1])
 
 
-def test_least_squares_solves_rosenbrock():
+def test_least_squares_solves_rosenbrock_from_each_start():
     def residuals(x):
-        return np.array([10.0 * (x[0] - x[1] ** 2), 1.0 - x[1]]), np.array([[10.0, -20.0 * x[1]], [0.0, -1.0]])
+        error = np.stack([10.0 * (x[:, 0] - x[:, 1] ** 2), 1.0 - x[:, 1]], axis=1)
+        slopes = np.stack([np.full_like(x, [10.0, 0.0]), np.stack([-20.0 * x[:, 1], -np.ones(len(x))], axis=1)], axis=1)
+        return error, slopes
 
-    assert minimum(residuals, np.array([3.0, -1.2]), linear=1).point == pytest.approx([1.0, 1.0], abs=1e-6)
+    found = minimum(residuals, np.array([[3.0, -1.2], [-1.0, 4.0], [1.0, 1.0]]))
+    assert found.points == pytest.approx(np.ones((3, 2)), abs=1e-6)
+    assert found.totals == pytest.approx(np.zeros(3), abs=1e-12)
 
 
 @pytest.mark.parametrize(
