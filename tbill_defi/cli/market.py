@@ -139,7 +139,7 @@ def show(
         dates = sorted({d for s, d in zip(view.sources, view.quote_dates, strict=True) if s == source})
         out.print(f"prices: {count} {source}, of {', '.join(map(str, dates))}")
     for kind, cusips in view.excluded.items():
-        out.print(f"excluded, no pricer yet: {len(cusips)} {kind}")
+        out.print(f"excluded, no nominal yield: {len(cusips)} {kind}")
     out.print(market_tables.freshness(fresh))
     out.print(f"market hash 0x{view.market_hash.hex()}")
 

@@ -65,7 +65,7 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A security without a pricer here (TIPS, FRN, callable): its CUSIP and the days it is in the market."""
+    """A security without nominal flows that its terms fix (TIPS, FRN, callable): its CUSIP and its days."""
 
     kind: str
     cusip: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from tbill_defi.core.clock import age_days
 from tbill_defi.core.errors import ConventionError, NoCurve, UnknownSecurity
 from tbill_defi.core.frozen import FrozenMap
 from tbill_defi.core.hashing import json_hash
+from tbill_defi.instruments import AnySecurity, Frn, Tips
 from tbill_defi.market.data import Digest, MarketData, record_of
 from tbill_defi.market.par_yields import TENORS
 from tbill_defi.market.universe import Listing, universe_on
@@ -82,7 +84,11 @@ class MarketSnapshot:
     repo
         The repo rate with source and age.
     excluded
-        Type without a pricer ("TIPS", "FRN", "callable") -> CUSIPs that would be in the universe.
+        Type without nominal flows that its terms fix ("TIPS", "FRN", "callable") -> CUSIPs that are in the market.
+    linked
+        CUSIP -> terms of the TIPS and FRNs among them, where auction records tell them.
+    linked_quotes
+        CUSIP -> quote of the latest sheet, of these. A TIPS is quoted unadjusted.
     sources
         Kind of file of which something is known on the date -> digest of all those rows.
     """
@@ -94,6 +100,8 @@ class MarketSnapshot:
     repo: RepoRate
     excluded: FrozenMap[tuple[str, ...]]
     sources: FrozenMap[Digest]
+    linked: FrozenMap[Tips | Frn] = field(default_factory=lambda: FrozenMap({}))
+    linked_quotes: FrozenMap[Quote] = field(default_factory=lambda: FrozenMap({}))
 
     @cached_property
     def _by_cusip(self) -> dict[str, Listing]:
@@ -112,15 +120,23 @@ class MarketSnapshot:
             return found
         for kind, cusips in self.excluded.items():
             if cusip in cusips:
-                raise UnknownSecurity(f"cusip: {cusip} is excluded on {self.date}: {kind} has no pricer here")
+                raise UnknownSecurity(
+                    f"cusip: {cusip} is excluded on {self.date}: {kind} has no nominal flows that its terms fix"
+                )
         raise UnknownSecurity(
             f"cusip: {cusip} is not in the universe of {self.date} ({len(self.listings)} securities); "
             "no auction record or price sheet known on that date names it as issued and not matured"
         )
 
+    def security(self, cusip: str) -> AnySecurity:
+        """Terms of a CUSIP, those of TIPS and FRNs included. Raises `UnknownSecurity` as `listing` does."""
+        linked = self.linked.get(cusip)
+        return self.listing(cusip).security if linked is None else linked
+
     def quote(self, cusip: str) -> Quote | None:
         """The latest sheet's quote of a CUSIP, or None."""
-        return self.sheet.quotes.get(cusip) if self.sheet else None
+        found = self.sheet.quotes.get(cusip) if self.sheet else None
+        return self.linked_quotes.get(cusip) if found is None else found
 
     def to_json(self) -> dict[str, Any]:
         """Everything in the snapshot as JSON; `content_hash` is over its canonical form."""
@@ -224,19 +240,19 @@ def _repo_rate(data: MarketData, day: date, given: float | None, curve: FrozenMa
     return RepoRate(curve[tenor] * MONEY_MARKET_SHARE, f"curve {tenor}", day, 0)
 
 
-def _sheet(data: MarketData, day: date, listings: tuple[Listing, ...]) -> Sheet | None:
+def _sheet(
+    data: MarketData, day: date, cusips: AbstractSet[str], linked: AbstractSet[str]
+) -> tuple[Sheet | None, FrozenMap[Quote]]:
+    """The latest sheet, with the quotes of `cusips`; and those of `linked`."""
     known = data.datasets["fedinvest"].known(day)
     if not known:
-        return None
+        return None, FrozenMap({})
     sheet_date = known[-1]["date"]
-    cusips = {listing.cusip for listing in listings}
-    quotes = {
-        row["cusip"]: Quote(row["sell"], row["buy"])
-        for row in known
-        if row["date"] == sheet_date and row["cusip"] in cusips
-    }
+    found = {row["cusip"]: Quote(row["sell"], row["buy"]) for row in known if row["date"] == sheet_date}
+    quotes, others = ({cusip: found[cusip] for cusip in found if cusip in wanted} for wanted in (cusips, linked))
     curve = _curve_row(data, sheet_date)
-    return Sheet(sheet_date, age_days(sheet_date, day), FrozenMap(quotes), None if curve is None else _tenors(curve))
+    tenors = None if curve is None else _tenors(curve)
+    return Sheet(sheet_date, age_days(sheet_date, day), FrozenMap(quotes), tenors), FrozenMap(others)
 
 
 def snapshot(source: MarketData | Loadable, day: date, *, repo_rate: float | None = None) -> MarketSnapshot:
@@ -263,13 +279,17 @@ def snapshot(source: MarketData | Loadable, day: date, *, repo_rate: float | Non
     data = _data(source)
     curve = par_yields_on(data, day)
     universe = universe_on(day, data.datasets["auctions"].known(day), data.datasets["fedinvest"].known(day))
+    linked = {security.cusip: security for security in universe.linked}
+    sheet, quotes = _sheet(data, day, {listing.cusip for listing in universe.listings}, linked.keys())
     digests = {kind: dataset.digest(day) for kind, dataset in data.datasets.items()}
     return MarketSnapshot(
         date=day,
         par_yields=curve,
         listings=universe.listings,
-        sheet=_sheet(data, day, universe.listings),
+        sheet=sheet,
         repo=_repo_rate(data, day, repo_rate, curve),
         excluded=FrozenMap(universe.excluded),
         sources=FrozenMap({kind: digest for kind, digest in digests.items() if digest.rows}),
+        linked=FrozenMap(linked),
+        linked_quotes=quotes,
     )

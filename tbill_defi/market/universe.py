@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from tbill_defi.conventions.schedules import add_months, is_month_end, quasi_coupon_dates
 from tbill_defi.core.errors import ConventionError, DataError
-from tbill_defi.instruments import Bill, Bond, Note
+from tbill_defi.instruments import Bill, Bond, Frn, Note, Tips
+from tbill_defi.market.linked import linked_terms
 
 LONGEST_BILL_DAYS = 364
 """A 52-week bill: an inferred bill is taken to be issued this long before maturity."""
@@ -55,10 +56,21 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """Listings by CUSIP ascending; `excluded`: type without a pricer here -> its CUSIPs, ascending."""
+    """The securities of a date.
+
+    Attributes
+    ----------
+    listings
+        With nominal flows that their terms fix, by CUSIP ascending.
+    excluded
+        Type of the others ("TIPS", "FRN", "callable") -> CUSIPs, ascending.
+    linked
+        Terms of the excluded TIPS and FRNs whose auction records tell them, by CUSIP ascending.
+    """
 
     listings: tuple[Listing, ...]
     excluded: dict[str, tuple[str, ...]]
+    linked: tuple[Tips | Frn, ...] = ()
 
 
 def universe_on(day: date, auctions: Iterable[Row], sheets: Iterable[Row]) -> Universe:
@@ -82,12 +94,15 @@ def universe_on(day: date, auctions: Iterable[Row], sheets: Iterable[Row]) -> Un
             by_cusip.setdefault(row["cusip"], []).append(row)
     listings: dict[str, Listing] = {}
     excluded: dict[str, set[str]] = {}
+    linked: dict[str, Tips | Frn] = {}
     not_issued: set[str] = set()
     for cusip, rows in by_cusip.items():
         if min(row["originalIssueDate"] or row["issueDate"] for row in rows) > day:
             not_issued.add(cusip)
         elif kind := excluded_auction(rows):
             excluded.setdefault(kind, set()).add(cusip)
+            if terms := linked_terms(rows):
+                linked[cusip] = terms
         else:
             listings[cusip] = Listing(terms_from_auctions(rows), "auction", False)
     for row in sheets:
@@ -105,11 +120,12 @@ def universe_on(day: date, auctions: Iterable[Row], sheets: Iterable[Row]) -> Un
     return Universe(
         tuple(listings[cusip] for cusip in sorted(listings)),
         {kind: tuple(sorted(cusips)) for kind, cusips in sorted(excluded.items())},
+        tuple(linked[cusip] for cusip in sorted(linked)),
     )
 
 
 def excluded_auction(rows: Sequence[Row]) -> str | None:
-    """The type of a security without a pricer here ("TIPS", "FRN", "callable"), from its auction records; else None."""
+    """ "TIPS", "FRN" or "callable" of a security whose terms fix no nominal flows, from its auction records; else None."""
     first = rows[0]
     if first["tips"] or first["type"] == "TIPS":
         return "TIPS"

@@ -103,7 +103,7 @@ class View:
     repo_rate, repo_source, repo_date
         Decimal, Act/360; where it comes from and its date.
     excluded
-        Kind -> CUSIPs that are in the market and not in the view, since no pricer takes them.
+        Kind -> CUSIPs that are in the market and not in the view: no nominal flows that their terms fix.
     market_hash
         Keccak-256 of the market data behind the view.
     """
@@ -168,7 +168,9 @@ class View:
             return self._places[cusip]
         for kind, cusips in self.excluded.items():
             if cusip in cusips:
-                raise UnknownSecurity(f"{cusip} is {kind}: in the market on {self.date}, but no pricer takes it yet")
+                raise UnknownSecurity(
+                    f"{cusip} is {kind}: in the market on {self.date}, but no view has it: no nominal yield"
+                )
         digit = cusip_check_digit(cusip[:8]) if len(cusip) == 9 and cusip[:8].isalnum() else cusip[-1:]
         hint = "" if digit == cusip[-1:] else f"; its check digit should be {digit}, is it mistyped?"
         raise UnknownSecurity(f"{cusip} is not an outstanding security on {self.date} in the imported records{hint}")

@@ -10,10 +10,12 @@ import pytest
 import rfc8785
 from Crypto.Hash import keccak
 
+from tbill_defi.conventions import YieldConvention
 from tbill_defi.conventions.schedules import quasi_coupon_dates
 from tbill_defi.market import MarketStore, sample_snapshot, snapshot
 from tbill_defi.market.table import PERCENT, Row
 from tbill_defi.market.universe import terms_from_auctions
+from tbill_defi.pricing import yield_from_clean_price
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 FILES = ("par_yields.csv", "auctions.csv", "fedinvest_2026-03-24.csv", "sofr.csv")
@@ -179,3 +181,22 @@ def test_every_auctioned_security_has_terms(store):
                 assert security.dated_date == row["datedDate"] or row["datedDate"] in periods
                 assert security.first_coupon_date <= row["firstInterestPaymentDate"]
                 assert security.coupon == row["interestRate"]
+
+
+@pytest.mark.realdata
+@realdata
+def test_tips_and_floating_rate_notes_beside_the_universe(store):
+    view = snapshot(store, date(2026, 3, 24))
+    with (DATA / "tips_issues.csv").open() as file:
+        issues = {row["cusip"]: row for row in csv.DictReader(file)}
+    tips = [security for security in view.linked.values() if security.kind == "tips"]
+    notes = [security for security in view.linked.values() if security.kind == "frn"]
+    assert (len(tips), len(notes)) == (33, 5)  # of 53 and 8; of the others there is no auction record
+    for security in tips:
+        issue = issues[security.cusip]
+        assert security.dated_date == date.fromisoformat(issue["datedDate"]), security.cusip
+        assert (security.coupon, security.dated_reference_cpi) == (float(issue["coupon"]), float(issue["baseCpi"]))
+        assert view.security(security.cusip) == security
+        settles = {"settlement": view.date, "convention": YieldConvention.STREET}
+        assert -0.02 < yield_from_clean_price(security, view.quote(security.cusip).bid, **settles) < 0.04
+    assert set(view.linked) == {security.cusip for security in (*tips, *notes)}

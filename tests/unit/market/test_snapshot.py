@@ -210,7 +210,7 @@ def test_listing_says_why_not():
     )
     view = snapshot(MarketData(par_yields=curves(DAY), auctions=rows), DAY)
     assert dict(view.excluded) == {"TIPS": ("91282CAA1",)}
-    with pytest.raises(UnknownSecurity, match="91282CAA1 is excluded on 2026-03-24: TIPS has no pricer here"):
+    with pytest.raises(UnknownSecurity, match="91282CAA1 is excluded on 2026-03-24: TIPS has no nominal flows"):
         view.listing("91282CAA1")
     with pytest.raises(UnknownSecurity, match=r"037833100 is not in the universe of 2026-03-24 \(0 securities\)"):
         view.listing("037833100")

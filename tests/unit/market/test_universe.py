@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from tbill_defi.core.errors import DataError
-from tbill_defi.instruments import Bill, Bond, Note
+from tbill_defi.instruments import Bill, Bond, Frn, Note, Tips
 from tbill_defi.market.auctions import COLUMNS
 from tbill_defi.market.universe import inferred_dated_date, terms_from_auctions, terms_from_sheet, universe_on
 
@@ -215,3 +215,71 @@ def test_sheets_that_contradict_each_other():
     later = sheet(date=DAY + timedelta(days=1), rate=0.05)
     with pytest.raises(DataError, match="FedInvest sheet of 2026-03-25 contradicts an earlier sheet"):
         universe_on(DAY + timedelta(days=1), [], [sheet(), later])
+
+
+TIPS = {
+    "type": "TIPS",
+    "tips": True,
+    "maturityDate": date(2028, 1, 15),
+    "auctionDate": date(2008, 7, 22),
+    "issueDate": date(2008, 7, 31),
+    "datedDate": date(2008, 7, 15),
+    "originalIssueDate": date(2008, 1, 31),
+    "firstInterestPaymentDate": date(2009, 1, 15),
+    "interestRate": 0.0175,
+    "refCpiOnDatedDate": 209.49645,
+}
+FRN = {
+    "type": "FRN",
+    "floatingRate": True,
+    "maturityDate": date(2027, 10, 31),
+    "auctionDate": date(2025, 12, 23),
+    "issueDate": date(2025, 12, 26),
+    "datedDate": date(2025, 10, 31),
+    "originalIssueDate": date(2025, 10, 31),
+    "firstInterestPaymentDate": date(2026, 1, 31),
+    "interestRate": None,
+    "spread": 0.0019,
+}
+
+
+def test_tips_and_floating_rate_notes_have_terms_beside_the_universe():
+    # 912810PV4: the reopening of July 2008 restarts the dated date; the reference CPI stays that of January
+    universe = universe_on(DAY, [auction("912810PV4", **TIPS), auction("91282CPG0", **FRN)], [])
+    assert universe.excluded == {"FRN": ("91282CPG0",), "TIPS": ("912810PV4",)}
+    assert universe.linked == (
+        Tips(
+            cusip="912810PV4",
+            coupon=0.0175,
+            dated_date=date(2008, 1, 15),
+            maturity_date=date(2028, 1, 15),
+            first_coupon_date=date(2008, 7, 15),
+            issue_date=date(2008, 1, 31),
+            dated_reference_cpi=209.49645,
+        ),
+        Frn(
+            cusip="91282CPG0",
+            spread=0.0019,
+            dated_date=date(2025, 10, 31),
+            maturity_date=date(2027, 10, 31),
+            issue_date=date(2025, 10, 31),
+        ),
+    )
+
+
+@pytest.mark.parametrize("row", [TIPS | {"refCpiOnDatedDate": None}, FRN | {"spread": None}])
+def test_without_its_index_there_are_no_terms_and_no_error(row):
+    universe = universe_on(DAY, [auction("91282CAA1", **row)], [])
+    assert (universe.linked, list(universe.excluded.values())) == ((), [("91282CAA1",)])
+
+
+@pytest.mark.parametrize(("row", "column", "value"), [(TIPS, "refCpiOnDatedDate", 209.5), (FRN, "spread", 0.002)])
+def test_linked_records_that_contradict_each_other(row, column, value):
+    later = row | {column: value, "auctionDate": row["auctionDate"] + timedelta(days=30)}
+    with pytest.raises(DataError, match=f"91282CAA1: {column} is .* by the auction of .* and {value} by that of"):
+        universe_on(DAY, [auction("91282CAA1", **row), auction("91282CAA1", **later)], [])
+
+
+def test_linked_terms_that_are_none():
+    with pytest.raises(DataError, match=r"91282CAA1, auction of 2025-12-23: spread: 0.19 looks like percent"):
+        universe_on(DAY, [auction("91282CAA1", **FRN | {"spread": 0.19})], [])

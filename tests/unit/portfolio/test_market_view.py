@@ -336,7 +336,7 @@ def test_what_is_known_of_an_unknown_cusip(sample):
 @needs_data
 def test_what_is_known_of_tips(march):
     cusip = march.excluded["TIPS"][0]
-    with pytest.raises(UnknownSecurity, match=f"{cusip} is TIPS: in the market on 2026-03-24, but no pricer"):
+    with pytest.raises(UnknownSecurity, match=f"{cusip} is TIPS: in the market on 2026-03-24, but no view has it"):
         march.index(cusip)
 
 
