@@ -108,6 +108,8 @@ def connect(
             if "timed out" in str(error).lower():
                 raise LedgerError(f"chain: {shown} did not answer {what} within {seconds} s", "NodeSlow") from None
             raise LedgerError(f"chain: {shown} does not answer: is the node running there?", "NodeDown") from None
+        except requests.exceptions.ChunkedEncodingError:
+            raise LedgerError(f"chain: {shown} broke off its answer to {what}", "NodeDown") from None
         except requests.RequestException as error:
             raise LedgerError(f"chain: {shown}: {type(error).__name__}", "NodeDown") from None
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from types import TracebackType
 from typing import Any, Self
@@ -360,18 +361,17 @@ class RpcChain:
             return bytes(
                 self.node.machine.again(height, Call(draft.item.key.address, draft.item.to, draft.item.data)).output
             )
+        name, again = receipt.get("transactionHash"), None
         try:
-            traced = self.node.request(
-                "debug_traceTransaction", receipt.get("transactionHash"), {"tracer": "callTracer"}
-            )
+            traced = self.node.request("debug_traceTransaction", name, {"tracer": "callTracer"})
             return octets(mapping(traced, "trace").get("output", "0x"), "trace's output")
-        except RpcRefusal:
+        except LedgerError:  # that it was mined and reverted is known whatever becomes of this
             pass
-        if draft.item is None:
-            return b""
-        call = call_fields(Call(draft.item.key.address, draft.item.to, draft.item.data))
-        (answer,) = self.node.ask([("eth_call", (call, hex(height - 1)))])
-        return answer.output() if isinstance(answer, RpcRefusal) else b""
+        if draft.item is not None:
+            call = call_fields(Call(draft.item.key.address, draft.item.to, draft.item.data))
+            with suppress(LedgerError):
+                (again,) = self.node.ask([("eth_call", (call, hex(height - 1)))])
+        return again.output() if isinstance(again, RpcRefusal) else b""
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -2,7 +2,8 @@
 another of the sender's transactions took the nonce.
 
 A transaction is signed anew under another nonce only when the one before can never be mined: the node refused it, or
-its nonce was used by a different one. So each is executed at most once.
+its nonce was used by a different one. So each is executed at most once. An answer that is lost says nothing: the node
+may have taken the transaction, so the same bytes are offered again, which do nothing twice.
 
 No two are alike: two processes that mean the same under the same nonce would sign the same bytes, and both would take
 the one receipt for theirs. So gas limit and fee carry a little chance.
@@ -28,13 +29,19 @@ from tbill_defi.core.hashing import keccak256
 
 TRIES = 20
 """How often one transaction is offered to the node under new nonces or fees before it is given up."""
+OFFERS = 4
+"""How often in a row one is offered whose answers are lost."""
+TROUBLES = ("NodeDown", "NodeSlow", "NotANode", "NodeRefuses")
+"""Codes of a request that was not answered as JSON-RPC: what the node did is unknown."""
 _LONGEST_PAUSE = 1_000
+_OFFER_PAUSE = 125
 _CHANCE_GAS = 2**16
 
 _KNOWN = ("already known", "already imported", "known transaction", "already exists in")
 _USED = ("nonce too low", "nonce is too low", "invalid transaction nonce", "oldnonce")
 _TAKEN = ("replacement transaction underpriced", "replacement underpriced", "too low to replace")
 _POOR = ("insufficient funds", "insufficient balance", "not have enough", "cannot afford", "enough funds")
+_ELSEWHERE = ("chain id", "chainid", "chain_id")
 _CHEAP = ("underpriced", "less than block base fee", "below base fee", "fee too low", "feetoolow", "base fee exceeds")
 
 
@@ -70,7 +77,7 @@ class Draft:
     """A transaction on its way: all of `raws` have its nonce, so one of them at most is mined.
 
     `item` is None for one that was signed elsewhere: it is sent and awaited, never signed anew; `known` is the hash
-    of one that the node signed.
+    of one that the node signed. `accepted`: the node has taken it, or its answer was lost and it may have.
     """
 
     item: Unsigned | None
@@ -132,8 +139,13 @@ class Outbox:
         LedgerError
             By code: "NotMined" after `receipt_seconds`, "NoFunds", "FeeAboveCap", "NonceTooLow", and the node's.
         """
-        for draft in group:
-            self._offer(draft, group)
+        for before, draft in enumerate(group):
+            try:
+                self._offer(draft, group)
+            except LedgerError as error:
+                if not before and not draft.accepted:
+                    raise
+                raise LedgerError(f"{error}; {_left(before, draft)}", error.code) from None
         return self.await_all(group)
 
     def await_all(self, group: Sequence[Draft]) -> list[Any]:
@@ -153,7 +165,7 @@ class Outbox:
                     looked = monotonic()
                     self._look_after(waiting)
             except LedgerError as error:
-                if error.code not in ("NodeDown", "NodeSlow"):
+                if not unanswered(error):
                     raise
                 trouble = error
             if monotonic() - start >= self._settings.receipt_seconds:
@@ -180,7 +192,8 @@ class Outbox:
         }
 
     def _offer(self, draft: Draft, group: Sequence[Draft]) -> None:
-        """Give it to the node, under another nonce or a higher fee if it must be."""
+        """Give it to the node, under another nonce or a higher fee if it must be; again if the answer is lost."""
+        lost = 0
         for _ in range(TRIES):
             try:
                 if self._node.machine is not None:
@@ -189,6 +202,11 @@ class Outbox:
             except RpcRefusal as refusal:
                 if self._settled_by(refusal, draft, group):
                     return
+            except LedgerError as error:
+                draft.accepted, lost = True, lost + 1
+                if not unanswered(error) or lost == OFFERS:
+                    raise
+                pause(_OFFER_PAUSE << lost)
             else:
                 draft.accepted = True
                 return
@@ -214,6 +232,12 @@ class Outbox:
                 return not self._raise(draft)
             self._renumber(draft, group, refusal)
             return False
+        if any(word in text for word in _ELSEWHERE):
+            raise LedgerError(
+                f"chain: the ledger is on chain {self._chain_id}, and {self._node.url} is no longer: it refuses the "
+                f"transaction ({refusal.message}); is the URL right?",
+                "WrongChain",
+            )
         if any(word in text for word in _POOR):
             raise self._no_funds(draft, refusal)
         if any(word in text for word in _CHEAP) and draft.item is not None:
@@ -256,7 +280,7 @@ class Outbox:
             return
         if first.item is not None and self._count(first, "latest") > first.nonce:
             first.lost += 1
-            if first.lost > 1 and not self._receipts([first]):  # the node has had time to find a receipt
+            if first.lost > 1 and self._is_unknown(first):  # the node has had time to find it
                 first.accepted = False
                 refusal = RpcRefusal("eth_sendRawTransaction", 0, "its nonce was used by another transaction")
                 self._renumber(first, [first], refusal)
@@ -269,6 +293,12 @@ class Outbox:
             if answer is None or self._raise(draft):
                 self._offer(draft, [draft])
 
+    def _is_unknown(self, draft: Draft) -> bool:
+        """Whether the node says of all its hashes that it has no receipt and no transaction; a refusal says nothing."""
+        methods = ("eth_getTransactionReceipt", "eth_getTransactionByHash")
+        answers = self._node.ask([(method, (hexed(found),)) for found in draft.hashes for method in methods])
+        return all(answer is None for answer in answers)
+
     def _no_funds(self, draft: Draft, refusal: RpcRefusal) -> LedgerError:
         if draft.item is None:
             return LedgerError(f"chain: {refusal.message}", "NoFunds")
@@ -280,6 +310,19 @@ class Outbox:
             f"{self._chain_id}",
             "NoFunds",
         )
+
+
+def unanswered(error: LedgerError) -> bool:
+    """Whether it is trouble on the way, not the node's word."""
+    return error.code in TROUBLES and not isinstance(error, RpcRefusal)
+
+
+def _left(before: int, draft: Draft) -> str:
+    """What an error leaves behind."""
+    sent = f"{before} before it of the same sender were sent" if before else ""
+    name = f"0x{draft.hashes[-1].hex()} (nonce {draft.nonce})"
+    unsure = f"whether {name} was sent is unknown: look before you send it again" if draft.accepted else ""
+    return "; ".join(part for part in (unsure, sent) if part)
 
 
 def pause(milliseconds: int) -> int:
