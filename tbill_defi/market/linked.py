@@ -45,8 +45,8 @@ def linked_terms(rows: Sequence[Row]) -> Tips | Frn | None:
     if len(told) > 1:
         one, other = list(told.items())[:2]
         raise DataError(
-            f"{first['cusip']}: {index} is {one[0]} by the auction of {one[1]['auctionDate']} and {other[0]} by that of "
-            f"{other[1]['auctionDate']}; correct the file that is wrong and import it again"
+            f"{first['cusip']}: {index} is {one[0]} by the auction of {one[1]['auctionDate']} and {other[0]} by that "
+            f"of {other[1]['auctionDate']}; correct the file that is wrong and import it again"
         )
     if not told or first["datedDate"] is None or (make is _tips and first["interestRate"] is None):
         return None

@@ -125,7 +125,7 @@ def universe_on(day: date, auctions: Iterable[Row], sheets: Iterable[Row]) -> Un
 
 
 def excluded_auction(rows: Sequence[Row]) -> str | None:
-    """ "TIPS", "FRN" or "callable" of a security whose terms fix no nominal flows, from its auction records; else None."""
+    """Why a security is in no view ("TIPS", "FRN", "callable"), from its auction records; None: it is in them."""
     first = rows[0]
     if first["tips"] or first["type"] == "TIPS":
         return "TIPS"

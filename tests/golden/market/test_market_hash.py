@@ -198,5 +198,6 @@ def test_tips_and_floating_rate_notes_beside_the_universe(store):
         assert (security.coupon, security.dated_reference_cpi) == (float(issue["coupon"]), float(issue["baseCpi"]))
         assert view.security(security.cusip) == security
         settles = {"settlement": view.date, "convention": YieldConvention.STREET}
-        assert -0.02 < yield_from_clean_price(security, view.quote(security.cusip).bid, **settles) < 0.04
+        # the real yield of the shortest is as low as inflation to its maturity is high
+        assert -0.05 < yield_from_clean_price(security, view.quote(security.cusip).bid, **settles) < 0.04
     assert set(view.linked) == {security.cusip for security in (*tips, *notes)}
