@@ -14,7 +14,7 @@ from bench import curve_history
 from bench.rows import Row, best_of, emit
 from bench.universe import universe
 from tbill_defi.conventions import YieldConvention
-from tbill_defi.instruments import Bill, Security
+from tbill_defi.instruments import AnySecurity, Bill
 from tbill_defi.pricing.book import KEY_YEARS, Book
 from tbill_defi.pricing.interop import quantlib_bond
 
@@ -57,7 +57,7 @@ class _Fitted:
         return np.array([self.curve.discount(offset / 365.0, True) for offset in offsets.tolist()])
 
 
-def _terms(bond: Any, security: Security) -> tuple[Any, ...]:
+def _terms(bond: Any, security: AnySecurity) -> tuple[Any, ...]:
     if isinstance(security, Bill):
         return ()
     days = len([flow for flow in bond.cashflows() if flow.date() > DAY]) - 1
@@ -74,7 +74,7 @@ class Peer:
     years: list[int]
 
     @classmethod
-    def of(cls, securities: list[Security]) -> Peer:
+    def of(cls, securities: list[AnySecurity]) -> Peer:
         """Built from terms, as a user would."""
         bonds = [quantlib_bond(security) for security in securities]
         return cls(bonds, [_terms(b, s) for b, s in zip(bonds, securities, strict=True)], [])
@@ -116,7 +116,7 @@ def _curve() -> tuple[Node, Callable[[float], None], Any]:
     return mine, link, handle
 
 
-def _full_rows(securities: list[Security], book: Book, peer: Peer, yields: np.ndarray) -> list[Row]:
+def _full_rows(securities: list[AnySecurity], book: Book, peer: Peer, yields: np.ndarray) -> list[Row]:
     def ours(target: Book) -> tuple[Any, Any]:
         prices = target.analytics(yields=yields, settlement=SETTLEMENT, convention=STREET)
         return prices, target.analytics(clean_prices=prices.clean_price, settlement=SETTLEMENT, convention=STREET)

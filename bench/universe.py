@@ -6,19 +6,24 @@ from datetime import date, timedelta
 from random import Random
 
 from tbill_defi.conventions.schedules import add_months, quasi_coupon_dates
-from tbill_defi.instruments import Bill, Bond, Note, Security
+from tbill_defi.instruments import AnySecurity, Bill, Bond, Note, Tips
 
 NOTE_MONTHS = (24, 36, 60, 84, 120)
 BOND_MONTHS = (240, 360)
+TIPS_MONTHS = (60, 120, 360)
+BASE_CPI = 320.5
 BILL_WEEKS = (4, 6, 8, 13, 17, 26, 52)
 ODD = 0.05
 """Share of coupon securities with a short or long first period."""
 
 
-def universe(count: int, settlement: date, seed: int = 1) -> list[Security]:
-    """`count` securities issued before `settlement` and not matured: a sixth bills, a quarter bonds, the rest notes."""
+def universe(count: int, settlement: date, seed: int = 1) -> list[AnySecurity]:
+    """`count` securities issued before `settlement` and not matured.
+
+    A sixth bills, a quarter bonds, the rest notes; of those of 5, 10 and 30 years a fifth TIPS.
+    """
     random = Random(seed)
-    found: list[Security] = []
+    found: list[AnySecurity] = []
     while len(found) < count:
         cusip = f"91{len(found):07d}"
         draw = random.random()
@@ -36,11 +41,12 @@ def universe(count: int, settlement: date, seed: int = 1) -> list[Security]:
         if random.random() < ODD:
             dated -= timedelta(days=random.randint(1, 150))
             first = random.choice(quasi_coupon_dates(dated, maturity)[1:3])
-        kind = Bond if months in BOND_MONTHS else Note
-        coupon = random.randint(1, 48) / 800
-        found.append(
-            kind(cusip=cusip, coupon=coupon, dated_date=dated, maturity_date=maturity, first_coupon_date=first)
-        )
+        terms = {"cusip": cusip, "dated_date": dated, "maturity_date": maturity, "first_coupon_date": first}
+        terms["coupon"] = random.randint(1, 48) / 800
+        if months in TIPS_MONTHS and len(found) % 5 == 0:
+            found.append(Tips(**terms, dated_reference_cpi=BASE_CPI))
+        else:
+            found.append((Bond if months in BOND_MONTHS else Note)(**terms))
     return found
 
 

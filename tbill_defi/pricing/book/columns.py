@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import DataError
 from tbill_defi.instruments import AnySecurity
+from tbill_defi.instruments.strips import LONGEST_YEARS
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -29,9 +30,15 @@ UNKNOWN = -(1 << 40)
 
 _COMMON = ("cusip", "maturity_date", "issue_date")
 _COUPON = (*_COMMON, "dated_date", "first_coupon_date", "coupon")
-FIELDS: dict[str, tuple[str, ...]] = {"bill": _COMMON, "note": _COUPON, "bond": _COUPON, "tips": _COUPON}
-"""Kind -> the fields that a book reads."""
-MONTHS_PER_PERIOD = {"note": 6, "bond": 6, "tips": 6}
+FIELDS: dict[str, tuple[str, ...]] = {
+    "bill": _COMMON,
+    "note": _COUPON,
+    "bond": _COUPON,
+    "tips": _COUPON,
+    "strip": ("cusip", "maturity_date"),
+}
+"""Kind -> the fields that a book reads. TIPS are in real terms: unadjusted prices, real yields."""
+MONTHS_PER_PERIOD = {"note": 6, "bond": 6, "tips": 6, "strip": 6}
 """Kind -> months between coupons; a kind without an entry has a single flow and no cycle."""
 
 
@@ -112,6 +119,10 @@ class Columns:
         maturity, issue, dated = raw["maturity_date"], raw["issue_date"], raw["dated_date"]
         maturity_month, day = months_of(maturity)
         rule = np.where(cycle_days(maturity_month, np.full_like(day, END_OF_MONTH)) == maturity, END_OF_MONTH, day)
+        if (strips := np.flatnonzero(kind == "strip")).size:  # a coupon of 0, the only flow at maturity
+            oldest = cycle_days(maturity_month[strips] - 12 * LONGEST_YEARS, rule[strips])
+            issue[strips] = dated[strips] = oldest
+            raw["first_coupon_date"][strips] = maturity[strips]
         dated = np.where(single, issue, dated)
         coupon = np.where(single, 0.0, raw["coupon"] * 100.0 * months / 12.0)
         first_month = _first_months(raw["first_coupon_date"], dated, months, rule, maturity_month)

@@ -26,7 +26,7 @@ CURVE = td.Curve.bootstrap(
 
 
 def odd_universe(count, seed):
-    """Maturities on any day of the month, short and long first periods, bills up to a year."""
+    """Maturities on any day of the month, short and long first periods, bills up to a year, strips, TIPS."""
     random, found = Random(seed), []
     while len(found) < count:
         cusip = f"{len(found):09d}"
@@ -42,10 +42,14 @@ def odd_universe(count, seed):
         if maturity <= DAY:
             continue
         first = random.choice([None, None, *quasi_coupon_dates(dated, maturity)[1:4]])
-        coupon = random.randint(0, 64) / 800
-        found.append(
-            td.Note(cusip=cusip, coupon=coupon, dated_date=dated, maturity_date=maturity, first_coupon_date=first)
-        )
+        terms = {"cusip": cusip, "dated_date": dated, "maturity_date": maturity, "first_coupon_date": first}
+        terms["coupon"] = random.randint(0, 64) / 800
+        if len(found) % 9 == 4:
+            found.append(td.Strip(cusip=cusip, maturity_date=maturity))
+        elif len(found) % 9 == 7:
+            found.append(td.Tips(**terms, dated_reference_cpi=310.5))
+        else:
+            found.append(td.Note(**terms))
     return found
 
 
