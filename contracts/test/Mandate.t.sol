@@ -5,6 +5,8 @@ import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20P
 import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
 import {GuardCalls} from "src/settlement/GuardCalls.sol";
 import {Instruction, Leg} from "src/settlement/Instruction.sol";
+import {OwnEntries} from "src/settlement/OwnEntries.sol";
+import {Settlement} from "src/Settlement.sol";
 import {ISettlementAsset} from "src/interfaces/ISettlementAsset.sol";
 import {Mandate} from "src/mandate/Mandate.sol";
 import {ManagedAccount} from "src/mandate/ManagedAccount.sol";
@@ -12,6 +14,14 @@ import {MandateGuard} from "src/mandate/MandateGuard.sol";
 import {Quote} from "src/oracle/Round.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {Mandated} from "./base/Mandated.sol";
+import {GuardedAccount} from "./doubles/GuardedAccount.sol";
+
+/// @notice Keeps books of what others owe each other, as a repo facility does; it agrees to all.
+contract Keeper is OwnEntries {
+    constructor(Settlement settlement_) OwnEntries(settlement_) {}
+
+    function _refuse(bytes32) internal pure override {}
+}
 
 /// @notice Ten ways to break a mandate, and others; what is within it settles.
 contract MandateTest is Mandated {
@@ -383,6 +393,41 @@ contract MandateTest is Mandated {
         vm.prank(owner);
         account.cancelWithdrawal(id);
         assertEq(account.withdrawal(id).from, 0, "taken back");
+    }
+
+    // --- 14: obligations, which the guard does not see ----------------------------------------------------------
+
+    function test_14_no_dealing_with_who_keeps_books_of_obligations() public {
+        Keeper keeper = new Keeper(settlement);
+        enrol("keeper", address(keeper));
+        for (uint256 i = 0; i < 2; ++i) {
+            bool gives = i == 0;
+            Leg[] memory legs = new Leg[](2);
+            legs[0] = gives
+                ? Leg(address(note), address(account), address(keeper), 50_000)
+                : Leg(address(note), bob, address(account), 50_000);
+            legs[1] = gives
+                ? Leg(address(usd), bob, address(account), 50_000)
+                : Leg(address(usd), address(account), address(keeper), 50_000);
+            Instruction memory made = instructionOf(legs, true);
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    MandateGuard.ObligationRefused.selector,
+                    address(account),
+                    address(keeper)
+                )
+            );
+            this.settleOutside(made, managerKey);
+        }
+        assertUntouched();
+        // another managed account, and a contract wallet, are parties like any
+        GuardedAccount wallet = new GuardedAccount(bob, address(new MandateGuard(address(settlement), assets, oracle, address(usd))));
+        enrol("wallet", address(wallet));
+        Leg[] memory swap = new Leg[](2);
+        swap[0] = Leg(address(note), bob, address(account), 1_000);
+        swap[1] = Leg(address(usd), address(account), address(wallet), 1_000);
+        settleFor(instructionOf(swap, true), managerKey);
+        assertEq(usd.balanceOf(address(wallet)), 1_000, "paid");
     }
 
     // --- the books follow what happens to the account -----------------------------------------------------------

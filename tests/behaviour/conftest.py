@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.unit.ledger.support import Bench, stocked_ledger
+from tests.behaviour.mandated import managed_fund
+from tests.unit.ledger.support import Bench, make_ledger, stocked_ledger
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,17 @@ def hall():
 def bench():
     with stocked_ledger() as ledger:
         yield Bench(ledger)
+
+
+@pytest.fixture
+def fund():
+    with make_ledger("dealer", "desk") as ledger:
+        yield managed_fund(ledger)
+
+
+@pytest.fixture
+def unchanged(fund):
+    """Whatever the test tries, the fund has what it had, on its wallet and in its books."""
+    before = fund.state()
+    yield fund
+    assert fund.state() == before

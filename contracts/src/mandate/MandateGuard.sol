@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ERC165Checker} from "@openzeppelin/contracts/utils/introspection/ERC165Checker.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {VolumeLog} from "../compliance/VolumeLog.sol";
 import {IAccountRoles, IManagedAccount} from "../interfaces/IManagedAccount.sol";
@@ -61,6 +62,9 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
     error TooEarly(uint64 from);
     error AnnouncementLapsed(uint64 until);
     error UnregisteredToken(address token);
+
+    /// @notice A party of the instruction keeps books of what the account would owe or be owed, such as a repo facility.
+    error ObligationRefused(address account, address keeper);
 
     /// @notice Seconds after the delay within which an announced mandate can be put in force.
     uint64 public constant GRACE = 7 days;
@@ -191,6 +195,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
         if (mandate.durationMaxE6 == 0) revert NoMandate(account);
         address manager = IAccountRoles(account).manager();
         if (oracle.isPricer(manager)) revert ManagerIsPricer(account, manager);
+        _requireNoObligation(account, legs);
 
         Book memory book = Books.load(_positions[account], _cashOf[account], legs.length);
         _move(account, book, legs);
@@ -207,6 +212,22 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
             if (legs[i].from == account) return true;
         }
         return false;
+    }
+
+    /// @dev Assets are judged, obligations are not seen: collateral given at its full price would look like a sale, and
+    /// its proceeds could be invested once more. What keeps books of obligations guards itself.
+    function _requireNoObligation(address account, Leg[] calldata legs) private view {
+        address last;
+        for (uint256 i = 0; i < legs.length; ++i) {
+            Leg calldata leg = legs[i];
+            if (leg.from != account && leg.to != account) continue;
+            address other = leg.from == account ? leg.to : leg.from;
+            if (other == last) continue;
+            last = other;
+            if (other.code.length == 0) continue;
+            if (!ERC165Checker.supportsInterface(other, type(IManagedAccount).interfaceId)) continue;
+            if (IManagedAccount(other).guard() == other) revert ObligationRefused(account, other);
+        }
     }
 
     /// @dev Enters the legs of the account, and lowers each line to what the account really has left.
