@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from tbill_defi.portfolio.market_view import view as view
     from tbill_defi.portfolio.plan import RebalancePlan as RebalancePlan
     from tbill_defi.portfolio.target import Constraint as Constraint
+    from tbill_defi.portfolio.target import CoveredCall as CoveredCall
     from tbill_defi.portfolio.target import Duration as Duration
     from tbill_defi.portfolio.target import KeyRate as KeyRate
     from tbill_defi.portfolio.target import Lots as Lots
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from tbill_defi.portfolio.target import MaxWeight as MaxWeight
     from tbill_defi.portfolio.target import Objective as Objective
     from tbill_defi.portfolio.target import Optimize as Optimize
+    from tbill_defi.portfolio.target import Overlay as Overlay
     from tbill_defi.portfolio.target import TransactionCost as TransactionCost
     from tbill_defi.portfolio.target import Turnover as Turnover
     from tbill_defi.portfolio.target import Weights as Weights
@@ -203,6 +205,7 @@ _HOME = {
     "tbill_defi.portfolio.plan": ("RebalancePlan",),
     "tbill_defi.portfolio.target": (
         "Constraint",
+        "CoveredCall",
         "Duration",
         "KeyRate",
         "Lots",
@@ -210,6 +213,7 @@ _HOME = {
         "MaxWeight",
         "Objective",
         "Optimize",
+        "Overlay",
         "TransactionCost",
         "Turnover",
         "Weights",

@@ -104,6 +104,8 @@ class Actor:
         strategy = strategy_of(self.keeper_file, action)
         plan = make_plan(strategy, scene.view, book, counterparty=action.counterparty)
         details = {"plan_hash": plan.hash, "orders": len(plan.orders), "cost": str(plan.cost_units)}
+        if plan.writes:
+            raise PlanError(f"{strategy.name()} writes options, which a rule does not do; `tbill rebalance` does")
         if not plan.orders:
             return Result(NOTHING, f"{strategy.name()} has no orders: the holdings are at their target", details)
         approver, nonce = rule.key or rule.party, int.from_bytes(firing.id(ledger), "big")

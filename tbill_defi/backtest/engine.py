@@ -16,7 +16,7 @@ from tbill_defi.backtest.books import DEALER, DESK, Books, Due, Line
 from tbill_defi.backtest.schedule import ON_MATURITY, decision_days
 from tbill_defi.backtest.settings import Settings
 from tbill_defi.backtest.valuation import DayRecord
-from tbill_defi.core.errors import Infeasible, TbillError
+from tbill_defi.core.errors import Infeasible, PlanError, TbillError
 from tbill_defi.core.hashing import canonical_json, keccak256
 from tbill_defi.instruments import Security
 from tbill_defi.portfolio.history import HistoricalMarket
@@ -177,6 +177,8 @@ class Engine:
         view = self.view(day, books)
         holdings = Holdings(DESK, books.live_positions(), books.cash)
         made = plan(self.strategy, view, holdings, counterparty=DEALER)
+        if made.writes:
+            raise PlanError(f"{self.strategy.name()} writes options, which a backtest does not settle yet")
         if not made.orders:
             return None
         lines += books.trade(made)

@@ -117,7 +117,7 @@ def plan(
         print_json(made.to_json())
         return
     _show(console(), made)
-    if made.orders and holdings is None and day is None:
+    if made.legs and holdings is None and day is None:
         hint(f"tbill rebalance --plan {out}" if out else f"tbill rebalance {strategy}, with the same options")
 
 
@@ -163,8 +163,9 @@ def rebalance(
         screen, approver = console(), approve_by or approver_of(ledger, made.party)
         if not json_:
             _show(screen, made)
-        if made.orders and not (dry_run or yes):
-            _ask(f"settle {len(made.orders)} orders, approved by {approver}?")
+        if made.legs and not (dry_run or yes):
+            what = f"write {len(made.writes)} calls" if made.writes else f"settle {len(made.orders)} orders"
+            _ask(f"{what}, approved by {approver}?")
         try:
             execution = made.execute(ledger, approve_by=approver, dry_run=dry_run)
         except ComplianceRejection as refusal:
@@ -304,15 +305,15 @@ def _ask(question: str) -> None:
 
 
 def _keep(home: Path | None, made: RebalancePlan, execution: Execution) -> None:
-    """The plan, and beside it the dealer's signed quote."""
+    """The plan, and beside it the signed quotes: the dealer's, or of options the writer's."""
     from tbill_defi.core.home import home_path
 
-    if execution.quote is None:
-        return
+    quotes = [quote.to_json() for quote in execution.options]
+    quote = quotes if execution.quote is None else execution.quote.to_json()
     folder = home_path(home) / "plans"
     try:
         path = made.save(folder / f"{made.hash}.json")
-        path.with_suffix(".quote.json").write_text(json.dumps(execution.quote.to_json(), indent=1) + "\n")
+        path.with_suffix(".quote.json").write_text(json.dumps(quote, indent=1) + "\n")
     except OSError as error:
         raise DataError(
             f"the plan has settled in block {execution.height}, but {folder} cannot keep it: {error.strerror}"
@@ -325,7 +326,9 @@ def _show(screen: Console, made: RebalancePlan) -> None:
 
     screen.print(made.strategy.name, style="bold", end=" ")
     screen.print(f"for {made.party}, trade date {made.trade_date}")
-    if not made.orders:
+    if made.writes:
+        screen.print(tables.writes(made))
+    elif not made.orders:
         screen.print("no orders: the holdings are at their target")
     else:
         screen.print(tables.orders(made))
@@ -333,7 +336,7 @@ def _show(screen: Console, made: RebalancePlan) -> None:
     if made.limits:
         sheet = tables.limits(made)
         screen.print(sheet if sheet.rows else f"no limit binds, of {len(made.limits)} checked")
-    screen.print(tables.cost_line(made))
+    screen.print(tables.writes_line(made) if made.writes else tables.cost_line(made), soft_wrap=True)
     age = age_days(made.repo_date, made.trade_date)
     screen.print(
         f"repo {formats.percent(made.repo_rate, 2)} from {made.repo_source} of {made.repo_date} ({age} d old); "
@@ -349,10 +352,16 @@ def _report(screen: Console, made: RebalancePlan, execution: Execution) -> None:
     if not execution.settled:
         screen.print(f"dry run: {passed}; nothing was signed or sent")
         return
+    how = f"{len(execution.options)} calls written and sold" if execution.options else "settled atomically"
     screen.print(
-        f"{passed}; approved by {execution.approved_by}; settled atomically in block {execution.height} at "
+        f"{passed}; approved by {execution.approved_by}; {how} in block {execution.height} at "
         f"{formats.moment(execution.timestamp)}"
     )
+    if execution.options:
+        for quote in execution.options:
+            screen.print(f"option 0x{quote.terms.option_id.hex()}: premium {formats.cents(quote.premium_units)}")
+        hint(f"tbill option show, tbill wallet {made.party}, tbill audit verify")
+        return
     verb = "paid" if made.net_cash_units > 0 else "received"
     screen.print(f"net cash {verb} {formats.cents(abs(made.net_cash_units))}; instruction {execution.instruction_hash}")
     hint(f"tbill wallet {made.party}, tbill tape, tbill audit verify")

@@ -19,6 +19,7 @@ from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.mandate import ManagedAccount, managed_account
+from tbill_defi.ledger.option_terms import OptionQuote
 from tbill_defi.ledger.settlement import Instruction, Leg
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
@@ -62,6 +63,8 @@ class Execution:
         Block of the settlement and its Unix time; 0 in a dry run.
     inventory
         CUSIP or currency -> base units the dealer had registered to deliver.
+    options
+        The writer's signed quotes of the options that were written and bought.
     """
 
     plan_hash: str
@@ -74,6 +77,7 @@ class Execution:
     height: int = 0
     timestamp: int = 0
     quote: DealerQuote | None = None
+    options: tuple[OptionQuote, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON form; base units as decimal text."""
@@ -100,6 +104,7 @@ class Execution:
                 for d in self.decisions
             ],
             "quote": self.quote.to_json() if self.quote else None,
+            **({"options": [quote.to_json() for quote in self.options]} if self.options else {}),
         }
 
 
@@ -113,7 +118,7 @@ def execute(
     nonce: int | None = None,
     stage: Stage = lambda text: None,
 ) -> Execution:
-    """Settle a plan as one Instruction, or say why not and change nothing.
+    """Settle a plan as one Instruction, or say why not and change nothing; one that writes options: see `writing`.
 
     Parameters
     ----------
@@ -142,8 +147,12 @@ def execute(
         If a contract refuses for another reason.
     """
     ring = keys or ledger.keyring
+    if plan.writes:
+        from tbill_defi.portfolio.writing import execute_writes
+
+        return execute_writes(plan, ledger, ring, approve_by, dry_run=dry_run, stage=stage)
     _require_unsettled(plan, ledger)
-    _require_current(plan, ledger)
+    require_current(plan, ledger)
     account = managed_account(ledger, plan.party)
     stage("dealer registers his inventory")
     inventory, deposits = dealer_inventory(plan, ledger)
@@ -155,12 +164,12 @@ def execute(
     would = Execution(plan.hash, False, decisions, inventory, approve_by)
     if dry_run and (account is None or not {approve_by, plan.counterparty} <= set(ring.names())):
         return would
-    approver = _approver(plan, ledger, ring, approve_by, account)
+    signer = approver(plan, ledger, ring, approve_by, account)
     stage("dealer signs his quote")
     quote = _quote(instruction, ledger, ring.key(plan.counterparty))
     stage(f"{approve_by} approves")
     wallet, dealer = ledger.address_of(plan.party), ledger.address_of(plan.counterparty)
-    by_address = {dealer: quote.signature, wallet: approver.sign_digest(quote.instruction_hash)}
+    by_address = {dealer: quote.signature, wallet: signer.sign_digest(quote.instruction_hash)}
     data = encode_call("Settlement", "settle", instruction.abi_value(), [by_address[g] for g in instruction.givers])
     stage("legs settle, all or none")
     steps = [*deposits, Step(OPERATOR, ledger.contracts.settlement, data)]
@@ -185,7 +194,7 @@ def _settled(would: Execution, ledger: Ledger, quote: DealerQuote, transaction_h
     )
 
 
-def _approver(plan: RebalancePlan, ledger: Ledger, ring: Keys, name: str, account: ManagedAccount | None) -> SigningKey:
+def approver(plan: RebalancePlan, ledger: Ledger, ring: Keys, name: str, account: ManagedAccount | None) -> SigningKey:
     """The key that signs for the party: its wallet's, or its manager's."""
     key = ring.key(name)
     if account is None and key.address != ledger.address_of(plan.party):
@@ -209,7 +218,7 @@ def _require_unsettled(plan: RebalancePlan, ledger: Ledger) -> None:
             raise PlanError(f"the plan was settled in block {entry.height}; a plan settles once, make a new one")
 
 
-def _require_current(plan: RebalancePlan, ledger: Ledger) -> None:
+def require_current(plan: RebalancePlan, ledger: Ledger) -> None:
     """The plan is for today's ledger and the holdings it was made for."""
     today = ledger.market_date
     if plan.trade_date != today:
@@ -217,7 +226,7 @@ def _require_current(plan: RebalancePlan, ledger: Ledger) -> None:
             f"the plan is for {plan.trade_date}, the ledger's market date is {today}; make a plan for {today}, or a "
             f"ledger with `tbill init --at {plan.trade_date}T15:00`"
         )
-    if not plan.orders:
+    if not plan.legs:
         raise PlanError("the plan has no orders: the holdings are at their target and nothing needs to settle")
     held = Holdings.of(ledger, plan.party)
     if held.positions != dict(plan.holdings.positions) or held.cash_units != plan.holdings.cash_units:

@@ -25,6 +25,7 @@ from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.limit_report import LimitReport
 from tbill_defi.portfolio.metrics import Metrics
 from tbill_defi.portfolio.orders import Order
+from tbill_defi.portfolio.writes import Write
 
 if TYPE_CHECKING:
     from tbill_defi.ledger.ledger import Ledger
@@ -65,6 +66,8 @@ class RebalancePlan:
         Every order's face is a multiple of it.
     dealing
         The ledger's limits it was made within; None for a plan made without a ledger.
+    writes
+        Calls written on what is held and sold to the counterparty; a plan has orders or writes, not both.
     """
 
     party: str
@@ -84,10 +87,11 @@ class RebalancePlan:
     after: Metrics
     lot_units: int
     dealing: DealingLimits | None = None
+    writes: tuple[Write, ...] = ()
 
     @cached_property
     def legs(self) -> tuple[PlanLeg, ...]:
-        """Security legs and the net cash leg, in the order that is hashed and settled."""
+        """Security legs and the net cash leg, in the order that is hashed and settled; of writes the premiums."""
         legs = [PlanLeg(o.cusip, *self._direction(buys=o.side == "buy"), o.face_units) for o in self.orders]
         net = self.net_cash_units
         if net:
@@ -101,7 +105,8 @@ class RebalancePlan:
     @property
     def net_cash_units(self) -> int:
         """What the party pays, base units; negative if it receives."""
-        return sum(o.cash_units if o.side == "buy" else -o.cash_units for o in self.orders)
+        premiums = sum(write.premium_units for write in self.writes)
+        return sum(o.cash_units if o.side == "buy" else -o.cash_units for o in self.orders) - premiums
 
     @property
     def cost_units(self) -> int:
@@ -132,7 +137,7 @@ class RebalancePlan:
     @cached_property
     def context(self) -> dict[str, Any]:
         """What the context hash covers: the JSON value that is canonicalised and hashed."""
-        return {
+        found: dict[str, Any] = {
             "version": PLAN_VERSION,
             "party": self.party,
             "counterparty": self.counterparty,
@@ -148,6 +153,7 @@ class RebalancePlan:
             "dealing_limits": self.dealing.content() if self.dealing else None,
             "orders": [order.content() for order in self.orders],
         }
+        return found | ({"writes": [write.content() for write in self.writes]} if self.writes else {})
 
     @cached_property
     def context_hash(self) -> bytes:

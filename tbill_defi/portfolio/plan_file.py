@@ -13,7 +13,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, TypeVar
 
 from tbill_defi.core.errors import ConventionError, DataError, PlanError
 from tbill_defi.core.hashing import json_hash
@@ -27,8 +27,10 @@ from tbill_defi.portfolio.limit_report import LimitReport
 from tbill_defi.portfolio.metrics import Metrics
 from tbill_defi.portfolio.orders import Order
 from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
+from tbill_defi.portfolio.writes import Write
 
 MAX_BYTES = 16 * 2**20
+LineT = TypeVar("LineT", Order, Write)
 
 
 def dump(plan: RebalancePlan) -> dict[str, Any]:
@@ -49,7 +51,8 @@ def dump(plan: RebalancePlan) -> dict[str, Any]:
             "market_settlement_date": plan.market_settlement_date.isoformat(),
             "repo": {"rate": plan.repo_rate, "source": plan.repo_source, "date": plan.repo_date.isoformat()},
         },
-        "orders": [_order(order) for order in plan.orders],
+        "orders": [_texts(order) for order in plan.orders],
+        **({"writes": [_texts(write) for write in plan.writes]} if plan.writes else {}),
         "limits": [_finite(asdict(limit)) for limit in plan.limits],
         "before": plan.before.as_dict(),
         "after": plan.after.as_dict(),
@@ -64,13 +67,13 @@ def dump(plan: RebalancePlan) -> dict[str, Any]:
     return value | {"figures_hash": "0x" + json_hash(value).hex()}
 
 
-def _order(order: Order) -> dict[str, Any]:
-    row = {f.name: getattr(order, f.name) for f in fields(order) if f.name != "security"}
+def _texts(line: Order | Write) -> dict[str, Any]:
+    row = {f.name: getattr(line, f.name) for f in fields(line) if f.name != "security"}
     text = {
         name: value.isoformat() if isinstance(value, date) else "" if value is None else str(value)
         for name, value in row.items()
     }
-    return {"cusip": order.cusip, **text, "security": order.security.model_dump(mode="json", exclude_none=True)}
+    return {"cusip": line.cusip, **text, "security": line.security.model_dump(mode="json", exclude_none=True)}
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +109,8 @@ def read(path: Path) -> RebalancePlan:
         plan = _plan(raw)
         for order in plan.orders:
             _check(order, plan.lot_units)
+        for write in plan.writes:
+            write.check(plan.lot_units)
         written = dump(plan)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, ConventionError) as error:
         raise DataError(f"{path}: is not a plan of this version: {error!r}") from None
@@ -143,7 +148,8 @@ def _plan(raw: dict[str, Any]) -> RebalancePlan:
         repo_source=inputs["repo"]["source"],
         repo_date=date.fromisoformat(inputs["repo"]["date"]),
         holdings=_holdings(inputs),
-        orders=tuple(_read_order(row) for row in raw["orders"]),
+        orders=tuple(_read_line(Order, row) for row in raw["orders"]),
+        writes=tuple(_read_line(Write, row) for row in raw.get("writes", ())),
         limits=tuple(LimitReport(**_open(row)) for row in raw["limits"]),
         before=Metrics(**raw["before"]),
         after=Metrics(**raw["after"]),
@@ -181,12 +187,13 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "str": str,
     "Side": str,
     "int": int,
+    "float": float,
     "Decimal": Decimal,
     "Decimal | None": lambda text: Decimal(text) if text else None,
     "date": date.fromisoformat,
 }
 
 
-def _read_order(row: dict[str, Any]) -> Order:
-    texts = {f.name: _READERS[str(f.type)](row[f.name]) for f in fields(Order) if f.name != "security"}
-    return Order(security=SECURITY.validate_python(row["security"]), **texts)
+def _read_line(kind: type[LineT], row: dict[str, Any]) -> LineT:
+    texts = {f.name: _READERS[str(f.type)](row[f.name]) for f in fields(kind) if f.name != "security"}
+    return kind(security=SECURITY.validate_python(row["security"]), **texts)

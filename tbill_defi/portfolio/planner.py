@@ -20,8 +20,9 @@ from tbill_defi.portfolio.mandate import MAX_POSITIONS, NAMES, MandateLimits, ju
 from tbill_defi.portfolio.metrics import measure
 from tbill_defi.portfolio.orders import Order, make_order, require_cash
 from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
-from tbill_defi.portfolio.target import Lots, Target, Weights
+from tbill_defi.portfolio.target import Lots, Optimize, Overlay, Target, Weights
 from tbill_defi.portfolio.view import View
+from tbill_defi.portfolio.writes import make_writes, with_writes
 
 Ints = npt.NDArray[np.int64]
 
@@ -62,9 +63,11 @@ def build_plan(
         view.index(cusip)
     if dealing is not None and dealing.mandate is not None:
         dealing.mandate.require_marks(holdings.party, tuple(holdings.positions))
-    draft = _draft(target, view, holdings, dealing)
+    overlay = target if isinstance(target, Overlay) else None
+    draft = _Draft((), (), {}) if isinstance(target, Overlay) else _draft(target, view, holdings, dealing)
+    writes = make_writes(overlay, view, holdings, dealing) if overlay else ()
     orders, limits = draft.orders, draft.limits
-    if dealing is not None and dealing.mandate is not None:
+    if dealing is not None and dealing.mandate is not None and overlay is None:
         limits += _within(dealing.mandate, draft, holdings, target.lots)
     cash_after = require_cash(orders, holdings.cash_units)
     _require_one_instruction(orders)
@@ -84,9 +87,10 @@ def build_plan(
         orders=orders,
         limits=limits,
         before=measure(view, holdings.positions, holdings.cash_units),
-        after=measure(view, positions, cash_after),
+        after=with_writes(measure(view, positions, cash_after), view, writes),
         lot_units=target.lots.units,
         dealing=dealing,
+        writes=writes,
     )
 
 
@@ -99,7 +103,7 @@ class _Draft:
     shadow_prices: dict[str, float]
 
 
-def _draft(target: Target, view: View, holdings: Holdings, dealing: DealingLimits | None) -> _Draft:
+def _draft(target: Weights | Optimize, view: View, holdings: Holdings, dealing: DealingLimits | None) -> _Draft:
     lot = target.lots.units
     if isinstance(target, Weights):
         lots, reasons = lots_from_weights(target, view, holdings, dealing), target.reasons

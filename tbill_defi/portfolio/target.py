@@ -6,6 +6,7 @@ maximize(Yield() - TransactionCost(horizon_years=1.0),
 
 from __future__ import annotations
 
+import datetime as dates
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ from tbill_defi.core.money import units
 from tbill_defi.portfolio.view import View
 
 Floats = npt.NDArray[np.float64]
+MOST_STRIKE = 1_000
+"""Per 100 face."""
+MOST_WRITES = 32
+"""Calls in one plan."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +261,80 @@ class Weights:
         return cls(dict(weights), lots or Lots(), dict(reasons or {}))
 
 
-Target = Weights | Optimize
+@dataclass(frozen=True)
+class CoveredCall:
+    """A call to write on units that the book has free.
+
+    Attributes
+    ----------
+    face_units
+        Base units (10^-6 dollar of face), whole lots of the overlay.
+    strike_clean
+        Per 100 face; at most 6 decimals.
+    expiry
+        The good settlement day on which an exercise settles.
+    volatility
+        Of the clean forward price, decimal a year, at which the counterparty buys: Black-76.
+    """
+
+    cusip: str
+    face_units: int
+    strike_clean: float
+    expiry: dates.date
+    volatility: float
+
+    def __post_init__(self) -> None:
+        if not self.face_units > 0:
+            raise ConventionError(f"call on {self.cusip}: face of {self.face_units} base units is not positive")
+        if not 0 < self.strike_clean <= MOST_STRIKE:
+            raise ConventionError(
+                f"call on {self.cusip}: strike {self.strike_clean} is not a clean price per 100 up to {MOST_STRIKE}"
+            )
+        if not 0 < self.volatility < 1:
+            raise ConventionError(
+                f"call on {self.cusip}: volatility {self.volatility} is not a decimal in (0, 1) such as 0.05"
+            )
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A target that keeps what is held and writes calls on it.
+
+    Attributes
+    ----------
+    reasons
+        CUSIP -> why, shown beside the call.
+
+    Raises
+    ------
+    ConventionError
+        If more than `MOST_WRITES` calls, or two of the same terms, are written.
+    """
+
+    writes: tuple[CoveredCall, ...]
+    lots: Lots
+    reasons: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if len(self.writes) > MOST_WRITES:
+            raise ConventionError(f"overlay: {len(self.writes)} calls; a plan writes at most {MOST_WRITES}")
+        terms = {(call.cusip, call.strike_clean, call.expiry) for call in self.writes}
+        if len(terms) < len(self.writes):
+            raise ConventionError("overlay: two calls have the same security, strike and expiry; write their sum")
+
+    @classmethod
+    def of(
+        cls,
+        writes: Sequence[CoveredCall],
+        *,
+        lots: Lots | None = None,
+        reasons: Mapping[str, str] | None = None,
+    ) -> Overlay:
+        """Calls in lots of $1,000 and without reasons, unless given. Raises what the class raises."""
+        return cls(tuple(writes), lots or Lots(), dict(reasons or {}))
+
+
+Target = Weights | Optimize | Overlay
 
 
 def maximize(objective: Objective, *, subject_to: Sequence[Constraint | Lots | Turnover]) -> Optimize:

@@ -183,6 +183,27 @@ class View:
         """The dealer's quote for a party who buys (the offer) or sells (the bid); None if there is none."""
         return self.offer[index] if side == "buy" else self.bid[index]
 
+    def clean_forward(self, index: int, day: dates.date) -> float:
+        """Clean forward of the mid at a later date before maturity, per 100 face, at the view's repo rate.
+
+        Raises
+        ------
+        SettlementOutOfRange
+            If the date is not after `settlement_date` and before maturity.
+        """
+        from tbill_defi.pricing.carry import forward_price_from_repo
+        from tbill_defi.pricing.prices import accrued_interest
+
+        security = self.securities[index]
+        forward = forward_price_from_repo(
+            security,
+            float(self.mid_dirty[index]),
+            settlement=self.settlement_date,
+            forward_settlement=day,
+            repo_rate=self.repo_rate,
+        )
+        return forward - accrued_interest(security, settlement=day)
+
     def mid_dirty_price(self, index: int) -> Decimal:
         """Mid dirty price at `settlement_date`: halfway between bid and offer, else the only side."""
         prices = [quote.dirty_price for quote in (self.bid[index], self.offer[index]) if quote is not None]

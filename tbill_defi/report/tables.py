@@ -103,6 +103,58 @@ def orders(plan: RebalancePlan) -> Sheet:
     return sheet
 
 
+def writes(plan: RebalancePlan) -> Sheet:
+    """Calls with what they cover, their premium and delta, as far as the screen is wide."""
+    sheet = Sheet(
+        f"Calls written to {plan.counterparty}, premium on {plan.settlement_date} (prices per 100 face)",
+        Column("CUSIP", left=True),
+        Column("coupon", rank=4),
+        Column("maturity", rank=3),
+        "covers face $",
+        Column("of free $", rank=2),
+        "strike",
+        "expiry",
+        Column("clean", rank=6),
+        Column("forward", rank=1),
+        Column("volatility", rank=5),
+        "premium",
+        "premium $",
+        "delta",
+        Column("price", left=True, rank=7),
+        Column("why", left=True, rank=8),
+    )
+    for w in plan.writes:
+        age = age_days(w.quote_date, plan.trade_date)
+        sheet.add(
+            w.cusip,
+            formats.coupon(w.security),
+            w.security.maturity_date.isoformat(),
+            formats.face(w.face_units),
+            formats.face(plan.holdings.available(w.cusip)),
+            formats.price(w.security, float(w.strike)),
+            w.expiry.isoformat(),
+            str(w.clean_price),
+            str(w.forward_clean),
+            formats.percent(w.volatility, 2),
+            str(w.premium_price),
+            formats.cash(w.premium_units)[1:],
+            f"{w.delta:+.3f}",
+            text(w.source) + (f", {age} d old" if age else ""),
+            text(w.reason),
+        )
+    return sheet
+
+
+def writes_line(plan: RebalancePlan) -> str:
+    """Premium of the calls in dollars and basis points of NAV."""
+    premium = -plan.net_cash_units
+    share = premium / UNITS_PER_DOLLAR / plan.before.nav * 1e4
+    return (
+        f"premium {formats.cash(premium)} = {share:.2f} bp of NAV, Black-76 on the clean forward at the "
+        "price volatility of each line; duration and DV01 after are less the calls' delta"
+    )
+
+
 def limits(plan: RebalancePlan, *, binding_only: bool = True) -> Sheet:
     """Limits of the programme: those that bind, or all."""
     sheet = Sheet(

@@ -34,7 +34,8 @@ if sys.platform == "linux":
 PIPE_BYTES = 1 << 20
 DECIDE_SECONDS = 60.0
 """Longest time for one decision."""
-_NUMPY = {
+_VALUES = {
+    ("datetime", "date"),
     ("numpy._core.multiarray", "_reconstruct"),
     ("numpy._core.numeric", "_frombuffer"),
     ("numpy", "ndarray"),
@@ -46,9 +47,9 @@ class _Answers(pickle.Unpickler):
     """Reads targets and errors; anything else that a plugin might send is refused."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module == PLAIN or (module, name) in _NUMPY:
+        if module == PLAIN or (module, name) in _VALUES:
             return super().find_class(module, name)
-        raise UsageError(f"answered a {module}.{name}; expected Weights.of(...) or maximize(...)")
+        raise UsageError(f"answered a {module}.{name}; expected Weights.of(...), maximize(...) or Overlay.of(...)")
 
 
 class IsolatedStrategy:

@@ -9,7 +9,7 @@ from tbill_defi.portfolio.dealing import DealingLimits, dealing_limits
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
 from tbill_defi.portfolio.planner import build_plan
-from tbill_defi.portfolio.target import Optimize, Target, Weights
+from tbill_defi.portfolio.target import Optimize, Overlay, Target, Weights
 from tbill_defi.portfolio.view import View
 
 if TYPE_CHECKING:
@@ -81,8 +81,9 @@ def decided(strategy: Decider, view: View, book: Holdings) -> Target:
         raise StrategyError(f"strategy {strategy.name()} calls sys.exit({error.code!r}); it is to answer") from error
     except Exception as error:
         raise StrategyError(f"strategy {strategy.name()} failed: {type(error).__name__}: {error}") from error
-    if not isinstance(target, Weights | Optimize):
+    if not isinstance(target, Weights | Optimize | Overlay):
         raise StrategyError(
-            f"strategy {strategy.name()} answered a {type(target).__name__}; expected Weights.of(...) or maximize(...)"
+            f"strategy {strategy.name()} answered a {type(target).__name__}; expected Weights.of(...), "
+            "maximize(...) or Overlay.of(...)"
         )
     return target

@@ -14,6 +14,7 @@ import os
 import sys
 import sysconfig
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -163,6 +164,11 @@ def _broken(made: RebalancePlan, book: Holdings) -> str:
         if order.side == "sell" and order.face_units > book.available(order.cusip):
             return f"{order.cusip}: sells more than is available"
         cash += order.cash_units if order.side == "sell" else -order.cash_units
+    covered: Counter[str] = Counter()
+    for write in made.writes:
+        covered[write.cusip] += write.face_units
+        if write.face_units % made.lot_units or covered[write.cusip] > book.available(write.cusip):
+            return f"{write.cusip}: a call is naked or not on whole lots"
     return f"cash is overdrawn by {-cash} base units" if cash < 0 else ""
 
 

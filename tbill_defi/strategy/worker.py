@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from tbill_defi.core.errors import LookAhead, TbillError, UsageError
 from tbill_defi.instruments import Security
 from tbill_defi.portfolio.holdings import Holdings
-from tbill_defi.portfolio.target import Optimize, ResolvedLimits, Weights
+from tbill_defi.portfolio.target import CoveredCall, Optimize, Overlay, ResolvedLimits, Target, Weights
 from tbill_defi.portfolio.view import View
 from tbill_defi.strategy.base import Strategy
 from tbill_defi.strategy.guard import Guard, GuardedLoader
@@ -157,11 +157,11 @@ def _decide(strategy: Strategy[Any], message: dict[str, Any], securities: dict[s
     view, book = View(**fields), Holdings(**message["book"])
     target = _guarded(guard, lambda: _plain(strategy.decide(view, book), view))
     if target is None:
-        raise UsageError("answered something else than Weights.of(...) or maximize(...)")
+        raise UsageError("answered something else than Weights.of(...), maximize(...) or Overlay.of(...)")
     return target
 
 
-def _plain(target: Any, view: View) -> Weights | Optimize | None:
+def _plain(target: Any, view: View) -> Target | None:
     """The target in classes that the parent reads."""
     if isinstance(target, Weights):
         weights = {str(cusip): float(weight) for cusip, weight in target.weights.items()}
@@ -172,6 +172,15 @@ def _plain(target: Any, view: View) -> Weights | Optimize | None:
             for found in target.constraints
         )
         return Optimize(target.objective, constraints, target.lots, target.turnover)
+    if isinstance(target, Overlay):
+        writes = [
+            CoveredCall(
+                str(call.cusip), int(call.face_units), float(call.strike_clean), call.expiry, float(call.volatility)
+            )
+            for call in target.writes
+        ]
+        reasons = {str(k): str(v) for k, v in target.reasons.items()}
+        return Overlay.of(writes, lots=target.lots, reasons=reasons)
     return None
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tbill_strategies.barbell import Barbell
 from tbill_strategies.bullet import Bullet
+from tbill_strategies.covered_call_overlay import CoveredCallOverlay
 from tbill_strategies.key_rate_match import KeyRateMatch
 
 import tbill_defi as td
@@ -73,6 +74,26 @@ def test_barbell_has_its_duration(book, short, long, duration, names, lot):
     found, nav = weighted(positions, cash, VIEW.modified_duration)
     rounding = (len(chosen) + 1) * lot * DOLLAR * 1.1 / nav + plan.cost_units / nav
     assert abs(found - duration) <= rounding * VIEW.modified_duration.max()
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(books(), st.floats(0.01, 1), st.floats(0.01, 0.6), st.integers(1, 365), st.integers(1, 5), LOTS)
+def test_overlay_covers_every_call(book, share, delta, days, names, lot):
+    plan = td.plan(CoveredCallOverlay(share=share, delta=delta, days=days, names=names, lot=lot), VIEW, book)
+    assert len(plan.writes) <= names
+    assert not plan.orders
+    for write in plan.writes:
+        face, free = book.positions[write.cusip], book.available(write.cusip)
+        assert write.face_units % (lot * DOLLAR) == 0
+        assert 0 < write.face_units <= free
+        assert face - free + write.face_units <= face * share
+        assert write.security.kind in ("note", "bond")
+        assert write.expiry < write.security.maturity_date
+        assert write.delta <= delta + 1e-6
+    written = {write.cusip: write.face_units + book.unavailable.get(write.cusip, 0) for write in plan.writes}
+    if len(plan.writes) < names:
+        again = td.Holdings("desk", book.positions, book.cash_units, {**book.unavailable, **written})
+        assert not td.plan(CoveredCallOverlay(share=share, delta=delta, days=days, lot=lot), VIEW, again).writes
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)

@@ -191,3 +191,35 @@ def test_misuse_is_named_and_changes_nothing(funded, tmp_path):
     before = state(funded.home)
     refused(funded("option", "buy", cheap), 7, "QuoteNotSigned")
     assert state(funded.home) == before
+
+
+def test_overlay_is_planned_and_written(tbill):
+    words = ("covered-call-overlay", "--share", "0.25", "--delta", "0.3")
+    planned = valid("plan", tbill("plan", *words, "--json").out)
+    (first, second) = planned["writes"]
+    assert (first["cusip"], first["face_units"]) == (NOTE, str(750_000 * 10**6))
+    assert planned["legs"] == [{"asset": "USD", "from": "dealer", "to": "desk", "amount": planned["net_cash"][1:]}]
+    text = tbill("plan", *words).out
+    for shown in ("Calls written to dealer", NOTE, "750,000", "2026-04-23", "premium $", "bp of NAV", planned["hash"]):
+        assert shown in text
+    done = valid("rebalance", tbill("rebalance", *words, "--yes", "--json").out)
+    assert done["plan"] == planned
+    assert [int(quote["premium"]) for quote in done["execution"]["options"]] == [
+        int(write["premium_units"]) for write in (first, second)
+    ]
+    assert wealth(tbill)["desk"]["USD"] == 200_000 * 10**6 - int(planned["net_cash"])
+    held = {row["cusip"]: row["held"] for row in tbill("wallet", "desk", "--json").json["positions"]}
+    assert held == {write["cusip"]: write["face_units"] for write in (first, second)}
+    shown = valid("option-show", tbill("option", "show", "--json").out)["options"]
+    assert [row["status"] for row in shown] == ["open", "open"]
+    assert (tbill.home / "plans" / f"{planned['hash']}.quote.json").is_file()
+    assert "no orders" in tbill("plan", *words).out
+    assert tbill("audit", "verify").code == 0
+
+
+def test_overlay_of_a_saved_plan_and_in_words(tbill, tmp_path):
+    file = tmp_path / "calls.json"
+    tbill("plan", "covered-call-overlay", "--out", file)
+    assert "2 calls written and sold in block" in tbill("rebalance", "--plan", file, "--yes").out
+    refused(tbill("rebalance", "--plan", file, "--yes"), 5, "settles once")
+    refused(tbill("plan", "covered-call-overlay", "--delta", "0.9"), 4, "delta")
