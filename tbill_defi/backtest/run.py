@@ -33,7 +33,7 @@ Resumed = Callable[[date], None]
 
 
 def run_backtest(
-    strategy: Strategy[Any],
+    strategy: Strategy[Any] | IsolatedStrategy,
     *,
     first: date,
     last: date,
@@ -52,6 +52,8 @@ def run_backtest(
 
     Parameters
     ----------
+    strategy
+        Made here, or in a process of its own: then nothing of the plugin runs here.
     first, last
         The first must have a curve; the run ends on the last curve not after `last`.
     capital
@@ -80,17 +82,12 @@ def run_backtest(
     """
     if ledger not in LEDGERS:
         raise UsageError(f"ledger: {ledger!r} is not one of {', '.join(LEDGERS)}")
-    settings = Settings(
-        strategy.identity(),
-        first,
-        last,
-        units(capital, field="capital"),
-        frequency or strategy.schedule,
-        universe or strategy.universe,  # type: ignore[arg-type]
-        costs,
-    )
-    with IsolatedStrategy(strategy) as isolated:
-        market = HistoricalMarket(_loaded(data, home), universe=settings.universe, costs=costs)
+    with IsolatedStrategy(strategy) if isinstance(strategy, Strategy) else strategy as isolated:
+        kind = strategy if isinstance(strategy, Strategy) else isolated.about
+        when, what = frequency or kind.schedule, universe or kind.universe
+        capital_units = units(capital, field="capital")
+        settings = Settings(isolated.identity(), first, last, capital_units, when, what, costs)  # type: ignore[arg-type]
+        market = HistoricalMarket(loaded_market(data, home), universe=settings.universe, costs=costs)
         key = settings.key(market)
         folder = Path(out) if out else home_path(home) / "backtests" / f"{settings.strategy.name}-{key.hex()[:12]}"
         checkpoint = Checkpoint(folder, key)
@@ -104,7 +101,8 @@ def run_backtest(
                     keeper.close()
 
 
-def _loaded(data: MarketData | str | Path | None, home: str | Path | None) -> MarketData:
+def loaded_market(data: MarketData | str | Path | None, home: str | Path | None) -> MarketData:
+    """Market data in memory, of a folder of CSV files, or of a home."""
     if isinstance(data, MarketData):
         return data
     return MarketStore(home_path(home)).load() if data is None else read_folder(data)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tbill_defi.cli.common import Home, Interrupted, Json, console, parse_date, print_json
-from tbill_defi.cli.desk import SETTINGS, STRATEGY_HELP, chosen_strategy, strategy_names
+from tbill_defi.cli.desk import SETTINGS, STRATEGY_HELP, checked_options, isolated_strategy, strategy_names
 
 
 def register(app: typer.Typer) -> None:
@@ -54,13 +54,15 @@ def backtest(
     json_: Json = False,
 ) -> None:
     """Run a strategy over the past; an interrupted run goes on. A strategy's own options follow, such as --rungs 8."""
+    from tbill_defi.backtest.run import loaded_market
     from tbill_defi.backtest.run import run_backtest as run
     from tbill_defi.report.tearsheet import require_plotly, write_tearsheet
 
-    chosen = chosen_strategy(strategy, context)
     first_day, last_day = parse_date(first), parse_date(last)
     plots = require_plotly()
-    with _progress() as (advance, resumed):
+    with isolated_strategy(strategy, context) as chosen, _progress() as (advance, resumed):
+        market = loaded_market(data, home)  # while the strategy's process starts
+        checked_options(chosen, context)
         try:
             result = run(
                 chosen,
@@ -71,7 +73,7 @@ def backtest(
                 frequency=frequency,
                 universe=universe,  # type: ignore[arg-type]
                 costs=costs,  # type: ignore[arg-type]
-                data=data,
+                data=market,
                 home=home,
                 out=out,
                 progress=advance,

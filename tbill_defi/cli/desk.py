@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tbill_defi.portfolio.holdings import Holdings
     from tbill_defi.portfolio.plan import RebalancePlan
     from tbill_defi.strategy.base import Strategy
+    from tbill_defi.strategy.isolation import IsolatedStrategy
 
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 """A strategy's own fields are options too: --rungs 8."""
@@ -214,20 +216,37 @@ def chosen_strategy(reference: str, context: typer.Context) -> Strategy[Any]:
 
     kind = find(reference)
     settings = _settings(context.args)
-    for name in settings:
-        if name not in kind.config_type.model_fields:
-            raise UsageError(_unknown(name, kind, context))
+    known_settings(settings, kind.name(), list(kind.config_type.model_fields), context)
     return kind(kind.make_config(settings))
 
 
-def _unknown(name: str, kind: type[Strategy[Any]], context: typer.Context) -> str:
-    """What to say of an option that neither the command nor the strategy has."""
+def isolated_strategy(reference: str, context: typer.Context) -> IsolatedStrategy:
+    """The same in a process of its own, where alone its code runs; to be followed by `checked_options`."""
+    from tbill_defi.strategy.isolation import IsolatedStrategy
+
+    return IsolatedStrategy(reference, _settings(context.args))
+
+
+def checked_options(strategy: IsolatedStrategy, context: typer.Context) -> None:
+    """Wait until it is loaded; raise for an option that neither the command nor the strategy has."""
+    known_settings(strategy.settings, strategy.about.name, strategy.about.fields, context)
+
+
+def known_settings(settings: Mapping[str, Any], name: str, fields: Sequence[str], context: typer.Context) -> None:
+    """Raise `UsageError` for an option that neither the command nor the strategy has."""
+    for setting in settings:
+        if setting not in fields:
+            raise UsageError(_unknown(setting, name, fields, context))
+
+
+def _unknown(name: str, strategy: str, fields: Sequence[str], context: typer.Context) -> str:
+    """What to say of it."""
     from difflib import get_close_matches
 
-    own = [_option(field) for field in kind.config_type.model_fields]
+    own = [_option(field) for field in fields]
     others = [text for parameter in context.command.params for text in parameter.opts if text.startswith("--")]
     near = get_close_matches(_option(name), [*own, *others], n=1, cutoff=0.75)
-    known = f"did you mean {near[0]}?" if near else f"the options of {kind.name()} are {', '.join(own) or 'none'}"
+    known = f"did you mean {near[0]}?" if near else f"the options of {strategy} are {', '.join(own) or 'none'}"
     return f"option {_option(name)} is not known; {known}"
 
 

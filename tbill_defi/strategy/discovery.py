@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import sys
 from importlib.metadata import EntryPoint, entry_points
@@ -38,73 +37,81 @@ def find(reference: str) -> type[Strategy[Any]]:
     UsageError
         If nothing, or more than one strategy, is there, or the code does not load.
     """
+    return loaded(*located(reference), reference)
+
+
+def located(reference: str) -> tuple[str, str]:
+    """Module and class of a reference, "" for the only one there is; nothing of the plugin runs.
+
+    A file becomes a module of a package that stands for its folder, so that `from .helper import x` finds what is
+    beside it. The package's name is made of path and bytes; sys.path is left alone.
+
+    Raises
+    ------
+    UsageError
+        If there is no such entry point or file.
+    """
     points = installed()
     if reference in points:
-        return _checked(_load(lambda: points[reference].load(), reference), reference)
+        return points[reference].module, points[reference].attr
     place, _, class_name = reference.partition(":")
-    if place.endswith(".py"):
-        return _from_module(_file_module(Path(place)), class_name, reference)
-    if class_name:
-        return _from_module(_load(lambda: importlib.import_module(place), reference), class_name, reference)
-    known = ", ".join(points) or "none"
-    raise UsageError(
-        f"strategy {reference!r} is not known; give one of: {known}, or a file such as ideas.py, "
-        "or package.module:Class"
-    )
+    if not place.endswith(".py"):
+        if class_name:
+            return place, class_name
+        known = ", ".join(points) or "none"
+        raise UsageError(
+            f"strategy {reference!r} is not known; give one of: {known}, or a file such as ideas.py, "
+            "or package.module:Class"
+        )
+    path = Path(place).resolve()
+    if not path.is_file():
+        raise UsageError(f"strategy file {place} is not there")
+    if "." in path.stem:
+        raise UsageError(f"strategy file {place}: a dot in the name of a module; rename it to end in one .py")
+    source = b"".join(found.read_bytes() for found in beside(path).values())
+    package = ModuleType(f"{PLUGIN}{keccak256(str(path).encode() + source).hex()[:16]}")
+    package.__path__ = [str(path.parent)]
+    sys.modules.setdefault(package.__name__, package)
+    return f"{package.__name__}.{path.stem}", class_name
 
 
-def _load(loader: Any, reference: str) -> Any:
+def loaded(module: str, class_name: str, reference: str) -> type[Strategy[Any]]:
+    """The class of what was located: the plugin's code runs. Raises as `find` does."""
+    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # a second's edit would leave stale code behind
     try:
-        return loader()
+        found = importlib.import_module(module)
     except TbillError:
         raise
     except (Exception, SystemExit) as error:
         said = f"calls sys.exit({error.code!r})" if isinstance(error, SystemExit) else ""
         reason = said or f"{type(error).__name__}: {error}"
-        raise StrategyError(f"strategy {reference!r} does not load: {reason}") from error
-
-
-def _file_module(path: Path) -> ModuleType:
-    """A file as a module of a package that stands for its folder, so that `from .helper import x` finds what is there.
-
-    The package's name is made of path and bytes; sys.path is left alone.
-    """
-    if not path.is_file():
-        raise UsageError(f"strategy file {path} is not there")
-    resolved = path.resolve()
-    source = b"".join(found.read_bytes() for found in beside(resolved).values())
-    package = ModuleType(f"{PLUGIN}{keccak256(str(resolved).encode() + source).hex()[:16]}")
-    name = f"{package.__name__}.{resolved.stem}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, resolved)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"strategy file {path} is not Python")
-    package.__path__ = [str(resolved.parent)]
-    module = importlib.util.module_from_spec(spec)
-    sys.modules |= {package.__name__: package, name: module}
-    try:
-        _load(lambda: spec.loader.exec_module(module), str(path))
-    except BaseException:
-        for loaded in [found for found in sys.modules if found.partition(".")[0] == package.__name__]:
-            del sys.modules[loaded]
-        raise
-    return module
+        place = reference.partition(":")[0] if module.startswith(PLUGIN) else reference
+        raise StrategyError(f"strategy {place!r} does not load: {reason}") from error
+    finally:
+        sys.dont_write_bytecode = kept
+        if module.startswith(PLUGIN) and module not in sys.modules:
+            own = module.partition(".")[0]
+            for name in [name for name in sys.modules if name.partition(".")[0] == own]:
+                del sys.modules[name]
+    return _from_module(found, class_name, reference)
 
 
 def _from_module(module: ModuleType, class_name: str, reference: str) -> type[Strategy[Any]]:
     if class_name:
-        return _checked(getattr(module, class_name, None), reference)
-    found = [
+        found: Any = module
+        for part in class_name.split("."):
+            found = getattr(found, part, None)
+        return _checked(found, reference)
+    own = [
         member
         for member in vars(module).values()
         if inspect.isclass(member) and issubclass(member, Strategy) and member.__module__ == module.__name__
     ]
-    found = [member for member in found if not inspect.isabstract(member)] or found
-    if len(found) != 1:
-        names = ", ".join(f.__name__ for f in found) or "none"
-        raise UsageError(f"{reference} holds {len(found)} strategies ({names}); name one as {reference}:Class")
-    return _checked(found[0], reference)
+    own = [member for member in own if not inspect.isabstract(member)] or own
+    if len(own) != 1:
+        names = ", ".join(f.__name__ for f in own) or "none"
+        raise UsageError(f"{reference} holds {len(own)} strategies ({names}); name one as {reference}:Class")
+    return _checked(own[0], reference)
 
 
 def _checked(found: Any, reference: str) -> type[Strategy[Any]]:

@@ -1,7 +1,7 @@
-"""What a strategy's process may not do while it decides: open files, sockets, other processes, other memory.
+"""What a strategy's process may not do once the plugin is loaded: files, sockets, processes, threads, other memory.
 
 Two layers. Python's audit events name the attempt, which is remembered even if the plugin swallows the error. Where
-the operating system has limits on open files, the limit is zero meanwhile, so that no library opens one either.
+the operating system has limits on open files, the limit is zero, so that no library opens one either.
 Installed packages may be imported at any time; the plugin's own modules run under the guard from their first line.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -32,15 +33,36 @@ REFUSED = (
     "resource.",
     "tempfile.",
     "pathlib.",
+    "_thread.start_new_thread",
+    "signal.",
+    "sys.addaudithook",
     "sys._current_frames",
     "_winapi.",
     "winreg.",
 )
 """Audit events, by their beginning, that are refused."""
+WRITES = os.O_WRONLY | os.O_RDWR
+
+
+WORDS = {
+    "socket.": "reaches for a network",
+    "urllib.": "reaches for a network",
+    "subprocess.": "starts a process",
+    "os.system": "starts a process",
+    "os.exec": "starts a process",
+    "os.posix_spawn": "starts a process",
+    "os.fork": "starts a process",
+    "_winapi.": "starts a process",
+    "_thread.": "starts a thread",
+    "gc.": "looks through memory",
+    "ctypes.": "reaches past Python",
+}
+"""What an attempt is called, by the beginning of its event."""
+SEES = "a strategy sees its view and its holdings, and nothing else"
 
 
 class Guard:
-    """The guard of one process; made once, it cannot be taken off."""
+    """The guard of one process; made once, it cannot be taken off but by `lifted`."""
 
     def __init__(self) -> None:
         self._active = False
@@ -61,26 +83,19 @@ class Guard:
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self._active or self._lifted or not event.startswith(REFUSED):
             return
-        shown = ", ".join(str(argument) for argument in arguments[:1] if argument is not None)
-        attempt = f"{event} {shown}".strip()
+        attempt = _named(event, arguments)
         self.attempts.append(attempt)
-        raise LookAhead(f"{attempt}: a strategy sees its view and its holdings, and nothing else")
+        raise LookAhead(f"{attempt}; {SEES}")
 
     def _limit_files(self, count: int) -> None:
         if self._limits is not None:
             with suppress(ValueError, OSError):
                 self._limits.setrlimit(self._limits.RLIMIT_NOFILE, (count, self._before[1]))
 
-    @contextmanager
-    def on(self) -> Iterator[None]:
-        """Guarded while inside."""
+    def engage(self) -> None:
+        """From now on, between decisions too."""
         self._limit_files(0)
         self._active = True
-        try:
-            yield
-        finally:
-            self._active = False
-            self._limit_files(self._before[0])
 
     @contextmanager
     def lifted(self) -> Iterator[None]:
@@ -103,6 +118,17 @@ class Guard:
             return True
         roots = (sys.prefix, sys.base_prefix)
         return origin is None or origin in ("built-in", "frozen") or _is_installed(origin, roots)
+
+
+def _named(event: str, arguments: tuple[Any, ...]) -> str:
+    """Such as "reads a file (par_yields.csv)"."""
+    first = next((str(argument) for argument in arguments[:1] if argument is not None), "")
+    if event == "open":
+        mode, flags = (*arguments[1:], None, None)[:2]
+        writes = any(letter in str(mode or "") for letter in "wax+") or bool((flags or 0) & WRITES)
+        return f"{'writes' if writes else 'reads'} a file ({first})"
+    words = next((said for beginning, said in WORDS.items() if event.startswith(beginning)), "")
+    return f"{words} ({event})" if words else f"tried {event} {first}".strip()
 
 
 def _is_installed(origin: str, roots: Sequence[str]) -> bool:

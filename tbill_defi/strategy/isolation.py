@@ -1,4 +1,7 @@
-"""A strategy in a process of its own, which is shown one view after the other and can reach nothing else."""
+"""A strategy in a process of its own, which is shown one view after the other and can reach nothing else.
+
+The one way in which a plugin's code is run apart: by a backtest, and by the kit that checks it.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ import pickle
 import select
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -20,20 +23,23 @@ from types import TracebackType
 from typing import Any, Self
 
 from tbill_defi.core import errors
-from tbill_defi.core.errors import TbillError, UsageError
+from tbill_defi.core.errors import StrategyError, TbillError
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import StrategyIdentity
 from tbill_defi.portfolio.target import Target
 from tbill_defi.portfolio.view import View
 from tbill_defi.strategy.base import Strategy
+from tbill_defi.strategy.source import PLUGIN, digest, files_of
 from tbill_defi.strategy.worker import LENGTH, PLAIN, send
 
 if sys.platform == "linux":
     import fcntl
 
 PIPE_BYTES = 1 << 20
+START_SECONDS = 120.0
+"""Longest time until the process is there."""
 DECIDE_SECONDS = 60.0
-"""Longest time for one decision."""
+"""Longest time for one decision, and for loading."""
 _VALUES = {
     ("datetime", "date"),
     ("numpy._core.multiarray", "_reconstruct"),
@@ -49,7 +55,24 @@ class _Answers(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == PLAIN or (module, name) in _VALUES:
             return super().find_class(module, name)
-        raise UsageError(f"answered a {module}.{name}; expected Weights.of(...), maximize(...) or Overlay.of(...)")
+        raise StrategyError(f"answered a {module}.{name}; expected Weights.of(...), maximize(...) or Overlay.of(...)")
+
+
+@dataclass(frozen=True)
+class About:
+    """What a strategy's class says of itself: name, question, module and file, schedule, universe, config fields."""
+
+    name: str
+    question: str
+    module: str
+    file: str
+    schedule: str
+    universe: str
+    fields: list[str]
+
+    def source_hash(self) -> bytes:
+        """Keccak-256 of its source (`source.digest`), read now."""
+        return digest(files_of(self.module, Path(self.file).resolve()))
 
 
 class IsolatedStrategy:
@@ -58,42 +81,85 @@ class IsolatedStrategy:
     Parameters
     ----------
     strategy
-        The strategy: its class must come from a file.
+        A reference as `discovery.find` takes it: then nothing of the plugin runs in this process. Or a strategy that
+        was made here: its class must come from a file.
+    settings
+        Fields of its config, with a reference.
     seconds
-        Longest time for one decision.
+        Longest time for one decision, and for loading.
+    hash_seed
+        Of the process's `PYTHONHASHSEED`.
 
     Attributes
     ----------
     meanwhile
         Called with the date of each view once it is sent, before the answer is waited for.
+    printed
+        What it printed while it made its last answer.
     """
 
     meanwhile: Callable[[date], None]
 
-    def __init__(self, strategy: Strategy[Any], *, seconds: float = DECIDE_SECONDS) -> None:
-        self._strategy, self._seconds = strategy, seconds
+    def __init__(
+        self,
+        strategy: Strategy[Any] | str,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = DECIDE_SECONDS,
+        hash_seed: int = 0,
+    ) -> None:
+        made = None if isinstance(strategy, str) else strategy
+        self._identity: StrategyIdentity | None = made.identity() if made else None
+        self.reference = strategy if isinstance(strategy, str) else _reference(type(strategy))
+        self.settings = dict(self._identity.config if self._identity else settings or {})
+        self._seconds, self._hash_seed = seconds, hash_seed
         self.meanwhile = lambda day: None
+        self.printed = b""
         self._known: set[str] = set()
         self._process: subprocess.Popen[bytes] | None = None
-        self._loading = False
+        self._configured = False
 
     @cached_property
-    def _identity(self) -> StrategyIdentity:
-        return self._strategy.identity()
+    def about(self) -> About:
+        """What it says of itself, once it is loaded. Raises what `decide` raises."""
+        self.start()
+        self._answer(START_SECONDS)
+        return About(**self._answer())
+
+    def configure(self) -> str:
+        """Make it of its settings; says what is wrong with its config as JSON, "" if nothing.
+
+        Raises what `decide` raises.
+        """
+        about = self.about
+        self._tell({"do": "configure", "settings": self.settings})
+        answer = self._answer()
+        if self._identity is None:
+            self._identity = StrategyIdentity(about.name, about.source_hash(), answer["config"])
+        self._configured = True
+        return str(answer["wrong"])
+
+    def ready(self) -> None:
+        """Wait until it is loaded and configured. Raises what `decide` raises."""
+        if not self._configured:
+            self.configure()
 
     def identity(self) -> StrategyIdentity:
         """As of the strategy."""
+        if self._identity is None:
+            self.ready()
+        assert self._identity is not None
         return self._identity
 
     def name(self) -> str:
-        """As of the strategy."""
-        return self._strategy.name()
+        """As of the strategy; its reference until it is loaded."""
+        about = self.__dict__.get("about")
+        return about.name if about else self._identity.name if self._identity else self.reference
 
     def start(self) -> None:
-        """Start the process; the strategy's code runs in it for the first time. `ready` waits until it is loaded."""
-        identity = self.identity()
-        kind = type(self._strategy)
-        file = str(Path(inspect.getfile(kind)).resolve())
+        """Start the process, and have it load the strategy; nobody waits for it yet."""
+        if self._process is not None:
+            return
         code = "import sys; sys.path[:] = eval(sys.argv[1]); from tbill_defi.strategy.worker import main; main()"
         path = [str(Path(entry).resolve()) if entry else str(Path.cwd()) for entry in sys.path]
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG", "TMPDIR") if name in os.environ}
@@ -102,36 +168,26 @@ class IsolatedStrategy:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            env={**kept, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},
+            env={**kept, "PYTHONHASHSEED": str(self._hash_seed), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"},
         )
         _widen(self._process)
-        self._tell(
-            {
-                "module": _importable(kind.__module__, file),
-                "file": file,
-                "class": kind.__qualname__,
-                "config": dict(identity.config),
-            }
-        )
-        self._loading = True
+        self._tell({"do": "load", "reference": self.reference})
 
-    def ready(self) -> None:
-        """Wait until the strategy is loaded. Raises what `decide` raises."""
-        if self._process is None:
-            self.start()
-        if self._loading:
-            self._loading = False
-            self._answer()
-
-    def decide(self, view: View, book: Holdings) -> Target:
+    def decide(self, view: View, book: Holdings, *, home: str | None = None) -> Target:
         """The strategy's target.
+
+        Parameters
+        ----------
+        home
+            Not None: a trial. The folder is its current one and its TBILL_HOME, it is an error to alter the view or
+            the holdings, and what it prints is kept in `printed`; else this goes to stderr.
 
         Raises
         ------
         LookAhead
             If it reached for anything but the view and the holdings.
-        UsageError
-            If its code fails, takes too long or answers something else.
+        StrategyError
+            If its code fails, exits, takes too long or too much memory, or answers something else.
         TbillError
             What the strategy raises of these.
         """
@@ -142,14 +198,18 @@ class IsolatedStrategy:
         names = [f.name for f in fields(View) if f.name != "securities"]
         self._tell(
             {
+                "do": "decide",
                 "new": new,
                 "cusips": view.cusips,
                 "view": {name: getattr(view, name) for name in names},
                 "book": {f.name: getattr(book, f.name) for f in fields(Holdings)},
+                "home": home,
             }
         )
         self.meanwhile(view.date)
         target: Target = self._answer()
+        if self.printed and home is None:
+            sys.stderr.write(self.printed.decode(errors="replace"))
         return target
 
     def _tell(self, message: Any) -> None:
@@ -160,34 +220,39 @@ class IsolatedStrategy:
         except OSError:
             raise self._ended() from None
 
-    def _answer(self) -> Any:
-        head = self._read(LENGTH.size)
-        kind, value = _Answers(io.BytesIO(self._read(LENGTH.unpack(head)[0]))).load()
+    def _answer(self, seconds: float | None = None) -> Any:
+        limit = self._seconds if seconds is None else seconds
+        body = self._read(LENGTH.unpack(self._read(LENGTH.size, limit))[0], limit)
+        try:
+            kind, value, self.printed = _Answers(io.BytesIO(body)).load()
+        except StrategyError as foreign:
+            raise StrategyError(f"strategy {self.name()} {foreign}") from None
         if kind == "answer":
             return value
         name, text, relaxation = value
-        message = f"strategy {self.name()}: {text}"
-        error: type[TbillError] = getattr(errors, name, UsageError)
+        message = text if text.startswith("strategy ") else f"strategy {self.name()}: {text}"
+        error: type[TbillError] = getattr(errors, name, StrategyError)
         raise error(message, relaxation) if relaxation is not None else error(message)
 
-    def _read(self, count: int) -> bytes:
+    def _read(self, count: int, seconds: float) -> bytes:
         assert self._process is not None
         assert self._process.stdout is not None
         pipe, parts = self._process.stdout.fileno(), b""
         while len(parts) < count:
-            if sys.platform != "win32" and not select.select([pipe], [], [], self._seconds)[0]:
+            if sys.platform != "win32" and not select.select([pipe], [], [], seconds)[0]:
+                name = self.name()
                 self.close()
-                raise UsageError(f"strategy {self.name()}: no decision within {self._seconds:g} s; it was stopped")
+                raise StrategyError(f"strategy {name}: no answer within {seconds:g} s; it was stopped")
             part = os.read(pipe, min(count - len(parts), 1 << 20))
             if not part:
                 raise self._ended()
             parts += part
         return parts
 
-    def _ended(self) -> UsageError:
-        status = self._process.wait() if self._process else 0
+    def _ended(self) -> StrategyError:
+        name, status = self.name(), self._process.wait() if self._process else 0
         self.close()
-        return UsageError(f"strategy {self.name()}: its process ended by itself (status {status})")
+        return StrategyError(f"strategy {name}: its process ended by itself (status {status})")
 
     def close(self) -> None:
         """End the process."""
@@ -198,8 +263,9 @@ class IsolatedStrategy:
                     with suppress(OSError):
                         pipe.close()
             self._process.wait()
-            self._process = None
+            self._process, self._configured = None, False
             self._known.clear()
+            self.__dict__.pop("about", None)
 
     def __enter__(self) -> Self:
         self.start()
@@ -218,11 +284,13 @@ def _widen(process: subprocess.Popen[bytes]) -> None:
             fcntl.fcntl(process.stdin.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
-def _importable(module: str, file: str) -> str | None:
-    """The module's name if importing it gives this file, else None: it is loaded by its path."""
+def _reference(kind: type[Strategy[Any]]) -> str:
+    """Module and class if importing the module gives the class's file, else file and class."""
+    file = str(Path(inspect.getfile(kind)).resolve())
     try:
-        spec = importlib.util.find_spec(module)
+        spec = importlib.util.find_spec(kind.__module__)
     except (ImportError, ValueError, AttributeError):
-        return None
+        spec = None
     same = spec is not None and spec.origin is not None and str(Path(spec.origin).resolve()) == file
-    return module if same and not module.startswith("tbill_defi_plugin_") and module != "__main__" else None
+    importable = same and not kind.__module__.startswith(PLUGIN) and kind.__module__ != "__main__"
+    return f"{kind.__module__ if importable else file}:{kind.__qualname__}"

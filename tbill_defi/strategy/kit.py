@@ -14,10 +14,6 @@ reference ─> purity (source read, not run)
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,12 +30,10 @@ from tbill_defi.market.store import MarketStore
 from tbill_defi.strategy.discovery import installed
 from tbill_defi.strategy.purity import findings
 from tbill_defi.strategy.scramble import scrambled
-from tbill_defi.strategy.trial import LATE, OUTPUT
+from tbill_defi.strategy.trial import Case, Trial, run
 
 SECONDS = 10
 """Limit of one decision."""
-START = 120
-"""Seconds a trial may take beside its decisions: to start, to read market data and to make plans."""
 DATES = 3
 """Dates of a home that are tried."""
 Status = Literal["pass", "fail", "not reached"]
@@ -141,15 +135,19 @@ def check(
             raise UsageError(f"strategy file {place} is not there")
         reference = f"{Path(place).resolve()}{colon}{name}"
     with tempfile.TemporaryDirectory(prefix="tbill-kit-") as folder:
-        trials = _Trials(Path(folder), reference, dict(settings or {}), seconds, _cases(home))
-        first = trials.run("true", turns=2, hash_seed=0)
+        worlds = _worlds(Path(folder), _cases(home))
+
+        def trial(world: str, turns: int, hash_seed: int) -> Trial:
+            own = dict(settings or {})
+            return run(reference, own, worlds[world], turns=turns, seconds=seconds, hash_seed=hash_seed)
+
+        first = trial("true", 2, 0)
         second = third = None
-        if "failed" not in first:
+        if not first.failed:
             with ThreadPoolExecutor(2) as pool:
-                again = pool.submit(trials.run, "true", turns=1, hash_seed=1)
-                other = pool.submit(trials.run, "scrambled", turns=1, hash_seed=0)
+                again, other = pool.submit(trial, "true", 1, 1), pool.submit(trial, "scrambled", 1, 0)
                 second, third = again.result(), other.result()
-        return _judge(reference, trials, first, second, third)
+        return _judge(reference, [case.name for case in worlds["true"]], first, second, third)
 
 
 def _cases(home: str | Path | None) -> list[tuple[str, date, MarketData]]:
@@ -166,100 +164,42 @@ def _cases(home: str | Path | None) -> list[tuple[str, date, MarketData]]:
     return cases + [(str(days[place]), days[place], data) for place in places]
 
 
-class _Trials:
-    """The worlds of a check, and processes in them."""
-
-    def __init__(
-        self,
-        folder: Path,
-        reference: str,
-        settings: dict[str, Any],
-        seconds: int,
-        cases: Sequence[tuple[str, date, MarketData]],
-    ) -> None:
-        self.folder, self.reference, self.settings, self.seconds = folder, reference, settings, seconds
-        self.names = tuple(name for name, _, _ in cases)
-        self.first_case = self.names[0]
-        self._cases: dict[str, list[tuple[str, str, str]]] = {"true": [], "scrambled": []}
-        self._count = 0
-        for number, (name, day, data) in enumerate(cases):
-            for world, seen in (("true", data), ("scrambled", scrambled(data, day))):
-                home = folder / world / str(number)
-                MarketStore(home).replace(seen)
-                self._cases[world].append((name, str(home), day.isoformat()))
-
-    def run(self, world: str, *, turns: int, hash_seed: int) -> dict[str, Any]:
-        """One process over all cases of a world; what it wrote, with "printed" and "failed" where it did."""
-        stem = self.folder / f"{world}-{hash_seed}"
-        request, result, said = (stem.with_suffix(suffix) for suffix in (".request", ".result", ".said"))
-        asked = {"reference": self.reference, "settings": self.settings, "seconds": self.seconds, "turns": turns}
-        request.write_text(json.dumps(asked | {"cases": self._cases[world]}))
-        limit = START + self.seconds * (turns * 2 * len(self.names) + 1)
-        with said.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tbill_defi.strategy.trial", str(request), str(result)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=os.environ | {"PYTHONHASHSEED": str(hash_seed), "PYTHONWARNINGS": "default"},
-                start_new_session=True,
-            )
-            try:
-                process.wait(timeout=limit)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        return self._read(result, said, process.returncode)
-
-    def _read(self, result: Path, said: Path, code: int) -> dict[str, Any]:
-        try:
-            told: dict[str, Any] = json.loads(result.read_text())
-        except (OSError, ValueError):
-            late = result.with_suffix(LATE)
-            timed_out = late.exists() and "Timeout" in late.read_text(errors="replace")
-            told = {"cases": {}, "seen": []}
-            told["failed"] = (
-                f"does not answer within {self.seconds} s" if timed_out else f"ends the process (exit code {code})"
-            )
-        with said.open("rb") as file:
-            printed = file.read(OUTPUT).decode(errors="replace").strip().splitlines()
-        if printed:
-            told["printed"] = printed[0][:120]
-        return told
+def _worlds(folder: Path, cases: Sequence[tuple[str, date, MarketData]]) -> dict[str, list[Case]]:
+    """The cases as they are, and with another future, each a home with its market data."""
+    worlds: dict[str, list[Case]] = {"true": [], "scrambled": []}
+    for number, (name, day, data) in enumerate(cases):
+        for world, seen in (("true", data), ("scrambled", scrambled(data, day))):
+            home = folder / world / str(number)
+            MarketStore(home).replace(seen)
+            worlds[world].append(Case(name, str(home), day))
+    return worlds
 
 
-def _judge(
-    reference: str,
-    trials: _Trials,
-    first: dict[str, Any],
-    second: dict[str, Any] | None,
-    third: dict[str, Any] | None,
-) -> Report:
-    failed = next((told["failed"] for told in (first, second, third) if told and "failed" in told), None)
+def _judge(reference: str, names: Sequence[str], first: Trial, second: Trial | None, third: Trial | None) -> Report:
+    trials = [told for told in (first, second, third) if told is not None]
+    failed = next((told.failed for told in trials if told.failed), "")
+    limits = failed if "no answer within" in failed or "of memory" in failed else ""
+    impure = first.attempt or ("changes the view" in first.failed and first.failed)
     reasons: dict[str, str | None] = {
-        "loads": None if "loaded" in first else failed,
-        "config": first.get("config") or None,
-        "answers": _answers(first, trials.first_case) or failed,
-        "time and memory": failed if failed and ("within" in failed or "memory" in failed) else None,
+        "loads": None if first.loaded or first.attempt or limits else failed,
+        "config": first.config or (failed if first.loaded and not first.configured else None),
+        "answers": _answers(first, names[0]) or (failed if first.configured and not (limits or impure) else None),
+        "time and memory": limits,
         "pure": _impurity(reference, first),
-        "deterministic": _differences(first["cases"], second["cases"]) if second else None,
-        "no look-ahead": _foresight(first["cases"], third["cases"]) if third else None,
-        "lots and cash": _broken(first["cases"]),
-        "source hash": _hashes([told for told in (first, second, third) if told]),
+        "deterministic": _differences(first, second) if second else None,
+        "no look-ahead": _foresight(first, third) if third else None,
+        "lots and cash": _broken(first),
+        "source hash": _hashes(trials),
     }
     reached = {
-        "config": "config" in first,
-        "answers": "name" in first,
+        "loads": first.loaded or bool(reasons["loads"]),
+        "config": first.configured or bool(reasons["config"]),
+        "answers": first.configured and not (limits or impure),
         "deterministic": bool(second),
         "no look-ahead": bool(third),
         "lots and cash": bool(third),
         "source hash": bool(third),
     }
-    if reasons["time and memory"] and reasons["answers"] == failed:
-        reasons["answers"] = None
-        reached["answers"] = False
-    if reasons["loads"] is None and "name" not in first and failed:
-        reasons["config"], reached["config"] = failed, True
     checks = []
     for name in CHECKS:
         reason = reasons[name]
@@ -267,58 +207,57 @@ def _judge(
         checks.append(Check(name, status, reason or ""))
     plans = {
         where: turns[0].get("plan") or turns[0].get("refused") or turns[0].get("failed", "")
-        for where, turns in first["cases"].items()
+        for where, turns in first.outcomes.items()
     }
-    return Report(reference, first.get("name", ""), trials.names, plans, tuple(checks))
+    return Report(reference, first.name, tuple(names), plans, tuple(checks))
 
 
-def _answers(told: dict[str, Any], sample: str) -> str | None:
+def _answers(told: Trial, sample: str) -> str | None:
     """On the sample day a strategy makes a plan of each book; elsewhere it may refuse with a reason."""
-    for where, turns in told["cases"].items():
+    for where, turns in told.outcomes.items():
         if "refused" in turns[0] and where.startswith(sample):
             return f"{where}: makes no plan: {turns[0]['refused']}"
     return None
 
 
-def _impurity(reference: str, told: dict[str, Any]) -> str | None:
-    if told.get("seen"):
-        return str(told["seen"][0])
-    if "printed" in told:
-        return f"prints: {told['printed']}"
-    if "changes the view" in told.get("failed", ""):
-        return str(told["failed"])
-    path = told.get("source") or reference.partition(":")[0]
+def _impurity(reference: str, told: Trial) -> str | None:
+    if told.attempt or "changes the view" in told.failed:
+        return told.attempt or told.failed
+    if told.printed:
+        return f"prints: {told.printed}"
+    path = told.source or reference.partition(":")[0]
     found = findings(Path(path)) if path.endswith(".py") else []
     return "; ".join(found[:3]) or None
 
 
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     keys = ("plan", "bytes", "refused", "failed")
     return all(one.get(key) == other.get(key) for key in keys)
 
 
-def _differences(first: dict[str, Any], second: dict[str, Any]) -> str | None:
-    for where, turns in first.items():
+def _differences(first: Trial, second: Trial) -> str | None:
+    for where, turns in first.outcomes.items():
         if not _same(turns[0], turns[-1]):
             return f"{where}: two runs in one process differ"
-        if where not in second or not _same(turns[0], second[where][0]):
+        if where not in second.outcomes or not _same(turns[0], second.outcomes[where][0]):
             return f"{where}: two processes differ"
     return None
 
 
-def _foresight(first: dict[str, Any], third: dict[str, Any]) -> str | None:
-    for where, turns in first.items():
-        if where not in third or not _same(turns[0], third[where][0]):
+def _foresight(first: Trial, third: Trial) -> str | None:
+    for where, turns in first.outcomes.items():
+        if where not in third.outcomes or not _same(turns[0], third.outcomes[where][0]):
             return f"{where}: the plan changes when only the future does"
     return None
 
 
-def _broken(cases: dict[str, Any]) -> str | None:
+def _broken(told: Trial) -> str | None:
     return next(
-        (f"{where}: {turn['broken']}" for where, turns in cases.items() for turn in turns if "broken" in turn), None
+        (f"{where}: {turn['broken']}" for where, turns in told.outcomes.items() for turn in turns if "broken" in turn),
+        None,
     )
 
 
-def _hashes(told: Sequence[dict[str, Any]]) -> str | None:
-    hashes = {one[key] for one in told for key in ("source_hash", "source_hash_after") if key in one}
-    return "the source file changes while it runs" if len(hashes) > 1 else None
+def _hashes(trials: Sequence[Trial]) -> str | None:
+    changed = len(set().union(*(told.source_hashes for told in trials))) > 1
+    return "the source changes while it runs" if changed else None

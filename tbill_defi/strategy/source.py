@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tbill_defi.core.errors import UsageError
@@ -20,31 +20,42 @@ Name = tuple[str, ...]
 
 
 def source_hash(kind: type) -> bytes:
-    """Keccak-256 of a class's source, 32 bytes.
-
-    Of the bytes of its file where that imports nothing of its own; else of the canonical JSON of an object that gives
-    each file, by its path from the package's or file's folder, its Keccak-256 as 0x and 64 digits.
+    """Keccak-256 of a class's source, 32 bytes; see `digest`.
 
     Raises
     ------
     UsageError
         If the class comes from no file.
     """
-    files = {name: keccak256(path.read_bytes()) for name, path in own_files(kind).items()}
-    if len(files) == 1:
-        return next(iter(files.values()))
-    return json_hash({name: f"0x{digest.hex()}" for name, digest in files.items()})
+    return digest(own_files(kind))
+
+
+def digest(files: Mapping[str, Path]) -> bytes:
+    """Keccak-256 of source files, 32 bytes.
+
+    Of the bytes of the file where there is one; else of the canonical JSON of an object that gives each file, by its
+    path from the folder they have in common, its Keccak-256 as 0x and 64 digits.
+    """
+    hashes = {name: keccak256(path.read_bytes()) for name, path in files.items()}
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    return json_hash({name: f"0x{found.hex()}" for name, found in hashes.items()})
 
 
 def own_files(kind: type) -> dict[str, Path]:
-    """The files of `source_hash`, by path from the folder they have in common, sorted."""
+    """A class's file, and what it imports of its own; by path from the folder they have in common, sorted."""
     try:
         file = inspect.getsourcefile(kind)
     except (TypeError, OSError):  # a class typed at a prompt has no module or no file
         file = None
     if file is None or not Path(file).exists():
         raise UsageError(f"{kind.__name__}: its source file is not there; a plan names the source it came from")
-    path, name = Path(file).resolve(), tuple(kind.__module__.split("."))
+    return files_of(kind.__module__, Path(file).resolve())
+
+
+def files_of(module: str, path: Path) -> dict[str, Path]:
+    """The same from the module's name and file."""
+    name = tuple(module.split("."))
     if len(name) == 1 or name[0].startswith(PLUGIN):
         return beside(path)
     depth = len(name) if path.name == "__init__.py" else len(name) - 1

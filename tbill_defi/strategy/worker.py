@@ -1,35 +1,40 @@
-"""The process a strategy runs in when it is isolated: it is told the strategy once, then view after view.
+"""The process a strategy runs in when it is isolated: it is told the strategy, its settings, then view after view.
 
-Messages are pickles framed by their length on private pipes; what the plugin prints goes to stderr. The answers are
+Messages are pickles framed by their length on private pipes; what the plugin prints is kept apart. The answers are
 restricted to plain targets, so that nothing of the plugin runs in the process that keeps the books.
 """
 
 from __future__ import annotations
 
 import errno
-import importlib
-import importlib.util
+import hashlib
+import inspect
+import json
 import os
 import pickle
 import struct
 import sys
 import tempfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any, BinaryIO
 
-from tbill_defi.core.errors import LookAhead, TbillError, UsageError
+from tbill_defi.core.errors import LookAhead, StrategyError, TbillError
 from tbill_defi.instruments import Security
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.target import CoveredCall, Optimize, Overlay, ResolvedLimits, Target, Weights
-from tbill_defi.portfolio.view import View
+from tbill_defi.portfolio.view import ARRAYS, View
 from tbill_defi.strategy.base import Strategy
-from tbill_defi.strategy.guard import Guard, GuardedLoader
+from tbill_defi.strategy.discovery import loaded, located
+from tbill_defi.strategy.guard import SEES, Guard
+from tbill_defi.strategy.planning import decided
 
 LENGTH = struct.Struct(">Q")
 FILES_EXHAUSTED = os.strerror(errno.EMFILE)
 """What a library says that opens files past Python, when there may be none."""
-MOST_SAID = 1 << 20
+MEMORY = 2 * 2**30
+"""Bytes a plugin may take beyond what the framework holds."""
+OUTPUT = 16 * 2**20
+"""Bytes a plugin may print before it is stopped."""
 PLAIN = "tbill_defi.portfolio.target"
 """Classes of this module are sent as they are; other constraints are resolved here, against the view."""
 
@@ -52,136 +57,190 @@ def receive(pipe: BinaryIO) -> Any:
 def main() -> None:
     """Serve until the parent closes the pipe."""
     answers, questions = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
-    said = _Said()
-    guard = Guard()
-    securities: dict[str, Security] = {}
-    strategy: Strategy[Any] | None = None
+    sys.dont_write_bytecode = True
+    worker, said = _Worker(), _Said()
+    _limit()
+    send(answers, ("answer", "here", b""))
     while True:
         try:
             message = receive(questions)
         except EOFError:
             return
         try:
-            if strategy is None:
-                strategy = _load(message, guard)
-                answer: Any = "ready"
-            else:
-                answer = _decide(strategy, message, securities, guard)
-            said.pass_on()
-            send(answers, ("answer", answer))
+            answer = getattr(worker, message["do"])(message)
+            send(answers, ("answer", answer, said.taken()))
         except TbillError as error:
-            said.forget()
-            send(answers, ("error", (type(error).__name__, str(error), getattr(error, "relaxation", None))))
+            said.taken()
+            send(answers, ("error", (type(error).__name__, str(error), getattr(error, "relaxation", None)), b""))
 
 
 class _Said:
-    """What the plugin prints, kept back: passed on after a decision, forgotten after an error, which says enough."""
+    """What the plugin prints, kept back until its parent asks."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
-        self._out = os.dup(2)
         for stream in (1, 2):
             os.dup2(self._file.fileno(), stream)
 
-    def pass_on(self) -> None:
-        """To stderr."""
-        text = self.forget()
-        if text:
-            os.write(self._out, text)
-
-    def forget(self) -> bytes:
-        """Empty it, and return what was in it."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+    def taken(self) -> bytes:
+        """What was printed since it was last asked."""
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
         self._file.seek(0)
-        text = self._file.read(MOST_SAID)
+        text = self._file.read(OUTPUT)
         self._file.seek(0)
         self._file.truncate()
         return text
 
 
-def _guarded(guard: Guard, work: Any, *arguments: Any) -> Any:
-    """A call under the guard; what was attempted is told even if the plugin hid it."""
-    failure: BaseException | None = None
-    result = None
-    with guard.on():
+def _limit() -> None:
+    """Bound memory, on top of what the process holds now, and output; where the system can."""
+    status = Path("/proc/self/statm")
+    if sys.platform == "win32" or not status.exists():
+        return
+    import resource
+
+    held = int(status.read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+class _Worker:
+    """What it is told, by the name of the method."""
+
+    def __init__(self) -> None:
+        self.guard = Guard()
+        self.securities: dict[str, Security] = {}
+        self.kind: type[Strategy[Any]] | None = None
+        self.strategy: Strategy[Any] | None = None
+        self.name = ""
+
+    def load(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Run the plugin's code for the first time; says what it is."""
+        self.name = reference = message["reference"]
+        module, class_name = located(reference)
+        self.guard.own_packages.add(module.partition(".")[0])
+        self.guard.engage()
+        kind: type[Strategy[Any]] = self.guarded(loaded, module, class_name, reference)
+        self.kind, self.name = kind, Strategy.name.__func__(kind)  # type: ignore[attr-defined]
+        return {
+            "name": self.name,
+            "question": str(Strategy.question.__func__(kind)),  # type: ignore[attr-defined]
+            "module": str(kind.__module__),
+            "file": str(inspect.getsourcefile(kind) or ""),
+            "schedule": str(kind.schedule),
+            "universe": str(kind.universe),
+            "fields": [str(name) for name in kind.config_type.model_fields],
+        }
+
+    def configure(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Make the strategy of its settings; says its config, and what is wrong with it as JSON ("" if nothing)."""
+        kind = self.kind
+        if kind is None:
+            raise StrategyError(f"strategy {self.name}: is not loaded")
+
+        def made() -> tuple[str, str]:
+            self.strategy = kind(kind.make_config(message["settings"]))
+            return _as_json(self.strategy)
+
+        text, wrong = self.guarded(made)
+        return {"config": json.loads(text), "wrong": wrong}
+
+    def decide(self, message: dict[str, Any]) -> Target:
+        """The strategy's target; where asked, with the home of the day, and strict about the view."""
+        strategy = self.strategy
+        if strategy is None:
+            raise StrategyError(f"strategy {self.name}: is not configured")
+        self.securities.update({security.cusip: security for security in message["new"]})
+        fields = dict(message["view"])
+        fields["securities"] = tuple(self.securities[cusip] for cusip in message["cusips"])
+        view, book = View(**fields), Holdings(**message["book"])
+        home = message["home"]
+        if home is not None:
+            with self.guard.lifted():
+                os.environ["TBILL_HOME"] = home
+                os.chdir(home)
+        before = _digest(view, book) if home is not None else b""
+        target: Target = self.guarded(lambda: _plain(decided(strategy, view, book), view))
+        if home is not None and _digest(view, book) != before:
+            raise StrategyError(f"strategy {self.name} changes the view or the holdings it is given")
+        return target
+
+    def guarded(self, work: Any, *arguments: Any) -> Any:
+        """A call of the plugin; what was attempted is told even if the plugin hid it."""
+        failure: BaseException | None = None
+        result = None
         try:
             result = work(*arguments)
         except BaseException as error:
             failure = error
-    if guard.attempts:
-        attempt = guard.attempts[0]
-        guard.attempts.clear()
-        raise LookAhead(f"tried {attempt}; a strategy sees its view and its holdings, and nothing else")
-    if isinstance(failure, TbillError):
-        raise failure
-    if failure is not None and FILES_EXHAUSTED in str(failure):
-        raise LookAhead("tried to open a file; a strategy sees its view and its holdings, and nothing else")
-    if failure is not None:
-        raise UsageError(f"failed: {type(failure).__name__}: {failure}")
-    return result
+        attempts = self.guard.attempts
+        if failure is not None and FILES_EXHAUSTED in str(failure):
+            attempts.append("reads a file")
+        if attempts:
+            attempt = attempts[0]
+            attempts.clear()
+            raise LookAhead(f"strategy {self.name}: {attempt}; {SEES}")
+        if failure is None:
+            return result
+        cause = failure.__cause__ or failure
+        if isinstance(cause, MemoryError):
+            raise StrategyError(f"strategy {self.name} takes more than {MEMORY // 2**30} GiB of memory")
+        if isinstance(failure, TbillError):
+            raise failure
+        if isinstance(failure, SystemExit):
+            raise StrategyError(f"strategy {self.name} calls sys.exit({failure.code!r}); it is to answer")
+        raise StrategyError(f"strategy {self.name} failed: {type(failure).__name__}: {failure}")
 
 
-def _load(message: dict[str, Any], guard: Guard) -> Strategy[Any]:
-    """The strategy by module name or file, its code run under the guard."""
-    module = _guarded(guard, _module, message["module"], message["file"], guard)
-    found: Any = module
-    for part in message["class"].split("."):
-        found = getattr(found, part)
-    made: Strategy[Any] = _guarded(guard, lambda: found(found.make_config(message["config"])))
-    return made
+def _as_json(strategy: Strategy[Any]) -> tuple[str, str]:
+    """The config as JSON text, and what is wrong with it."""
+    config = strategy.config
+    try:
+        text = json.dumps(config.model_dump(mode="json"), allow_nan=False)
+        if type(config).model_validate_json(text) != config:
+            return text, "is not the same after a trip through JSON"
+        json.dumps(type(config).model_json_schema(), allow_nan=False)
+    except Exception as error:
+        lines = str(error).splitlines() or [""]
+        return "{}", f"does not pass through JSON: {type(error).__name__}: {lines[0][:300]}"
+    rules = type(config).model_config
+    if not rules.get("frozen") or rules.get("extra") != "forbid":
+        return text, "is not frozen, or takes unknown fields"
+    bare = [name for name, field in type(config).model_fields.items() if not field.description]
+    return text, f"field {bare[0]} has no description" if bare else ""
 
 
-def _module(name: str | None, file: str, guard: Guard) -> ModuleType:
-    if name is not None:
-        package = name.partition(".")[0]
-        guard.own_packages.add(package)
-        return importlib.import_module(name)
-    place = Path(file)
-    with guard.lifted():
-        spec = importlib.util.spec_from_file_location("tbill_defi_isolated_plugin", place)
-        if spec is None or spec.loader is None:
-            raise UsageError(f"strategy file {file} is not Python")
-        guard.own_packages.add(spec.name)
-        spec.loader = GuardedLoader(guard, spec.loader, spec.origin)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def _digest(view: View, book: Holdings) -> bytes:
+    """Of everything the plugin is given."""
+    figures = b"".join(getattr(view, name).tobytes() for name in ARRAYS)
+    plain = [view.cusips, view.bid, view.offer, view.date, view.curve, view.repo_rate, view.excluded, view.market_hash]
+    return hashlib.sha256(
+        figures + repr([*plain, book.content()]).encode()
+    ).digest()  # of Python's own, under the guard
 
 
-def _decide(strategy: Strategy[Any], message: dict[str, Any], securities: dict[str, Security], guard: Guard) -> Any:
-    securities.update({security.cusip: security for security in message["new"]})
-    fields = dict(message["view"])
-    fields["securities"] = tuple(securities[cusip] for cusip in message["cusips"])
-    view, book = View(**fields), Holdings(**message["book"])
-    target = _guarded(guard, lambda: _plain(strategy.decide(view, book), view))
-    if target is None:
-        raise UsageError("answered something else than Weights.of(...), maximize(...) or Overlay.of(...)")
-    return target
-
-
-def _plain(target: Any, view: View) -> Target | None:
+def _plain(target: Target, view: View) -> Target:
     """The target in classes that the parent reads."""
     if isinstance(target, Weights):
         weights = {str(cusip): float(weight) for cusip, weight in target.weights.items()}
         return Weights.of(weights, lots=target.lots, reasons={str(k): str(v) for k, v in target.reasons.items()})
-    if isinstance(target, Optimize):
-        constraints = tuple(
-            found if type(found).__module__ == PLAIN else ResolvedLimits(tuple(found.limits(view)))
-            for found in target.constraints
-        )
-        return Optimize(target.objective, constraints, target.lots, target.turnover)
     if isinstance(target, Overlay):
+        reasons = {str(k): str(v) for k, v in target.reasons.items()}
         writes = [
             CoveredCall(
                 str(call.cusip), int(call.face_units), float(call.strike_clean), call.expiry, float(call.volatility)
             )
             for call in target.writes
         ]
-        reasons = {str(k): str(v) for k, v in target.reasons.items()}
         return Overlay.of(writes, lots=target.lots, reasons=reasons)
-    return None
+    constraints = tuple(
+        found if type(found).__module__ == PLAIN else ResolvedLimits(tuple(found.limits(view)))
+        for found in target.constraints
+    )
+    return Optimize(target.objective, constraints, target.lots, target.turnover)
 
 
 if __name__ == "__main__":

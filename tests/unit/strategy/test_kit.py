@@ -18,7 +18,7 @@ from tbill_defi.market.sample import SAMPLE_DATE, sample_data
 from tbill_defi.market.snapshot import snapshot
 from tbill_defi.market.store import MarketStore
 from tbill_defi.portfolio.target import Lots, Weights
-from tbill_defi.strategy import kit, trial
+from tbill_defi.strategy import kit, worker
 from tbill_defi.strategy.purity import findings
 from tbill_defi.strategy.scaffold import new_plugin
 from tbill_defi.strategy.scramble import scrambled
@@ -41,6 +41,10 @@ class Idea(td.Strategy[IdeaConfig]):
     def decide(self, view, book):
         first, second = view.cusips[6], view.cusips[7]
 {body}
+"""
+PEEK = """import os, sys
+with sys.meta_path[0]._guard.lifted():
+    later = td.MarketStore(os.environ["TBILL_HOME"]).frame("par_yields")["10 Yr"].tail(1)[0]
 """
 GOOD = "return td.Weights.of({first: self.config.share, second: 0.25})"
 
@@ -95,16 +99,20 @@ BAD = {
         "answers",
         "makes no plan: 912797XX1 is not",
     ),
-    "loops": ({"body": "while True: pass"}, "time and memory", "does not answer within 1 s"),
+    "loops": ({"body": "while True: pass"}, "time and memory", "no answer within 1 s; it was stopped"),
     "loops and catches": (
         {"body": "while True:\n    try:\n        while True: pass\n    except BaseException: pass"},
         "time and memory",
-        "does not answer within 1 s",
+        "no answer within 1 s; it was stopped",
     ),
-    "keeps the interpreter": ({"body": "sum(range(10**13))"}, "time and memory", "does not answer within 1 s"),
+    "keeps the interpreter": (
+        {"body": "sum(range(10**13))"},
+        "time and memory",
+        "no answer within 1 s; it was stopped",
+    ),
     "eats memory": ({"body": "x = bytearray(3 * 2**30)"}, "time and memory", "takes more than 2 GiB of memory"),
     "exits": ({"body": "import sys\nsys.exit(0)"}, "answers", "calls sys.exit(0)"),
-    "exits at once": ({"body": "import os\nos._exit(0)"}, "loads", "ends the process (exit code 0)"),
+    "exits at once": ({"body": "import os\nos._exit(0)"}, "answers", "its process ended by itself (status 0)"),
     "prints": ({"body": 'print("buy!")\n' + GOOD}, "pure", "prints: buy!"),
     "raises on import": ({"top": "1 / 0"}, "loads", "does not load: ZeroDivisionError"),
     "exits on import": ({"top": "raise SystemExit(7)"}, "loads", "calls sys.exit(7)"),
@@ -115,8 +123,8 @@ BAD = {
     ),
     "moves a price": (
         {"body": "view.mid_dirty.setflags(write=True)\nview.mid_dirty[:] = 1.0\n" + GOOD},
-        "pure",
-        "changes the view or the holdings",
+        "answers",
+        "ValueError: cannot set WRITEABLE flag",
     ),
     "throws dice": (
         {"top": "import random", "body": "return td.Weights.of({first: random.random() / 2})"},
@@ -144,6 +152,11 @@ BAD = {
             'later = td.MarketStore(os.environ["TBILL_HOME"]).frame("par_yields")["10 Yr"].tail(1)[0]\n'
             "return td.Weights.of({first: round(later * 10, 6)})"
         },
+        "pure",
+        "strategy idea: reads a file; a strategy sees its view and its holdings, and nothing else",
+    ),
+    "lifts the guard to look ahead": (
+        {"body": PEEK + "return td.Weights.of({first: round(later * 10, 6)})"},
         "no look-ahead",
         "the plan changes when only the future does",
     ),
@@ -191,7 +204,7 @@ BAD = {
 def test_a_bad_one_is_named(plugin, tmp_path, case):
     parts, check, reason = BAD[case]
     (tmp_path / "idea.csv").write_text("x")
-    report = kit.check(plugin(**parts), seconds=1)
+    report = kit.check(plugin(**parts), seconds=1 if check == "time and memory" else kit.SECONDS)
     assert not report.passed
     status, said = verdicts(report)[check]
     assert status == "fail", report.checks
@@ -207,7 +220,7 @@ def test_it_cannot_write_or_remove(plugin, tmp_path):
     body += f"    try: act(pathlib.Path({str(precious)!r}))\n    except OSError: pass\n{GOOD}"
     report = kit.check(plugin(body))
     assert precious.read_text() == "mine"
-    assert verdicts(report)["pure"] == ("fail", f"writes a file ({precious})")
+    assert verdicts(report)["pure"][1].startswith(f"strategy idea: writes a file ({precious}); a strategy sees")
 
 
 def test_a_setting_and_a_refusal(plugin):
@@ -216,7 +229,7 @@ def test_a_setting_and_a_refusal(plugin):
     assert verdicts(report)["loads"][0] == "pass"
     assert "idea: share: 7 is not allowed; expected a number, at least 0, at most 1" in verdicts(report)["config"][1]
     report = kit.check(plugin('raise td.Infeasible("not today")'))
-    assert verdicts(report)["answers"] == ("fail", "sample 2026-03-24, cash: makes no plan: not today")
+    assert verdicts(report)["answers"] == ("fail", "sample 2026-03-24, cash: makes no plan: strategy idea: not today")
     with pytest.raises(UsageError, match=r"strategy file no.py is not there"):
         kit.check("no.py")
 
@@ -263,8 +276,7 @@ def test_dates_of_a_home_are_tried(plugin, tmp_path):
     assert report.cases[0] == "sample 2026-03-24"
     assert report.cases[-1] == "2026-08-21"
     assert len(report.cases) == 4
-    peek = 'import os\nlater = td.MarketStore(os.environ["TBILL_HOME"]).load().sofr["rate"].tail(40).sum()\n'
-    report = kit.check(plugin(peek + "return td.Weights.of({first: round(later / 10, 4)})"), home=home)
+    report = kit.check(plugin(PEEK + "return td.Weights.of({first: round(later * 10, 6)})"), home=home)
     assert "the plan changes when only the future does" in verdicts(report)["no look-ahead"][1]
 
 
@@ -362,4 +374,4 @@ def test_the_command(plugin, tmp_path, monkeypatch, capsys):
 
 
 def test_the_limits_are_stated():
-    assert (kit.SECONDS, trial.MEMORY, kit.DATES) == (10, 2 * 2**30, 3)
+    assert (kit.SECONDS, worker.MEMORY, kit.DATES) == (10, 2 * 2**30, 3)
