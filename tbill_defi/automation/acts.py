@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from tbill_defi.automation import pending
 from tbill_defi.automation.dues import told
 from tbill_defi.automation.firing import Firing
 from tbill_defi.automation.rules import (
@@ -20,7 +21,7 @@ from tbill_defi.automation.rules import (
 )
 from tbill_defi.automation.scene import Scene
 from tbill_defi.automation.state import replace_file
-from tbill_defi.automation.triggers import is_settled
+from tbill_defi.automation.triggers import closes_out, is_settled
 from tbill_defi.core.errors import LedgerError, PlanError
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.life import TREASURY, Payment, coupon_steps, pay_coupon, redeem, redemption_steps
@@ -28,6 +29,7 @@ from tbill_defi.ledger.repo import Repos
 from tbill_defi.ledger.repo_coupons import pass_coupon
 from tbill_defi.portfolio.execution import execute
 from tbill_defi.portfolio.holdings import Holdings
+from tbill_defi.portfolio.plan import RebalancePlan
 from tbill_defi.strategy.planning import plan as make_plan
 
 DONE, WOULD, NOTHING, PENDING, DECLINED, REFUSED = "done", "would", "nothing", "pending", "declined", "refused"
@@ -55,8 +57,8 @@ class Actor:
     ----------
     keeper_file
         Strategy files are looked for beside it.
-    drafts
-        Folder of plans that are about to settle.
+    drafts, pending
+        Folders of plans that are about to settle, and of those that wait for a person.
     ask
         Asks a person; None: nobody is there.
     dry_run
@@ -66,6 +68,7 @@ class Actor:
     scene: Scene
     keeper_file: Path
     drafts: Path
+    pending: Path
     ask: Ask | None
     dry_run: bool
 
@@ -81,8 +84,11 @@ class Actor:
             case MarginCallAction() as action:
                 return self._margin(firing, action, firing.subject)
 
-    def _approved(self, firing: Firing, question: str, *, by_party: bool) -> Result | None:
-        """None if approved; else what to say. A key is there, and where the party gives, it is the party's."""
+    def _approved(self, firing: Firing, question: str, *, by_party: bool, name: str = "") -> Result | None:
+        """None if approved; else what to say. A key is there, and where the party gives, it is the party's.
+
+        `name`: what `tbill keeper approve` calls it; the firing's id if empty.
+        """
         key, party, ledger = firing.rule.key, firing.rule.party, self.scene.ledger
         if key is not None:
             address = ledger.keyring.key(key).address
@@ -92,26 +98,37 @@ class Actor:
         if self.dry_run:
             return None
         if self.ask is None:
-            return Result(PENDING, f"{question} nobody is there to ask; nothing was sent")
+            called = (name or "0x" + firing.id(ledger).hex())[: pending.SHOWN]
+            return Result(PENDING, f"{question} nothing was sent; tbill keeper approve {called}")
         return None if self.ask(question) else Result(DECLINED, "not approved; nothing was sent")
 
     # --- rebalance --------------------------------------------------------------------------------------------------
 
     def _rebalance(self, firing: Firing, action: RebalanceAction) -> Result:
-        """The firing's id is the Instruction's nonce: the contract itself refuses a second one."""
-        scene, ledger, rule = self.scene, self.scene.ledger, firing.rule
-        book = Holdings.from_wallet(ledger.wallet(rule.party))
+        book = Holdings.from_wallet(self.scene.ledger.wallet(firing.rule.party))
         strategy = strategy_of(self.keeper_file, action)
-        plan = make_plan(strategy, scene.view, book, counterparty=action.counterparty)
-        details = {"plan_hash": plan.hash, "orders": len(plan.orders), "cost": str(plan.cost_units)}
+        plan = make_plan(strategy, self.scene.view, book, counterparty=action.counterparty)
         if plan.writes:
             raise PlanError(f"{strategy.name()} writes options, which a rule does not do; `tbill rebalance` does")
         if not plan.orders:
-            return Result(NOTHING, f"{strategy.name()} has no orders: the holdings are at their target", details)
+            said = f"{strategy.name()} has no orders: the holdings are at their target"
+            return Result(NOTHING, said, {"plan_hash": plan.hash, "orders": 0, "cost": str(plan.cost_units)})
+        return self.settle(firing, plan)
+
+    def settle(self, firing: Firing, plan: RebalancePlan) -> Result:
+        """Settle this plan for a firing, if it is approved; one that has to wait for a person is kept.
+
+        The firing's id is the Instruction's nonce: the contract itself refuses a second one.
+        """
+        ledger, rule = self.scene.ledger, firing.rule
+        details = {"plan_hash": plan.hash, "orders": len(plan.orders), "cost": str(plan.cost_units)}
         approver, nonce = rule.key or rule.party, int.from_bytes(firing.id(ledger), "big")
-        said = f"{len(plan.orders)} orders of {strategy.name()} for {rule.party}, cost ${plan.cost_units / 1e6:,.2f}"
+        name = plan.strategy.name
+        said = f"{len(plan.orders)} orders of {name} for {rule.party}, cost ${plan.cost_units / 1e6:,.2f}"
         decided = execute(plan, ledger, approve_by=approver, dry_run=True, nonce=nonce)
-        if refused := self._approved(firing, f"settle {said}?", by_party=True):
+        if refused := self._approved(firing, f"settle {said}?", by_party=True, name=plan.hash):
+            if refused.status == PENDING:
+                pending.keep(self.pending, firing.id(ledger), plan)
             return Result(refused.status, refused.message, details)
         if self.dry_run:
             return Result(WOULD, f"settle {said}; {len(decided.decisions)} legs pass every rule", details)
@@ -119,7 +136,7 @@ class Actor:
         plan.save(draft)
         done = execute(plan, ledger, approve_by=approver, nonce=nonce)
         quote = "" if done.quote is None else json.dumps(done.quote.to_json(), indent=1) + "\n"
-        keep(draft, scene.home, quote)
+        keep(draft, self.scene.home, quote)
         details |= {"instruction_hash": done.instruction_hash, "height": done.height}
         return Result(DONE, f"settled {said}, block {done.height}", details)
 
@@ -161,6 +178,8 @@ class Actor:
         """Mark if a call opens or ends; then deliver. Each is told by the repo's state, so each is taken up again."""
         repos, party = Repos(self.scene.ledger), firing.rule.party
         mark, repo = repos.coverage(repo_id), repos.state(repo_id)
+        if closes_out(firing.rule, repo, mark, self.scene.ledger.chain.now()):
+            return self._close_out(firing, repos, repo_id)
         delivers = action.deliver != "nothing" and party == repo.borrower and mark.deficit_units > 0
         units = _margin_units(action.deliver, mark.deficit_units, repo.face_units, mark.lendable_units)
         cash, face = (min(units, repo.principal_units), 0) if action.deliver == "cash" else (0, units)
@@ -179,6 +198,20 @@ class Actor:
         left = repos.coverage(repo_id).deficit_units
         delivered = {"delivered_cash": str(cash), "delivered_face": str(face), "left": str(left)}
         return Result(DONE, f"delivered {what}; {left / 1e6:,.2f} short after it", details | delivered)
+
+    def _close_out(self, firing: Firing, repos: Repos, repo_id: bytes) -> Result:
+        """The lender takes collateral for the debt at the mark; the contract knows whether there is a default."""
+        if refused := self._approved(firing, f"{firing.reason}: close out?", by_party=True):
+            return refused
+        details: dict[str, Any] = {"repo_id": "0x" + repo_id.hex()}
+        if self.dry_run:
+            return Result(WOULD, f"close out: {firing.reason}", details)
+        done = repos.close_out(repo_id, by=firing.rule.key)
+        took, back, short = done.lender_face_units, done.borrower_face_units, done.shortfall_units
+        details |= {"debt": str(done.debt_units), "taken_face": str(took), "back_face": str(back)}
+        said = f"closed out: {took / 1e6:,.2f} of face taken for {done.debt_units / 1e6:,.2f}, {back / 1e6:,.2f} back"
+        owed = f", {short / 1e6:,.2f} still owed" if short else ""
+        return Result(DONE, said + owed, details | {"shortfall": str(short)})
 
 
 def _margin_units(deliver: str, deficit: int, face: int, lendable: int) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tbill_defi.automation import pending
 from tbill_defi.automation.acts import (
     DECLINED,
     DONE,
@@ -34,13 +35,14 @@ from tbill_defi.automation.state import State
 from tbill_defi.automation.triggers import evaluate
 from tbill_defi.chain.lock import WriterLock
 from tbill_defi.core.clock import Clock
-from tbill_defi.core.errors import LedgerBusy, LedgerError, TbillError
+from tbill_defi.core.errors import LedgerBusy, LedgerError, PlanError, TbillError
 from tbill_defi.core.home import home_path
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.open import desk_keys, ledger_url, on_node, open_ledger
+from tbill_defi.portfolio.market_view import require_same_market
 
-FOLDER, STATE_FILE, LOCK_FILE, DRAFTS = "keeper", "state.json", "keeper.lock", "drafts"
+FOLDER, STATE_FILE, LOCK_FILE, DRAFTS, PENDING_PLANS = "keeper", "state.json", "keeper.lock", "drafts", "pending"
 SKIPPED = (NOTHING,)
 """What the memory says of a firing that is not looked at again."""
 
@@ -95,11 +97,15 @@ class Pass:
 
 @dataclass(frozen=True)
 class Standing:
-    """A rule as it stands: what it says now, ids of its firings by event (0x-text), what was last heard of it."""
+    """A rule as it stands: what it says now, ids of its firings by event (0x-text), what was last heard of it.
+
+    `plans`: firing id -> hash of the plan that waits for a person.
+    """
 
     rule: Rule
     evaluation: Evaluation
     ids: dict[str, str]
+    plans: dict[str, str]
     last: dict[str, Any] | None
 
 
@@ -142,13 +148,15 @@ class Keeper:
         The scene's ledger is closed: only its time and date are of use.
         """
         state = State.load(self.folder / STATE_FILE)
+        waiting = {"0x" + name.hex(): plan for name, plan in pending.hashes(self.folder / PENDING_PLANS)}
         with open_ledger(home=self.home, read_only=True, clock=self._clock) as ledger:
             scene = Scene(ledger, self.home)
             standings = []
             for rule in self.file.rules:
                 found = self._due(rule, scene, state)
                 ids = {firing.event: "0x" + firing.id(ledger).hex() for firing in found.firings}
-                standings.append(Standing(rule, found, ids, _last(rule, state)))
+                plans = {name: waiting[name] for name in ids.values() if name in waiting}
+                standings.append(Standing(rule, found, ids, plans, _last(rule, state)))
         return scene, standings
 
     def once(self, *, dry_run: bool = False, ask: Ask | None = None) -> Pass:
@@ -169,7 +177,7 @@ class Keeper:
         with self._opened(dry_run) as ledger:
             scene = Scene(ledger, self.home)
             state = State.load(self.folder / STATE_FILE)
-            actor = Actor(scene, self.file.path, self.folder / DRAFTS, ask, dry_run)
+            actor = self._actor(scene, ask, dry_run)
             notes = [state.note] if state.note else []
             if not dry_run:
                 kept = take_up_drafts(actor.drafts, scene)
@@ -177,7 +185,63 @@ class Keeper:
             outcomes: list[Outcome] = []
             for rule in self.file.in_order:
                 outcomes += self._carry_out(rule, actor, state, awaited=_awaited(outcomes))
+            if not dry_run:
+                waiting = {bytes.fromhex(o.firing_id[2:]) for o in outcomes if o.result.status == PENDING}
+                pending.drop_others(actor.pending, waiting)
             return Pass(scene.now, scene.today.isoformat(), tuple(notes), tuple(outcomes))
+
+    def approve(self, name: str) -> Pass:
+        """Carry out one firing that waits for a person: the plan that was kept for it, and no other.
+
+        Parameters
+        ----------
+        name
+            The first digits of the plan's hash, or of a firing's id.
+
+        Raises
+        ------
+        PlanError
+            If nothing that waits has that name, or more than one thing; if the plan is stale: the date, the market
+            data or the holdings are not those that it was made for.
+        LedgerBusy
+            As of `once`.
+        TbillError
+            What stands in the way of the act itself. Nothing was sent, and it still waits.
+        """
+        with self._opened(dry_run=False) as ledger:
+            scene, state = Scene(ledger, self.home), State.load(self.folder / STATE_FILE)
+            actor = self._actor(scene, ask=lambda _: True, dry_run=False)
+            take_up_drafts(actor.drafts, scene)
+            firing = self._waiting(name, scene, state)
+            firing_id = firing.id(ledger)
+            if isinstance(firing.rule.action, RebalanceAction):
+                plan = pending.read(actor.pending, firing_id)
+                if plan is None:
+                    raise PlanError(f"approve: {firing.rule.name} has no plan yet; tbill keeper run --once makes it")
+                require_same_market(plan, data=scene.data)
+                result = actor.settle(firing, plan)
+            else:
+                result = actor.act(firing)
+            outcome = Outcome(firing.rule, result, firing, "0x" + firing_id.hex())
+            state.record(firing_id, {**outcome.to_json(), "time": ledger.chain.now()})
+            pending.drop(actor.pending, firing_id)
+            return Pass(scene.now, scene.today.isoformat(), (), (outcome,))
+
+    def _waiting(self, name: str, scene: Scene, state: State) -> Firing:
+        """The one firing that waits for a person and has this plan or id."""
+        plans, ledger = dict(pending.hashes(self.folder / PENDING_PLANS)), scene.ledger
+        asking = [rule for rule in self.file.in_order if rule.key is None]
+        due = [(firing, firing.id(ledger)) for rule in asking for firing in self._due(rule, scene, state).firings]
+        named = [(firing, plans.get(firing_id, ""), "0x" + firing_id.hex()) for firing, firing_id in due]
+        wanted = "0x" + name.lower().removeprefix("0x")
+        found = [firing for firing, *names in named if any(one.startswith(wanted) for one in names)]
+        if len(found) != 1 or wanted == "0x":
+            known = ", ".join((plan or firing_id)[: pending.SHOWN] for _, plan, firing_id in named) or "none"
+            raise PlanError(f"approve: {len(found)} things that wait are called {name!r}; those that wait: {known}")
+        return found[0]
+
+    def _actor(self, scene: Scene, ask: Ask | None, dry_run: bool) -> Actor:
+        return Actor(scene, self.file.path, self.folder / DRAFTS, self.folder / PENDING_PLANS, ask, dry_run)
 
     def run(self, tell: Callable[[Pass], None], *, ask: Ask | None = None, busy: Callable[[str], None]) -> None:
         """Passes until interrupted, `every_seconds` apart; what is said again in the next pass is told once.
@@ -275,7 +339,7 @@ class Keeper:
                 return Result(DONE, "it has settled already, through another keeper")
             if awaited and isinstance(firing.rule.action, RebalanceAction):
                 return Result(WOULD, f"plan after the payments above; with the holdings as they are: {error}")
-            return Result(REFUSED, str(error), exit_code=error.exit_code)
+            return Result(REFUSED, " ".join(str(error).split()), exit_code=error.exit_code)
 
 
 def _last(rule: Rule, state: State) -> dict[str, Any] | None:

@@ -9,6 +9,8 @@ action = { kind = "rebalance", strategy = "ladder", settings = { rungs = 8 } }
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import time
@@ -24,6 +26,7 @@ from tbill_defi.strategy.base import Strategy
 from tbill_defi.strategy.discovery import find
 
 MAX_BYTES, MAX_RULES = 2**20, 200
+RULE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
 ASK, KEY = "ask", "key:"
 FILE_NAME = "keeper.toml"
@@ -132,10 +135,11 @@ class RedeemAction(Table):
 
 
 class MarginCallAction(Table):
-    """Mark on the ledger; as the borrower deliver cash or more of the collateral."""
+    """Mark on the ledger; as the borrower deliver cash or more of the collateral, as the lender close out."""
 
     kind: Literal["margin-call"] = "margin-call"
-    deliver: Literal["nothing", "cash", "face"] = "nothing"
+    deliver: Literal["nothing", "cash", "face"] = Field("nothing", description="what the borrower meets a call with")
+    unmet: Literal["nothing", "close-out"] = Field("nothing", description="what the lender does after the deadline")
 
 
 Trigger = ScheduleTrigger | DriftTrigger | DurationTrigger | MaturityTrigger | CouponTrigger | MarginTrigger
@@ -240,11 +244,13 @@ def _toml(file: Path) -> dict[str, Any]:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise DataError(f"{file}: is not UTF-8 text, so not TOML") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and numbers and nesting beyond Python's limits
         raise DataError(f"{file}: is not TOML: {error}") from None
 
 
 def _rule(file: Path, name: str, table: Any) -> Rule:
+    if not RULE_NAME.fullmatch(name):
+        raise DataError(f"{file}, [rules]: {name!r} is no name of a rule; 1 to 64 letters, digits, - and _")
     where = f"rules.{name}"
     if not isinstance(table, dict):
         raise DataError(f"{file}, {where}: {table!r} is not a table with a trigger and an action")
@@ -303,5 +309,5 @@ def _checked(file: Path, where: str, model: type[Any], value: dict[str, Any]) ->
                 said = f"is missing; known: {known}"
             case _:
                 said = f"{first['input']!r}: {first['msg']}" if field else str(first["msg"])
-        name = f', field "{field}"' if field else ""
+        name = f", field {json.dumps(field)}" if field else ""
         raise DataError(f"{file}, [{where}]{name}: {said}") from None

@@ -11,6 +11,7 @@ from tbill_defi.automation.rules import (
     CouponTrigger,
     DriftTrigger,
     DurationTrigger,
+    MarginCallAction,
     MarginTrigger,
     MaturityTrigger,
     RebalanceAction,
@@ -20,9 +21,9 @@ from tbill_defi.automation.rules import (
 from tbill_defi.automation.scene import Scene
 from tbill_defi.conventions.calendars import TRADING
 from tbill_defi.core.clock import NEW_YORK
-from tbill_defi.core.errors import PlanError, TbillError
+from tbill_defi.core.errors import DataError, PlanError, TbillError
 from tbill_defi.ledger.repo import Repos
-from tbill_defi.ledger.repo_state import RepoState, RepoStatus
+from tbill_defi.ledger.repo_state import Mark, RepoState, RepoStatus
 from tbill_defi.portfolio.metrics import measure
 from tbill_defi.portfolio.plan import CURRENCY
 
@@ -30,6 +31,7 @@ from tbill_defi.portfolio.plan import CURRENCY
 def evaluate(rule: Rule, scene: Scene) -> Evaluation:
     """What is due of a rule; what cannot be known is a problem, never an exception."""
     try:
+        _require_parties(rule, scene)
         match rule.trigger:
             case ScheduleTrigger():
                 return _schedule(rule, rule.trigger, scene)
@@ -49,6 +51,17 @@ def evaluate(rule: Rule, scene: Scene) -> Evaluation:
                 return _margin(rule, scene)
     except TbillError as error:
         return Evaluation((), "cannot be told", problems=(error,))
+
+
+def _require_parties(rule: Rule, scene: Scene) -> None:
+    """The rule's parties are on the ledger."""
+    named = {"party": rule.party}
+    if isinstance(rule.action, RebalanceAction):
+        named["counterparty"] = rule.action.counterparty
+    known = scene.ledger.books().parties()
+    for field, name in named.items():
+        if name not in known:
+            raise DataError(f"{field} {name!r} is not on this ledger; known: {', '.join(sorted(known))}")
 
 
 def is_settled(firing: Firing, scene: Scene) -> bool:
@@ -191,6 +204,12 @@ def _margin(rule: Rule, scene: Scene) -> Evaluation:
     return Evaluation(tuple(firings), why, _moment(min(deadlines)) if deadlines else None, tuple(problems))
 
 
+def closes_out(rule: Rule, repo: RepoState, mark: Mark, now: int) -> bool:
+    """Whether the rule has its party, the lender, close out: margin was called and not met by the deadline."""
+    wanted = isinstance(rule.action, MarginCallAction) and rule.action.unmet == "close-out"
+    return wanted and rule.party == repo.lender and mark.deficit_units > 0 and 0 < mark.call_deadline < now
+
+
 def _margin_of(rule: Rule, repo: RepoState, repos: Repos, scene: Scene) -> tuple[str, bool]:
     mark, name = repos.coverage(repo.repo_id), f"repo 0x{repo.repo_id.hex()[:10]}"
     called = bool(mark.call_deadline)
@@ -199,8 +218,10 @@ def _margin_of(rule: Rule, repo: RepoState, repos: Repos, scene: Scene) -> tuple
     short = f"{name} is short of {mark.deficit_units / 1e6:,.2f}"
     if not called:
         return f"{short}; no call is open", True
-    if rule.party == repo.borrower and getattr(rule.action, "deliver", "nothing") != "nothing":
+    delivers = isinstance(rule.action, MarginCallAction) and rule.action.deliver != "nothing"
+    if delivers and rule.party == repo.borrower:
         return f"{short}, called until {_moment(mark.call_deadline)}", True
     if scene.now > mark.call_deadline:
-        return f"{short}, the call was not met by {_moment(mark.call_deadline)}: the lender may close out", False
+        unmet = f"{short}, the call was not met by {_moment(mark.call_deadline)}: the lender may close out"
+        return unmet, closes_out(rule, repo, mark, scene.now)
     return f"{short}, called until {_moment(mark.call_deadline)}", False

@@ -302,17 +302,11 @@ def _dealing(ledger: Ledger, party: str, counterparty: str | None) -> DealingLim
 
 def _loaded(path: Path, home: Path | None) -> RebalancePlan:
     """A saved plan, if the market data it was made from are still the same."""
-    from tbill_defi.portfolio.market_view import view
+    from tbill_defi.portfolio.market_view import require_same_market
     from tbill_defi.portfolio.plan import RebalancePlan
 
     made = RebalancePlan.load(path)
-    given = made.repo_rate if made.repo_source == "given" else None
-    now = view(made.trade_date, home=home, repo_rate=given).market_hash
-    if now != made.market_hash:
-        raise PlanError(
-            f"the plan was made from market data 0x{made.market_hash.hex()[:16]}…, those of {made.trade_date} are now "
-            f"0x{now.hex()[:16]}…; make the plan again"
-        )
+    require_same_market(made, home=home)
     return made
 
 

@@ -1,4 +1,4 @@
-"""`tbill keeper run`, `show`: rules that rebalance, pay, redeem and call margin by themselves."""
+"""`tbill keeper run`, `show`, `approve`: rules that rebalance, pay, redeem and call margin by themselves."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     commands = group("Rules that act: rebalance, pay, redeem, call margin.")
     commands.command("run")(run)
     commands.command("show")(show)
+    commands.command("approve")(approve)
     app.add_typer(commands, name="keeper")
 
 
@@ -37,7 +38,7 @@ def run(
     """Carry out what is due, again and again.
 
     Each firing acts once, also after a crash and beside another keeper. A rule with approval "ask" asks at the
-    terminal; where there is none it stays pending. --json goes with --once or --dry-run.
+    terminal; where there is none its plan waits for `keeper approve`. --json goes with --once or --dry-run.
     """
     from tbill_defi.automation.keeper import Keeper
 
@@ -57,6 +58,26 @@ def run(
             console().print(f"{done.market_date}: nothing is due")
     if done.exit_code:
         raise typer.Exit(done.exit_code)
+
+
+def approve(
+    name: Annotated[str, typer.Argument(metavar="HASH", help="First digits of the plan's hash, or of a firing's id.")],
+    file: RuleFile = None,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Settle the plan that a rule left for you, exactly as it is.
+
+    It is refused if the date, the market data or the holdings have changed since. Payments and margin calls that wait
+    are named by their firing's id.
+    """
+    from tbill_defi.automation.keeper import Keeper
+
+    done = Keeper(home, file=file).approve(name)
+    if json_:
+        print_json(done.to_json())
+    else:
+        _tell(done)
 
 
 def show(file: RuleFile = None, home: Home = None, json_: Json = False) -> None:
@@ -87,6 +108,8 @@ def show(file: RuleFile = None, home: Home = None, json_: Json = False) -> None:
         )
         for line in [*(f.reason for f in found.firings), *([] if found.firings else [found.why])]:
             out.print(f"    {line}", soft_wrap=True)
+        for plan in standing.plans.values():
+            out.print(f"    waits for you: tbill keeper approve {plan}", soft_wrap=True)
         for problem in found.problems:
             out.print(f"    problem: {problem}", soft_wrap=True)
         if found.next:
@@ -104,7 +127,15 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "action": rule.action.model_dump(mode="json"),
         "party": rule.party,
         "approval": rule.approval,
-        "due": [{"event": f.event, "reason": f.reason, "firing": standing.ids[f.event]} for f in found.firings],
+        "due": [
+            {
+                "event": f.event,
+                "reason": f.reason,
+                "firing": standing.ids[f.event],
+                "plan": standing.plans.get(standing.ids[f.event]),
+            }
+            for f in found.firings
+        ],
         "why": found.why,
         "next": found.next,
         "problems": [str(problem) for problem in found.problems],

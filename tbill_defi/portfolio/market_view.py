@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tbill_defi.conventions import YieldConvention, settlement_date
-from tbill_defi.core.errors import UsageError
+from tbill_defi.core.errors import PlanError, UsageError
 from tbill_defi.core.home import home_path
 from tbill_defi.core.money import decimal_price, round_decimal
 from tbill_defi.instruments import Security
@@ -32,6 +33,9 @@ from tbill_defi.pricing.carry import carried_back_price, forward_price_from_repo
 from tbill_defi.pricing.curve import Curve
 from tbill_defi.pricing.prices import accrued_interest
 from tbill_defi.pricing.risk import measures_from_clean_price
+
+if TYPE_CHECKING:
+    from tbill_defi.portfolio.plan import RebalancePlan
 
 OBSERVED, MODEL, MODEL_NO_SPREAD = "observed", "model", "model, no spread"
 STREET = YieldConvention.STREET
@@ -82,6 +86,23 @@ def view(
         If nothing is imported.
     """
     return view_of(snapshot(data or MarketStore(home_path(home)), _day(date), repo_rate=repo_rate))
+
+
+def require_same_market(plan: RebalancePlan, *, home: str | Path | None = None, data: MarketData | None = None) -> None:
+    """A plan's market data are still those that it was made from; `home` and `data` as in `view`.
+
+    Raises
+    ------
+    PlanError
+        If they are not.
+    """
+    given = plan.repo_rate if plan.repo_source == "given" else None
+    now = view(plan.trade_date, home=home, data=data, repo_rate=given).market_hash
+    if now != plan.market_hash:
+        raise PlanError(
+            f"the plan was made from market data 0x{plan.market_hash.hex()[:16]}…, those of {plan.trade_date} are now "
+            f"0x{now.hex()[:16]}…; make the plan again"
+        )
 
 
 def _day(day: dates.date | str) -> dates.date:

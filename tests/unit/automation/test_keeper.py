@@ -259,6 +259,69 @@ def test_a_refusal_does_not_stop_the_others(home):
     assert statuses(once(home, BUSY_DAY)) == [("daily", "done")]
 
 
+# --- a rule in trouble ----------------------------------------------------------------------------------------------
+
+RUINOUS = """
+import tbill_defi as td
+
+
+class Ruinous(td.Strategy[td.StrategyConfig]):
+    \"\"\"What if my strategy fails?\"\"\"
+
+    def decide(self, view, book):
+        {}
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1 / 0",
+        "raise KeyError('a\\nb')",
+        "raise ValueError('a\\nb')",
+        "import sys; sys.exit(3)",
+        "return 7",
+        "raise MemoryError",
+    ],
+)
+def test_a_strategy_that_fails_harms_no_other_rule(home, line):
+    (home / "ruinous.py").write_text(RUINOUS.format(line))
+    trigger = '{ kind = "schedule", every = "daily", at = "15:00" }'
+    bad = rule("bad", trigger, '{ kind = "rebalance", strategy = "ruinous.py" }')
+    done = once(home, DAY, bad, DAILY)
+    assert statuses(done) == [("bad", "refused"), ("daily", "done")]
+    assert "ruinous" in done.outcomes[0].result.message
+    assert "\n" not in done.outcomes[0].result.message
+    assert done.exit_code
+    (home / "ruinous.py").unlink()
+
+
+def test_a_strategy_that_went_away_harms_no_other_rule(home):
+    (home / "ruinous.py").write_text(RUINOUS.format("return td.Weights.of({})"))
+    trigger = '{ kind = "schedule", every = "daily", at = "15:00" }'
+    keeper = keeper_at(home, DAY, rule("bad", trigger, '{ kind = "rebalance", strategy = "ruinous.py" }'), DAILY)
+    (home / "ruinous.py").unlink()
+    assert statuses(keeper.once()) == [("bad", "refused"), ("daily", "done")]
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        (rule("bad", '{ kind = "drift", tolerance = 0.1 }', LADDER, party="nobody"), "party"),
+        (
+            rule("bad", '{ kind = "duration", lower = 9, upper = 9 }', LADDER[:-2] + ', counterparty = "nobody" }'),
+            "counterparty",
+        ),
+        (rule("bad", '{ kind = "margin" }', '{ kind = "margin-call" }', party="nobody"), "party"),
+    ],
+)
+def test_a_party_that_is_not_there_harms_no_other_rule(home, bad, field):
+    done = once(home, DAY, bad, DAILY)
+    assert sorted(statuses(done)) == [("bad", "refused"), ("daily", "done")]
+    said = next(o.result.message for o in done.outcomes if o.rule.name == "bad")
+    assert said.startswith(f"{field} 'nobody' is not on this ledger; known: dealer, desk")
+
+
 # --- dry run --------------------------------------------------------------------------------------------------------
 
 

@@ -65,6 +65,15 @@ BAD = {
     "rules is a list": ("rules = [1]", ["[rules.NAME]"]),
     "rule is a number": ("rules = { a = 1 }", ["rules.a", "not a table"]),
     "not TOML": ("rules = {", ["is not TOML"]),
+    "name with a blank": (rule('"a b"', SCHEDULE, LADDER), ["[rules]", "'a b'", "letters"]),
+    "name that is empty": (rule('""', SCHEDULE, LADDER), ["[rules]", "''", "letters"]),
+    "number beyond all bounds": (f"every_seconds = {'9' * 5000}", ["is not TOML"]),
+    "nested beyond all bounds": ("rules = " + "[" * 100_000, ["is not TOML"]),
+    "late by text": (rule("a", SCHEDULE.replace(" }", ', late_days = "two" }'), LADDER), ['"late_days"', "'two'"]),
+    "delivered in kind": (
+        rule("a", '{ kind = "margin" }', '{ kind = "margin-call", deliver = "gold" }'),
+        ["[rules.a.action]", '"deliver"', "gold", "face"],
+    ),
     "twice": (rule("a", SCHEDULE, LADDER) * 2, ["is not TOML"]),
 }
 

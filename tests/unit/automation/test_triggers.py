@@ -12,6 +12,7 @@ from tbill_defi.instruments.repo import MarginRule, Repo
 from tbill_defi.ledger.life import coupon_on
 from tbill_defi.ledger.oracle import Oracle
 from tbill_defi.ledger.repo import Repos
+from tbill_defi.ledger.repo_state import RepoStatus
 from tbill_defi.portfolio.metrics import measure
 from tbill_defi.portfolio.oracle_round import publish
 from tests.unit.automation.support import (
@@ -21,6 +22,7 @@ from tests.unit.automation.support import (
     LADDER,
     NOTE,
     keeper_at,
+    moment,
     once,
     open_at,
     rule,
@@ -264,8 +266,8 @@ def shocked(home):
         publish(ledger, td.view("2026-03-25", home=home), confirm=True)
 
 
-def margin(deliver="nothing", party="desk"):
-    action = f'{{ kind = "margin-call", deliver = "{deliver}" }}'
+def margin(deliver="nothing", party="desk", unmet="nothing"):
+    action = f'{{ kind = "margin-call", deliver = "{deliver}", unmet = "{unmet}" }}'
     return rule("margin", '{ kind = "margin" }', action, party=party, approval=f"key:{party}")
 
 
@@ -321,6 +323,66 @@ def test_a_lender_only_calls(financed):
     state, mark = repo_state(home, "2026-03-25T13:10", repo_id)
     assert state.call_deadline
     assert mark.deficit_units > 0
+
+
+CLOSES = margin(party="dealer", unmet="close-out")
+
+
+def fresh_prices(home, text):
+    with open_at(home, text) as ledger:
+        publish(ledger, td.view(text[:10], home=home), confirm=True)
+
+
+@pytest.mark.invariant("I11")
+def test_a_call_that_is_not_met_is_closed_out_at_its_deadline(financed):
+    """Marked every day; called when yields rise; nothing before the deadline; then closed out, once."""
+    home, repo_id = financed
+    assert once(home, DAY, CLOSES).outcomes == ()
+    shocked(home)
+    (called,) = once(home, "2026-03-25T13:00").outcomes
+    assert (called.rule.name, called.result.status) == ("margin", "done")
+    deadline = called.result.details["call_deadline"]
+    fresh_prices(home, "2026-03-26T12:00")
+    assert once(home, "2026-03-26T13:00:00").outcomes == ()
+    state, mark = repo_state(home, "2026-03-26T13:00:00", repo_id)
+    assert state.call_deadline == deadline == moment("2026-03-26T13:00:00")
+    before = {who: wallet(home, who).positions.get(NOTE, 0) for who in ("desk", "dealer")}
+    (closed,) = once(home, "2026-03-26T13:00:02").outcomes
+    assert closed.result.status == "done", closed.result.message
+    taken = -(-mark.exposure_units * 10**8 // mark.price_e6)
+    details = closed.result.details
+    assert (details["debt"], details["taken_face"]) == (str(mark.exposure_units), str(taken))
+    assert details["shortfall"] == "0"
+    after = {who: wallet(home, who).positions.get(NOTE, 0) for who in ("desk", "dealer")}
+    assert after["dealer"] - before["dealer"] == taken
+    assert after["desk"] - before["desk"] == state.face_units - taken == int(details["back_face"])
+    assert repo_state_only(home, repo_id).status is RepoStatus.CLOSED_OUT
+    assert once(home, "2026-03-26T14:00").outcomes == ()
+
+
+def repo_state_only(home, repo_id):
+    with td.open_ledger(home=home, read_only=True) as ledger:
+        return Repos(ledger).state(repo_id)
+
+
+def test_a_call_that_was_met_is_not_closed_out(financed):
+    """Of both sides' rules in one file: the borrower's pays, the lender's has nothing to do."""
+    home, repo_id = financed
+    shocked(home)
+    borrower = margin("cash").replace("rules.margin", "rules.pays")
+    assert statuses(once(home, "2026-03-25T13:00", CLOSES, borrower)) == [("margin", "done"), ("pays", "done")]
+    fresh_prices(home, "2026-03-26T14:00")
+    assert once(home, "2026-03-26T15:00").outcomes == ()
+    assert repo_state_only(home, repo_id).status is RepoStatus.OPEN
+
+
+def test_a_borrower_cannot_have_it_closed_out(financed):
+    home, repo_id = financed
+    shocked(home)
+    once(home, "2026-03-25T13:00", margin(unmet="close-out"))
+    fresh_prices(home, "2026-03-26T14:00")
+    assert once(home, "2026-03-26T15:00").outcomes == ()
+    assert repo_state_only(home, repo_id).status is RepoStatus.OPEN
 
 
 def test_a_call_ends_when_prices_recover(financed):
