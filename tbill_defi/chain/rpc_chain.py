@@ -333,6 +333,11 @@ class RpcChain:
         """Send a transaction that anyone may send, and await it."""
         self._outbox.deliver([_foreign(raw)])
 
+    def await_sent(self, addresses: Sequence[bytes]) -> None:
+        """Await what the node has of these accounts and has not mined; see the outbox."""
+        if addresses and self.node.machine is None:
+            self._outbox.await_sent(addresses)
+
     def await_hash(self, transaction_hash: bytes) -> None:
         """Await a transaction that the node has."""
         self._outbox.await_all([Draft(None, 0, 0, Fee(0, 0), known=transaction_hash)])

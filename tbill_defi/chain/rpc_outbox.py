@@ -172,6 +172,31 @@ class Outbox:
                 raise self._not_mined(waiting[0], trouble)
             milliseconds = min(2 * pause(milliseconds), _LONGEST_PAUSE)
 
+    def await_sent(self, addresses: Sequence[bytes]) -> None:
+        """Await what accounts have in the node's pool: sent by an earlier process that did not live to see it mined.
+
+        Raises
+        ------
+        LedgerError
+            If it is not mined after `receipt_seconds` (code "NotMined").
+        """
+        start, milliseconds = monotonic(), self._settings.poll_milliseconds
+        asked = [("eth_getTransactionCount", (hexed(a), tag)) for a in addresses for tag in ("latest", "pending")]
+        while True:
+            counts = [quantity(answer, "nonce") for answer in self._node.results(asked)]
+            pairs = zip(addresses, counts[::2], counts[1::2], strict=True)
+            waiting = [(address, latest) for address, latest, pending in pairs if pending > latest]
+            if not waiting:
+                return
+            if monotonic() - start >= self._settings.receipt_seconds:
+                address, nonce = waiting[0]
+                raise LedgerError(
+                    f"chain: what an earlier process sent from 0x{address.hex()} (nonce {nonce}) is not mined after "
+                    f"{self._settings.receipt_seconds} s; nothing was sent on top of it; wait, or replace it",
+                    "NotMined",
+                )
+            milliseconds = min(2 * pause(milliseconds), _LONGEST_PAUSE)
+
     def _not_mined(self, draft: Draft, trouble: LedgerError | None) -> LedgerError:
         if trouble is not None:
             return LedgerError(f"{trouble}; whether 0x{draft.hashes[-1].hex()} was mined is unknown", trouble.code)

@@ -42,6 +42,11 @@ class Keys:
         stored = [entry.name for entry in list_keystores(self._directory)] if self._directory else []
         return sorted({*stored, *self._open})
 
+    def addresses(self) -> list[bytes]:
+        """Addresses of the keys, sorted; opens none."""
+        stored = [entry.address for entry in list_keystores(self._directory)] if self._directory else []
+        return sorted({*stored, *(key.address for key in self._open.values())})
+
     def key(self, name: str) -> SigningKey:
         """The key of that name.
 

@@ -51,19 +51,25 @@ def chain_path(home: Path) -> Path:
 def open_node_ledger(
     home: Path, *, keys: Keys | None, clock: Clock | None = None, settings: Settings | None = None
 ) -> Ledger:
-    """The ledger that a home has on a node.
+    """The ledger that a home has on a node; with keys, when all that was sent from them before is mined.
+
+    So nothing is read, and then sent again, of which an earlier process did not live to see the receipt.
 
     Raises
     ------
     LedgerError
-        If the node is down, slow, on another chain, or the deployment was cut off (code "Incomplete").
+        If the node is down, slow, on another chain, what was sent before is not mined ("NotMined"), or the deployment
+        was cut off (code "Incomplete").
     """
     stored = ChainFile.read(chain_path(home))
     if not stored.complete:
         raise LedgerError(
             f"ledger: its deployment on {stored.url} was cut off; `tbill init --chain` goes on with it", "Incomplete"
         )
-    return Ledger(_chain(stored, stored.target(), clock, settings), keys)
+    chain = _chain(stored, stored.target(), clock, settings)
+    if keys is not None:
+        chain.await_sent(keys.addresses())
+    return Ledger(chain, keys)
 
 
 def _chain(stored: ChainFile, target: Any, clock: Clock | None, settings: Settings | None) -> RpcChain:

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import tbill_defi as td
+from tbill_defi.chain.dev import dev_chain
 from tbill_defi.core.clock import market_date
 from tbill_defi.instruments.repo import MarginRule, Repo
 from tbill_defi.ledger.clock import move_clock
@@ -46,13 +47,29 @@ def lend(ledger: Ledger, cusip: str, end: date) -> bytes:
     return repos.open(repos.sign(repos.quote(terms, lender="dealer", borrower="desk"), "desk")).repo_id
 
 
-def make_busy_home(home: Path) -> Path:
+def pass_time(ledger: Ledger, until: int) -> None:
+    """A block at that time: of a simulated clock, or of a development node."""
+    if ledger.chain.shared:
+        dev_chain(ledger.chain).set_next_time(until)
+        ledger.deposit("dealer", {}, 1)
+    else:
+        move_clock(ledger, until - 2)
+        ledger.deposit("dealer", {}, 1)
+
+
+def make_busy_home(home: Path, chain: str | None = None) -> Path:
     """A home just before its keeper runs; the rules are in its keeper.toml.
 
     The Treasury has a cheap key, since making a dear one would take longer than all the rest, and is no party yet.
+
+    Parameters
+    ----------
+    chain
+        URL of a development node that stands at START; None: an embedded ledger.
     """
     write_market(home, shift=0.005, from_day=date(2026, 6, 26))
-    with td.create_ledger(home=home, at=moment(START), light_keys=True) as ledger:
+    at = moment(START) if chain is None else None
+    with td.create_ledger(home=home, at=at, chain=chain, light_keys=True) as ledger:
         view = td.view("2026-03-24", home=home)
         book = dict.fromkeys((NOTE, BILL, *view.cusips[-8:-4]), 3_000_000 * DOLLAR)
         ledger.deposit("desk", view.face_of(book), 500_000 * DOLLAR)
@@ -63,7 +80,7 @@ def make_busy_home(home: Path) -> Path:
         publish(ledger, view)
         for cusip in (NOTE, view.cusips[-5]):
             lend(ledger, cusip, date(2026, 7, 24))
-        move_clock(ledger, moment(BUSY_DAY))
+        pass_time(ledger, moment(BUSY_DAY))
         publish(ledger, td.view("2026-06-26", home=home), confirm=True)
     (home / "keeper.toml").write_text("\n".join(RULES))
     return home

@@ -1,9 +1,13 @@
 """A keeper file is right, or one error names file, table, field and what is known."""
 
+import re
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from tbill_defi.automation.rules import read_keeper_file
+from tbill_defi.automation import rules
+from tbill_defi.automation.rules import ACTIONS, TRIGGERS, read_keeper_file
 from tbill_defi.core.errors import DataError
 from tests.unit.automation.support import LADDER, rule
 
@@ -127,3 +131,21 @@ def test_a_strategy_file_lies_beside_the_rules(tmp_path):
     )
     found = read(tmp_path, rule("a", SCHEDULE, '{ kind = "rebalance", strategy = "idea.py" }'))
     assert found.rules[0].action.strategy == "idea.py"
+
+
+def test_the_example_of_the_readme_is_read_and_has_everything(tmp_path):
+    """Every trigger, action and field of a keeper file is in it, but the fields of `schedule` that exclude another."""
+    readme = Path(rules.__file__).with_name("README.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    found = read(tmp_path, example)
+    assert {r.trigger.kind for r in found.rules} == set(TRIGGERS)
+    assert {r.action.kind for r in found.rules} == set(ACTIONS)
+    assert {r.approval for r in found.rules} == {"ask", "key:desk", "key:dealer"}
+    for part, models in (("trigger", [model for model, _ in TRIGGERS.values()]), ("action", ACTIONS.values())):
+        for model in models:
+            given = {
+                n for r in found.rules if isinstance(getattr(r, part), model) for n in getattr(r, part).model_fields_set
+            }
+            assert given == set(model.model_fields), model
+    for field in ("party", "approval", *read(tmp_path, example).model_fields_set - {"path", "rules"}):
+        assert f"{field} = " in example
