@@ -145,6 +145,20 @@ class OnCurve:
             cycle = factors[:cut].reshape(*shape, len(part))
             yield slice(start, start + len(part)), self.value(cycle, factors[cut:])
 
+    def dirty_at_spreads(self, spreads: Floats) -> Floats:
+        """[n] dirty prices at [n] spreads over the curve's zero rates: decimal, continuous, Act/365."""
+        placed = self.placed
+        prices = np.empty(len(placed.columns))
+        years = placed.days / DAYS_PER_YEAR
+        prices[placed.singles] = 100.0 * self.single_factors * np.exp(-spreads[placed.singles] * years)
+        if len(placed.rows):
+            flows = placed.flows
+            terms = (flows.days - placed.day) / DAYS_PER_YEAR
+            factors = self.cycle_factors[flows.period, placed.cycles.of[flows.owner]]
+            values = flows.amounts * factors * np.exp(-spreads[placed.rows][flows.owner] * terms)
+            prices[placed.rows] = np.add.reduceat(values, flows.starts)
+        return prices
+
     def z_spreads(self, dirty: Floats) -> Floats:
         """[n] spreads over the curve's zero rates that explain dirty prices: decimal, continuous, Act/365."""
         placed = self.placed
