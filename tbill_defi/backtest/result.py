@@ -51,6 +51,8 @@ class BacktestResult:
         Days on which the two were compared.
     files
         What was written: name -> path.
+    simulation
+        What made the par yields, such as "dns seed 7"; None: they were published.
     """
 
     settings: Settings
@@ -61,6 +63,7 @@ class BacktestResult:
     ledger: str
     compared_days: int
     files: dict[str, Path]
+    simulation: str | None = None
 
     @property
     def first_day(self) -> date:
@@ -134,6 +137,7 @@ class BacktestResult:
         low = self.drawdown()
         return {
             "run_hash": self.run_hash,
+            "simulation": self.simulation,
             "ledger": self.ledger,
             "compared_days": self.compared_days,
             "settings": self.settings.to_json(),

@@ -178,8 +178,9 @@ class _Run:
         files["result"] = folder / "result.json"
         keeper = self.engine.bookkeeper
         compared = keeper.compared_days if keeper else 0
+        simulation = self.engine.market.data.simulation
         result = BacktestResult(
-            self.engine.settings, daily, journal, run_hash, state.events, self.ledger, compared, files
+            self.engine.settings, daily, journal, run_hash, state.events, self.ledger, compared, files, simulation
         )
         write_durably(files["result"], (json.dumps(result.to_json(), indent=1) + "\n").encode())
         self.checkpoint.finish(state, record)

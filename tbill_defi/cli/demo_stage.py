@@ -12,6 +12,7 @@ from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError
 from tbill_defi.ledger.clock import move_clock
 from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.market.par_yields import TENORS
 from tbill_defi.market.sample import sample_data
 from tbill_defi.portfolio.market_view import view
 from tbill_defi.portfolio.view import View
@@ -52,5 +53,5 @@ def shocked_view(day: date, shift: float) -> View:
     """The market of a day on which every par yield is the last day's plus `shift`, decimal."""
     data = sample_data()
     known = data.par_yields.filter(pl.col("date") < day)
-    shifted = known.tail(1).with_columns(pl.lit(day).alias("date"), pl.exclude("date") + shift).select(known.columns)
+    shifted = known.tail(1).with_columns(pl.lit(day).alias("date"), pl.col(TENORS) + shift).select(known.columns)
     return view(day, data=replace(data, par_yields=pl.concat([known, shifted])))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, group, hint, parse_date, print_json, view_at
+from tbill_defi.cli.market_simulate import simulate
 from tbill_defi.cli.market_sync import sync
 from tbill_defi.core.errors import UsageError
 
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     commands.command("sample")(sample)
     commands.command("import")(import_files)
     commands.command("sync")(sync)
+    commands.command("simulate")(simulate)
     commands.command("show")(show)
     commands.command("log")(log)
     app.add_typer(commands, name="market")
@@ -110,17 +112,19 @@ def show(
     were last asked.
     """
     view = view_at(home, chosen_date(home, day))
-    fresh = freshness_on(home, view.date)
+    fresh, simulation = _known_on(home, view.date)
     revised = revised_on(home, view.date)
     kinds = Counter(security.kind for security in view.securities)
     sources = Counter(view.sources)
     if json_:
-        print_json(_figures(view, revised, fresh))
+        print_json({**_figures(view, revised, fresh), "simulation": simulation})
         return
     from tbill_defi.core.clock import age_days
     from tbill_defi.report import formats, market_tables, tables
 
     out = console()
+    if simulation:
+        out.print(f"simulated market, by {simulation}: this curve was never published")
     out.print(tables.curve(view))
     if revised:
         out.print(market_tables.revisions(revised))
@@ -178,15 +182,16 @@ def _figures(view: View, revised: list[Revision], fresh: list[Freshness]) -> dic
     }
 
 
-def freshness_on(home: Path | None, day: date) -> list[Freshness]:
-    """How fresh each kind of record is on a date."""
+def _known_on(home: Path | None, day: date) -> tuple[list[Freshness], str | None]:
+    """How fresh each kind of record is on a date, and what made the curves if they are simulated."""
     from tbill_defi.core.home import home_path
     from tbill_defi.market.store import MarketStore
     from tbill_defi.market.sync.freshness import freshness
     from tbill_defi.market.sync.state import SyncFolder
 
     store = MarketStore(home_path(home))
-    return freshness(store.load(), day, SyncFolder(store.folder).load())
+    data = store.load()
+    return freshness(data, day, SyncFolder(store.folder).load()), data.simulation
 
 
 def revised_on(home: Path | None, day: date) -> list[Revision]:

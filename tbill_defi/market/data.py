@@ -147,6 +147,12 @@ class MarketData:
     reference_cpi: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=reference_cpi.SCHEMA))
 
     @cached_property
+    def simulation(self) -> str | None:
+        """What made the par yields, such as "dns seed 7"; None: they were published."""
+        labels = self.par_yields["simulated"].drop_nulls()
+        return str(labels[0]) if len(labels) else None
+
+    @cached_property
     def datasets(self) -> dict[str, Dataset]:
         """Each kind's rows, by the kind's name."""
         return {name: Dataset(kind, getattr(self, name)) for name, kind in KINDS.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from tbill_defi.core.errors import DataError
 from tbill_defi.market.data import Kind
 
 
@@ -91,7 +92,13 @@ def merge(kind: Kind, stored: pl.DataFrame, frame: pl.DataFrame, precedence: Pre
     """Lay the rows of `frame` (at least one) over the stored ones.
 
     A price sheet replaces an earlier one of its day as a whole.
+
+    Raises
+    ------
+    DataError
+        If one has published curves and the other simulated ones, or of another simulation.
     """
+    _refuse_mixture(kind, stored, frame)
     days = frame[kind.day]
     near = pl.col(kind.day).is_between(days.min(), days.max())
     rows = {key_of(kind, row): row for row in stored.filter(near).iter_rows(named=True)}
@@ -122,6 +129,18 @@ def merge(kind: Kind, stored: pl.DataFrame, frame: pl.DataFrame, precedence: Pre
         changes.append(Change(key, "", None, None))
     merged = pl.concat([stored.filter(~near), pl.DataFrame(list(rows.values()), schema=kind.schema)]).sort(kind.order)
     return Merged(merged, tuple(new), tuple(changed), tuple(changes), tuple(differing), len(gone))
+
+
+def _refuse_mixture(kind: Kind, stored: pl.DataFrame, frame: pl.DataFrame) -> None:
+    """Simulated curves beside published ones would be taken for them."""
+    if kind.name != "par_yields" or stored.is_empty():
+        return
+    old, new = (rows["simulated"][0] for rows in (stored, frame))
+    if old != new:
+        here, there = (f"simulated ({label})" if label else "published" for label in (old, new))
+        raise DataError(
+            f"par yields: those that are here are {here}, the new ones {there}; keep them in homes or folders apart"
+        )
 
 
 def _gone(kind: Kind, rows: Mapping[str, Mapping[str, Any]], frame: pl.DataFrame) -> list[str]:

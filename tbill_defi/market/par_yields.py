@@ -34,7 +34,16 @@ TENORS = (
     "30 Yr",
 )
 """The Treasury's tenors, shortest first, as the frame names them."""
-SCHEMA: dict[str, pl.DataType] = {"date": pl.Date(), **{tenor: pl.Float64() for tenor in TENORS}}
+SIMULATED = "simulated"
+"""Column of the frame that says what made a simulated curve, such as "dns seed 7"; null: published."""
+SCHEMA: dict[str, pl.DataType] = {
+    "date": pl.Date(),
+    **{tenor: pl.Float64() for tenor in TENORS},
+    SIMULATED: pl.String(),
+}
+MARK = "Simulated"
+"""The last column of a file of simulated curves."""
+_LABEL = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,59}")
 
 _TENOR = re.compile(r"([0-9]{1,2}(?:\.5)?) ?(mo|mos|month|months|m|yr|yrs|year|years|y)\.?", re.IGNORECASE)
 FRED_DATES = ("observation_date", "DATE")
@@ -76,7 +85,8 @@ def read_par_yields(path: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        `date`, then all of `TENORS` as decimal (0.0421), null where the file has none; one row per date, ascending.
+        `date`, then all of `TENORS` as decimal (0.0421), null where the file has none, then `simulated`: what made the
+        curve, null if it was published; one row per date, ascending.
 
     Raises
     ------
@@ -103,8 +113,11 @@ def parse_par_yields(text: str, file: str) -> pl.DataFrame:
     dates = column_of(rows, "date", Row.day)
     refuse_duplicates(rows, dates, "date", "date")
     given = set(columns.values())
+    made: list[str | None] = column_of(rows, SIMULATED, _label) if SIMULATED in given else [None] * len(rows)
+    if len(set(made)) > 1:
+        raise DataError(f"{file}: some rows are simulated and some are not, or by others; keep them in files apart")
     values = {tenor: _column(rows, tenor, missing) if tenor in given else [None] * len(rows) for tenor in TENORS}
-    frame = pl.DataFrame({"date": dates, **values}, schema=SCHEMA).sort("date")
+    frame = pl.DataFrame({"date": dates, **values, SIMULATED: made}, schema=SCHEMA).sort("date")
     if is_fred(table.header):
         frame = frame.filter(pl.any_horizontal(pl.col(TENORS).is_not_null()))
         if frame.is_empty():
@@ -123,6 +136,8 @@ def _treasury_columns(table: Table) -> tuple[str, dict[str, str]]:
         raise DataError(f'{place}: the first column is {show(header[0] if header else "")}, expected "Date"')
     columns: dict[str, str] = {}
     for name in header[1:]:
+        if name == MARK:
+            continue
         tenor = tenor_name(name)
         if tenor is None:
             raise DataError(f"{place}: column {show(name)} is not a tenor (expected one of {', '.join(TENORS)})")
@@ -132,7 +147,7 @@ def _treasury_columns(table: Table) -> tuple[str, dict[str, str]]:
         columns[name] = tenor
     if not columns:
         raise DataError(f"{place}: has no tenor column (expected some of {', '.join(TENORS)})")
-    return header[0], columns
+    return header[0], columns | ({MARK: SIMULATED} if MARK in header else {})
 
 
 def _fred_columns(table: Table) -> dict[str, str]:
@@ -152,6 +167,13 @@ def _xml_columns(table: Table) -> dict[str, str]:
     if not columns:
         raise DataError(f"{table.place}: has no par yields (expected fields {', '.join(XML_FIELDS)})")
     return columns
+
+
+def _label(row: Row, name: str) -> str | None:
+    value = row.text(name)
+    if value and not _LABEL.fullmatch(value):
+        raise row.error(name, value, "is not what a simulation is called (expected such as dns seed 7)")
+    return value or None
 
 
 def _column(rows: list[Row], tenor: str, missing: frozenset[str]) -> list[float | None]:

@@ -91,6 +91,8 @@ class MarketSnapshot:
         CUSIP -> quote of the latest sheet, of these. A TIPS is quoted unadjusted.
     sources
         Kind of file of which something is known on the date -> digest of all those rows.
+    simulation
+        What made the curve, such as "dns seed 7"; None: it was published.
     """
 
     date: date
@@ -102,6 +104,7 @@ class MarketSnapshot:
     sources: FrozenMap[Digest]
     linked: FrozenMap[Tips | Frn] = field(default_factory=lambda: FrozenMap({}))
     linked_quotes: FrozenMap[Quote] = field(default_factory=lambda: FrozenMap({}))
+    simulation: str | None = None
 
     @cached_property
     def _by_cusip(self) -> dict[str, Listing]:
@@ -237,7 +240,8 @@ def _repo_rate(data: MarketData, day: date, given: float | None, curve: FrozenMa
     if row is not None:
         return RepoRate(row["rate"], "SOFR", row["date"], age_days(row["date"], day))
     tenor = next(iter(curve))
-    return RepoRate(curve[tenor] * MONEY_MARKET_SHARE, f"curve {tenor}", day, 0)
+    made = "simulated curve" if data.simulation else "curve"
+    return RepoRate(curve[tenor] * MONEY_MARKET_SHARE, f"{made} {tenor}", day, 0)
 
 
 def _sheet(
@@ -292,4 +296,5 @@ def snapshot(source: MarketData | Loadable, day: date, *, repo_rate: float | Non
         sources=FrozenMap({kind: digest for kind, digest in digests.items() if digest.rows}),
         linked=FrozenMap(linked),
         linked_quotes=quotes,
+        simulation=data.simulation,
     )

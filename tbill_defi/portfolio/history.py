@@ -27,7 +27,7 @@ from tbill_defi.market.history import LONGEST_NOTE_YEARS, IssueHistory, issue_hi
 from tbill_defi.market.par_yields import TENORS
 from tbill_defi.market.snapshot import MONEY_MARKET_SHARE
 from tbill_defi.portfolio import spreads
-from tbill_defi.portfolio.market_view import DAYS_PER_YEAR, DOWNGRADE, MODEL_NO_SPREAD
+from tbill_defi.portfolio.market_view import DAYS_PER_YEAR, DOWNGRADE, MODEL_NO_SPREAD, SIMULATED
 from tbill_defi.portfolio.quotes import MICRO, ModelQuotes, to_micro
 from tbill_defi.portfolio.view import Floats, View
 from tbill_defi.pricing.bootstrap import node_date, tenor_months
@@ -127,7 +127,8 @@ class HistoricalMarket:
             day: date = self._sofr["date"][place]
             return Repo(float(self.repo_rates[row]), "SOFR", day)
         tenor = next(iter(self.curve(row)))
-        return Repo(float(self.repo_rates[row]), f"curve {tenor}", self.days[row])
+        made = "simulated curve" if self.data.simulation else "curve"
+        return Repo(float(self.repo_rates[row]), f"{made} {tenor}", self.days[row])
 
     @cached_property
     def repo_rates(self) -> Floats:
@@ -266,7 +267,7 @@ class HistoricalMarket:
             modified_duration=marks.risk.modified_duration,
             convexity=marks.risk.convexity,
             years_to_maturity=(table.maturity[index] - number) / DAYS_PER_YEAR,
-            sources=(MODEL_NO_SPREAD,) * len(index),
+            sources=(SIMULATED if self.data.simulation else MODEL_NO_SPREAD,) * len(index),
             quote_dates=(day,) * len(index),
             ratings=("AAA" if day < DOWNGRADE else "AA+",) * len(index),
             inferred=implied,

@@ -37,7 +37,7 @@ from tbill_defi.pricing.risk import measures_from_clean_price
 if TYPE_CHECKING:
     from tbill_defi.portfolio.plan import RebalancePlan
 
-OBSERVED, MODEL, MODEL_NO_SPREAD = "observed", "model", "model, no spread"
+OBSERVED, MODEL, MODEL_NO_SPREAD, SIMULATED = "observed", "model", "model, no spread", "simulated"
 STREET = YieldConvention.STREET
 DAYS_PER_YEAR = 365.25
 DOWNGRADE = dates.date(2011, 8, 5)
@@ -156,9 +156,9 @@ def _modelled(
     """Curve plus last known spread, for regular settlement (the trade date if it matures by then)."""
     security, day, regular = listing.security, market.date, settlement_date(market.date)
     settles = regular if security.maturity_date > regular else day
-    spread, source, quoted = 0.0, MODEL_NO_SPREAD, day
+    spread, source, quoted = 0.0, SIMULATED if market.simulation else MODEL_NO_SPREAD, day
     if seen is not None and sheet_curve is not None and market.sheet is not None:
-        quoted, source = market.sheet.date, MODEL
+        quoted, source = market.sheet.date, SIMULATED if market.simulation else MODEL
         spread = sheet_curve.yield_spread(security, _mid(seen), settlement=quoted, convention=STREET)
     clean = curve.clean_price_at_spread(security, spread, settlement=settles, convention=STREET)
     half = half_spread(security.kind, (security.maturity_date - day).days / DAYS_PER_YEAR)

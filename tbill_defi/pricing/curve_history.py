@@ -32,6 +32,8 @@ FAR_DAYS = 40_000
 SLOT = 1 << 17
 """Room for the offsets of one day in the search key of all days."""
 METHODS = (Interpolation.MONOTONE_CONVEX, Interpolation.LOG_LINEAR)
+NOT_TENORS = ("date", "simulated")
+"""Columns of the reader's frame of par yields that are no tenor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +132,11 @@ class CurveHistory:
     def of(
         cls, frame: pl.DataFrame, interpolation: str | Interpolation = Interpolation.MONOTONE_CONVEX
     ) -> CurveHistory:
-        """From a frame with a column "date" and decimal par yields in columns named by tenor."""
-        tenors = sorted((name for name in frame.columns if name != "date"), key=tenor_months)
+        """From a frame with a column "date" and decimal par yields in columns named by tenor.
+
+        The reader's column "simulated" is passed over.
+        """
+        tenors = sorted((name for name in frame.columns if name not in NOT_TENORS), key=tenor_months)
         rates = frame.select(tenors).to_numpy()
         return cls.bootstrap(frame["date"].to_numpy(), tenors, rates, interpolation)
 

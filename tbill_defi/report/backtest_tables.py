@@ -29,7 +29,8 @@ def whole_dollars(amount: float, *, sign: bool = False) -> str:
 def years(result: BacktestResult) -> Sheet:
     """Return of each calendar year, and where its P&L came from."""
     sheet = Sheet(
-        f"{result.settings.strategy.name} {result.first_day} to {result.last_day}, dollars",
+        f"{result.settings.strategy.name} {result.first_day} to {result.last_day}, "
+        + ("simulated market, dollars" if result.simulation else "dollars"),
         *(Column("year", left=True), "return", Column("before costs", rank=2), "NAV"),
         *(Column(label, rank=1) for _, label in PARTS),
     )
@@ -54,7 +55,9 @@ def summary(result: BacktestResult) -> list[str]:
         if result.ledger == "revm"
         else "kept by arrays; --ledger revm has the contracts keep the same books"
     )
+    simulated = f"prices: simulated, by {result.simulation}; nobody ever quoted one of them"
     return [
+        *([simulated] if result.simulation else []),
         f"{formats.cents(result.settings.capital_units)} became {formats.cents(result.final_nav_units)}: "
         f"{formats.percent(result.annual_return(), 2)} a year, volatility {formats.percent(result.volatility(), 2)}, "
         f"deepest fall {formats.percent(low.depth, 2)} from {low.peak} to {low.trough}",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from tbill_defi.core.clock import moment
 from tbill_defi.market.sightings import Revision
+from tbill_defi.market.simulation import Simulation
 from tbill_defi.market.sync import FeedReport
 from tbill_defi.market.sync.freshness import Freshness
+from tbill_defi.report import formats
 from tbill_defi.report.layout import Column, Sheet, text
 
 
@@ -81,4 +85,24 @@ def freshness(found: Sequence[Freshness]) -> Sheet:
         asked = "never" if row.checked_at is None else moment(row.checked_at)
         days = (str(row.first), str(row.last), f"{row.age_days:,} d")
         sheet.add(row.kind, f"{row.rows:,}", *days, asked, ", ".join(row.feeds) or "-")
+    return sheet
+
+
+def simulated(made: Simulation) -> Sheet:
+    """Each tenor's path: where it starts, ends, and between; and its volatility beside the published curves'."""
+    first, last = made.days[0], made.days[-1]
+    fitted = f"fitted to {made.sample.days[0]} to {made.sample.days[-1]}"
+    floored = f", {made.floored:,} values floored at 0" if made.floored else ""
+    sheet = Sheet(
+        f"Simulated par yields, {made.label}, {first} to {last}, {fitted}{floored}",
+        Column("tenor", left=True),
+        *("start", "end", "lowest", "highest", "bp a day", "published"),
+    )
+    moves = np.diff(made.yields, axis=0, prepend=made.sample.yields[-1:]).std(axis=0)
+    published = made.sample.changes().std(axis=0)
+    for place, tenor in enumerate(made.sample.tenors):
+        path = made.yields[:, place]
+        rates = (made.sample.yields[-1, place], path[-1], path.min(), path.max())
+        volatility = (f"{1e4 * deviation[place]:.2f}" for deviation in (moves, published))
+        sheet.add(tenor, *(formats.percent(float(rate), 2) for rate in rates), *volatility)
     return sheet

@@ -55,9 +55,9 @@ def render(result: BacktestResult) -> str:
     """The page."""
     settings = result.settings
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=escape(f"{settings.strategy.name} {result.first_day} to {result.last_day}"),
+        title=escape(f"{settings.strategy.name} {result.first_day} to {result.last_day}{_simulated(result)}"),
         name=escape(settings.strategy.name),
-        range=f"{result.first_day:%d %B %Y} to {result.last_day:%d %B %Y}",
+        range=escape(f"{result.first_day:%d %B %Y} to {result.last_day:%d %B %Y}{_simulated(result)}"),
         config=escape(", ".join(f"{k.replace('_', ' ')} {v}" for k, v in settings.strategy.config.items())),
         cards="".join(_card(*card) for card in _cards(result)),
         charts="".join(
@@ -69,6 +69,10 @@ def render(result: BacktestResult) -> str:
         script=_plotly_script(),
         days=json.dumps(result.daily["date"].dt.to_string("%Y-%m-%d").to_list(), separators=(",", ":")),
     )
+
+
+def _simulated(result: BacktestResult) -> str:
+    return f", simulated market ({result.simulation})" if result.simulation else ""
 
 
 def _plotly_script() -> str:
@@ -104,6 +108,7 @@ def _facts(result: BacktestResult) -> list[tuple[str, str]]:
     settings = result.settings
     return [
         ("run", result.run_hash),
+        ("prices", f"simulated, by {result.simulation}" if result.simulation else "model, from published par yields"),
         ("books", "contracts = arrays on every day" if result.ledger == "revm" else "arrays"),
         ("days, events", f"{result.daily.height:,}, {result.events:,}"),
         ("decisions", settings.frequency),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from tbill_defi.core.errors import StrategyError, TbillError
+from tbill_defi.core.errors import DataError, StrategyError, TbillError
 from tbill_defi.portfolio.dealing import DealingLimits, dealing_limits
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import RebalancePlan, StrategyIdentity
@@ -56,9 +56,13 @@ def plan(
     ------
     StrategyError
         If the strategy's own code fails, exits, or answers something that is not a target.
+    DataError
+        If the view has no security.
     TbillError
         What `portfolio.planner.build_plan` raises.
     """
+    if not view.securities:
+        raise DataError(f"date: no security is known on {view.date}; import auction results or a price sheet first")
     target = decided(strategy, view, book)
     if dealing is None and ledger is not None:
         dealing = dealing_limits(ledger, book.party, counterparty)

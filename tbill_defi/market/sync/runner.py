@@ -109,9 +109,11 @@ def sync(
     Raises
     ------
     DataError
-        If the store or its state cannot be read or written, or another sync runs. What is wrong with a feed is in its
-        report.
+        If the store or its state cannot be read or written, holds simulated curves, or another sync runs. What is wrong
+        with a feed is in its report.
     """
+    if made := store.load().simulation:
+        raise DataError(f"{store.folder}: holds simulated curves ({made}); sync a home of its own")
     folder = SyncFolder(store.folder)
     today = market_date(clock.now())
     plan = [(feed, list(feed.spans(first, today))) for feed in feeds]

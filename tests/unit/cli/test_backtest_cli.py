@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from jsonschema import Draft202012Validator
 
+from tbill_defi.market.par_yields import TENORS
 from tests.unit.backtest.support import par_yields
 from tests.unit.cli.support import SCHEMAS
 
@@ -24,9 +25,7 @@ def folder(tmp_path_factory):
     """A folder with a par yield file as the Treasury's, in percent."""
     place = tmp_path_factory.mktemp("files")
     frame = par_yields()
-    percent = frame.select(
-        pl.col("date").alias("Date"), *((pl.col(name) * 100).round(2) for name in frame.columns if name != "date")
-    )
+    percent = frame.select(pl.col("date").alias("Date"), *((pl.col(name) * 100).round(2) for name in TENORS))
     percent.write_csv(place / "par_yields.csv")
     (place / "notes.txt").write_text("not a market file")
     (place / "other.csv").write_text("a,b\n1,2\n")
