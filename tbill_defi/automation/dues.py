@@ -128,7 +128,8 @@ def _redeemable(cusip: str, scene: Scene) -> bool:
 def told(what: str, payment: Payment) -> str:
     """A payment in words."""
     paid = sum(payment.paid.values())
-    message = f"{what}: paid {paid / 1e6:,.2f} to {len(payment.paid)} wallets, block {payment.height}"
+    wallets = f"{len(payment.paid)} wallet{'s' * (len(payment.paid) != 1)}"
+    message = f"{what}: paid {paid / 1e6:,.2f} to {wallets}, block {payment.height}"
     if payment.blocked:
         message += f"; {sum(payment.blocked.values()) / 1e6:,.2f} into blocked accounts"
     if payment.withheld:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tbill_defi.portfolio.view import View
 
+YEARS = range(1900, 2200)
+"""Of dates: the calendars have rules for these."""
 PIPE_WIDTH = 200
 """Columns of a table that goes into a pipe or a file: all of them fit."""
 
@@ -54,11 +56,11 @@ def group(about: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
 
 def console() -> Console:
     """Where tables go: as wide as the terminal; in a pipe as wide as COLUMNS says, else `PIPE_WIDTH`."""
-    from rich.console import Console
+    from tbill_defi.report.layout import Screen
 
     if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
-        return Console(highlight=False, markup=False, emoji=False)
-    return Console(highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
+        return Screen(highlight=False, markup=False, emoji=False)
+    return Screen(highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
 
 
 def hint(text: str) -> None:
@@ -86,11 +88,14 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def parse_date(text: str, field: str = "date") -> date:
-    """A date option."""
+    """A date option, of the years in `YEARS`."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{field}: {text!r} is not a date such as 2026-08-21") from None
+    if found.year not in YEARS:
+        raise UsageError(f"{field}: {text} is not between {YEARS[0]} and {YEARS[-1]}")
+    return found
 
 
 def the_only(what: str, ids: Sequence[bytes]) -> bytes:

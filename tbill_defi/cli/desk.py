@@ -163,6 +163,8 @@ def rebalance(
         else:
             made = _loaded(plan_file or Path(), home)
         screen, approver = console(), approve_by or approver_of(ledger, made.party)
+        if dry_run and approve_by is not None:
+            ledger.keyring.key(approve_by)
         if not json_:
             _show(screen, made)
         if made.legs and not (dry_run or yes):
@@ -297,6 +299,7 @@ def _make(
 def _dealing(ledger: Ledger, party: str, counterparty: str | None) -> DealingLimits:
     from tbill_defi.portfolio.dealing import dealing_limits
 
+    ledger.wallet(counterparty or DEALER)  # who is not on the ledger is named
     return dealing_limits(ledger, party, counterparty or DEALER)
 
 

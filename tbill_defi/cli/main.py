@@ -31,7 +31,7 @@ from tbill_defi.cli import (
     strategy,
 )
 from tbill_defi.cli.common import Interrupted, group, show_help
-from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, TbillError
+from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, TbillError, UsageError
 
 ORDER = (
     *("demo", "init", "market", "holdings", "price", "strategies", "strategy"),
@@ -105,8 +105,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=arguments, prog_name="tbill", standalone_mode=False)
+        _require_no_empty_value(words)
+        code = app(args=words, prog_name="tbill", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
@@ -125,6 +127,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         return _interrupted()
     return code if isinstance(code, int) else 0
+
+
+def _require_no_empty_value(words: list[str]) -> None:
+    """An empty value is a variable of the shell that was not set, never a wish for the default."""
+    for before, word in zip(("", *words), words, strict=False):
+        if not word.strip() or (word.startswith("--") and word.endswith("=")):
+            name = word or (before if before.startswith("-") else "")
+            raise UsageError(f"{name.rstrip('=').strip() or 'argument'}: its value is empty; give one, or leave it out")
 
 
 def main() -> None:

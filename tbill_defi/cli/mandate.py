@@ -119,6 +119,7 @@ def recognise(
 
     with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
         account = mandates.require_account(ledger, party)
+        ledger.keyring.key(by or party)
         assets = [name.upper() for name in asset] if asset else _priced(ledger, account)
         if assets:
             mandates.recognise(ledger, account, assets, key=by or party)
@@ -230,10 +231,9 @@ def _band(text: str) -> tuple[int, int]:
 
 
 def _share(name: str, share: float, *, most: float) -> int:
-    bp = round(share * 10_000)
-    if not 0 < share <= most or abs(bp - share * 10_000) > 1e-6:
+    if not 0 < share <= most or abs(round(share * 10_000) - share * 10_000) > 1e-6:
         raise UsageError(f"{name}: {share} is not a share such as 0.25, in whole basis points, at most {most:g}")
-    return bp
+    return round(share * 10_000)
 
 
 def _json(ledger: Ledger, account: ManagedAccount) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import typer
 from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, group, hint, parse_date, print_json, view_at
 from tbill_defi.cli.market_simulate import simulate
 from tbill_defi.cli.market_sync import sync
-from tbill_defi.core.errors import UsageError
+from tbill_defi.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from tbill_defi.market.sightings import Revision
@@ -220,7 +220,10 @@ def log(
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f"kind: {kind!r} is not one of {', '.join(KINDS)}")
-    found = list(MarketStore(home_path(home)).sightings().revisions(kind, fills=fills))
+    folder = home_path(home)
+    if not (folder / "market").is_dir():
+        raise DataError(f"home: {folder} has no market data; bring some with `tbill market import`")
+    found = list(MarketStore(folder).sightings().revisions(kind, fills=fills))
     if json_:
         print_json([asdict(revision) for revision in found[-last:]])
         return

@@ -110,7 +110,7 @@ def quote(
     window: Annotated[
         str | None, typer.Option(help="New York times such as 09:30-16:00.", show_default="the whole day")
     ] = None,
-    valid: Annotated[int, typer.Option(min=1, help="Seconds for which the quote stands.")] = 900,
+    valid: Annotated[int, typer.Option(min=1, max=31_622_400, help="Seconds for which the quote stands.")] = 900,
     salt: Annotated[int, typer.Option(min=0, help="Tells options of the same terms apart.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where it goes.", show_default="HOME/option/ID.json")] = None,
     home: Home = None,

@@ -27,11 +27,17 @@ class OptionMarket:
         repo_rate: float | None,
         reversion: float,
     ) -> None:
+        from tbill_defi.pricing.valuation import checked_rate
+
         index = view.index(cusip)
         clean = float(view.mid_dirty[index] - view.accrued[index])
         if math.isnan(clean):
             raise PlanError(f"{cusip} has no price on {view.date}; an option on it cannot be priced")
-        self._view, self._security, self._reversion = view, view.securities[index], reversion
+        self._view, self._security, self._reversion = (
+            view,
+            view.securities[index],
+            checked_rate("mean_reversion", reversion),
+        )
         self._source = f"{view.sources[index]} {view.quote_dates[index]}"
         self._terms: dict[str, Any] = {
             "kind": option_kind(kind),

@@ -59,7 +59,7 @@ def publish(
     out = console()
     last = done.rounds[-1].number
     which = f"round {last}" if len(done.rounds) == 1 else f"rounds {done.rounds[0].number} to {last}"
-    count = f"{value['securities']} prices of {view.date}"
+    count = f"{value['securities']} price{'s' * (value['securities'] != 1)} of {view.date}"
     out.print(f"{which}: {count}, {len(done.signers)} signatures, block {done.height}")
     for reason, names in done.excluded.items():
         out.print(f"not priced, {reason}: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
@@ -75,6 +75,7 @@ def show(
     Stale ones are marked.
     """
     from tbill_defi.core.errors import LedgerError
+    from tbill_defi.core.identifiers import cusip as checked
     from tbill_defi.ledger.open import open_ledger
     from tbill_defi.ledger.oracle import Oracle
 
@@ -82,7 +83,7 @@ def show(
         oracle, now = Oracle(ledger), ledger.chain.now()
         found: list[OraclePrice] = []
         missing: list[str] = []
-        for name in [text.upper() for text in cusip] if cusip else oracle.cusips():
+        for name in [checked(text.upper()) for text in cusip] if cusip else oracle.cusips():
             try:
                 found.append(oracle.price(name, stale=True))
             except LedgerError as error:

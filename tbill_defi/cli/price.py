@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from tbill_defi.instruments import AnySecurity
 
 
+CONVENTIONS = ("street", "treasury")
+LARGEST_PRICE = 10_000
+"""Per 100 face: no Treasury is worth more."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("price")(price)
@@ -41,6 +46,8 @@ def price(
         raise UsageError("price: give one of --price, --yield, --discount")
     if (cusip is None) == (terms is None):
         raise UsageError("price: give a CUSIP, or --terms with a file")
+    if convention.lower() not in CONVENTIONS:
+        raise UsageError(f"convention: {convention!r} is not {' or '.join(CONVENTIONS)}")
     given = clean is not None or yield_ is not None or discount is not None
     source = "given"
     if terms is not None:
@@ -98,14 +105,12 @@ def _clean(
 
     if clean is not None:
         price = parse_quote(clean)
-        if price <= 0:
+        if not 0 < price < LARGEST_PRICE:
             raise UsageError(f"price: {clean} is not a positive price per 100 face such as 99.5 or 99-16+")
         return price
     if yield_ is not None:
-        names = {"street": YieldConvention.STREET, "treasury": YieldConvention.TREASURY}
-        if convention.lower() not in names:
-            raise UsageError(f"convention: {convention!r} is not street or treasury")
-        return clean_price_from_yield(security, yield_, settlement=settles, convention=names[convention.lower()])
+        named = YieldConvention[convention.upper()]
+        return clean_price_from_yield(security, yield_, settlement=settles, convention=named)
     if discount is not None:
         if security.kind != "bill":
             raise UsageError(f"discount: {security.cusip} is a {security.kind}; discount rates are for bills")

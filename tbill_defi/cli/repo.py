@@ -52,7 +52,7 @@ def quote(
     lender: Annotated[str, typer.Option(help="Who gives cash.")] = "dealer",
     borrower: Annotated[str, typer.Option(help="Who gives collateral.")] = "desk",
     signer: Annotated[str | None, typer.Option(help="Who quotes.", show_default="the lender")] = None,
-    call_hours: Annotated[int, typer.Option(min=1, help="Time to meet a margin call.")] = 24,
+    call_hours: Annotated[int, typer.Option(min=1, max=8_784, help="Time to meet a margin call.")] = 24,
     nonce: Annotated[int, typer.Option(min=0, help="Tells repos with the same terms apart.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where the quote goes.", show_default="HOME/repo/ID.json")] = None,
     home: Home = None,
@@ -126,7 +126,10 @@ def mark(repo_id: Id = None, home: Home = None, json_: Json = False) -> None:
 def margin(
     repo_id: Id = None,
     face: Face = None,
-    cash: Annotated[str | None, typer.Option(help="Cash, dollars: at most what is called.")] = None,
+    cash: Annotated[
+        str | None,
+        typer.Option(help="Cash, dollars: at most what is called.", show_default="all of it, if no --face"),
+    ] = None,
     home: Home = None,
     json_: Json = False,
 ) -> None:
@@ -136,7 +139,12 @@ def margin(
     """
 
     def act(repos: Repos, name: bytes) -> dict[str, Any]:
-        repos.deliver_margin(name, face_units=_units(face, "face") or 0, cash_units=_units(cash, "cash") or 0)
+        face_units, cash_units = _units(face, "face"), _units(cash, "cash")
+        if face_units is None and cash_units is None:
+            cash_units = repos.coverage(name).deficit_units
+            if not cash_units:
+                raise LedgerError("repo margin: the collateral covers, so nothing is called", "CashNotCalled")
+        repos.deliver_margin(name, face_units=face_units or 0, cash_units=cash_units or 0)
         return {}
 
     repo_screens.tell(_acted(home, repo_id, act), json_, "margin delivered")

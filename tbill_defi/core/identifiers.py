@@ -47,10 +47,9 @@ def party_name(text: str) -> str:
 
 def bytes32(text: str) -> bytes:
     """ASCII, padded right with zeros to 32 bytes: asset ids (CUSIP, currency) and party ids."""
-    raw = text.encode("ascii")
-    if not 0 < len(raw) <= 32:
-        raise ConventionError(f"identifier {text!r} does not fit 32 bytes")
-    return raw.ljust(32, b"\0")
+    if not (text.isascii() and 0 < len(text) <= 32):
+        raise ConventionError(f"identifier {text!r} is not 1 to 32 ASCII characters, such as 91282CPZ8 or desk")
+    return text.encode("ascii").ljust(32, b"\0")
 
 
 def text32(raw: bytes) -> str:

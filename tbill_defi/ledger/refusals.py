@@ -14,6 +14,12 @@ RULES = ("duration", "issue-cap", "turnover", "slippage")
 TOKENS = ("ERC20", "ERC7943")
 AMOUNTS = ("balance", "needed", "allowance", "amount", "unfrozen")
 """Arguments of the tokens' errors that are base units."""
+CURES = {
+    "PriceMissing": "`tbill oracle publish` signs one, with --all of every security",
+    "StalePrice": "`tbill oracle publish` signs a new one",
+    "PriceMoveTooLarge": "look whether it is right; `tbill oracle publish --confirm` signs it with the higher quorum",
+}
+"""What to do about refusals that a desk can mend by itself."""
 Names = Callable[[str], str]
 _WORDS = {
     "issue-cap": "{subject} would be worth ${value}, at most ${upper} is allowed of one security",
@@ -35,7 +41,8 @@ def refusal(data: bytes, names: Names = str) -> TbillError:
         return _breach(arguments, names)
     dollars = name.startswith(TOKENS)
     shown = ", ".join(f"{key} {_shown(key, value, names, dollars)}" for key, value in arguments.items())
-    return LedgerError(f"the contract refuses: {name}{f' ({shown})' if shown else ''}", name)
+    cure = f"; {CURES[name]}" if name in CURES else ""
+    return LedgerError(f"the contract refuses: {name}{f' ({shown})' if shown else ''}{cure}", name)
 
 
 def _shown(key: str, value: Any, names: Names, dollars: bool) -> str:

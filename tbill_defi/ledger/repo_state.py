@@ -88,8 +88,8 @@ class CloseOut:
 EXPLAINED = {
     "CollateralShort": "the collateral does not cover; give more face or less cash",
     "CollateralIneligible": "the collateral matures before the repo ends; give another",
-    "PriceMissing": "the oracle has no price of the collateral; publish one with `tbill oracle publish`",
-    "StalePrice": "the oracle's price of the collateral is stale; publish one with `tbill oracle publish`",
+    "PriceMissing": "the oracle has no price of the collateral",
+    "StalePrice": "the oracle's price of the collateral is stale",
     "RepoNotOpen": "it is over, or was never opened",
     "RepoAlreadyExists": "it was opened already; another one with the same terms needs another nonce",
     "NotInDefault": "there is no default: no margin call was missed and the repurchase is not overdue",

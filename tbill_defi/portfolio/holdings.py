@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tbill_defi.core.errors import ConventionError, DataError
+from tbill_defi.core.errors import ConventionError, DataError, PlanError
 from tbill_defi.core.frozen import FrozenMap
 from tbill_defi.core.hashing import json_hash
 from tbill_defi.core.identifiers import cusip as parse_cusip
@@ -115,12 +115,18 @@ class Holdings:
         ------
         LedgerError
             If the party has no wallet on the ledger.
+        PlanError
+            If it is a managed account in whose books nothing of its assets is.
         """
         from tbill_defi.ledger.mandate import managed_account
 
         wallet, account = ledger.wallet(party), managed_account(ledger, party)
         if account is None:
             return cls.from_wallet(wallet)
+        if account.unrecognised and not account.positions and not account.cash:
+            raise PlanError(
+                f"holdings: nothing of {party}'s account is in its books; `tbill mandate recognise {party}` takes it in"
+            )
         blocked = wallet.unavailable()
         spare = {c: wallet.positions[c] - blocked.get(c, 0) for c in account.positions}
         unavailable = {c: units - spare[c] for c, units in account.positions.items() if units > spare[c]}

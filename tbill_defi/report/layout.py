@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
@@ -38,6 +39,16 @@ def text(words: str) -> str:
     """Free text for a cell: one line of at most `LONGEST_TEXT` characters."""
     line = " ".join(words.split())
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
+
+
+class Screen(Console):
+    """A console that leaves lines of text whole: the terminal breaks them, and who copies a hash gets all of it."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As rich prints, but strings unbroken."""
+        if all(isinstance(one, str) for one in objects):
+            options.setdefault("soft_wrap", True)
+        super().print(*objects, **options)
 
 
 class Sheet:

@@ -10,6 +10,7 @@ from tbill_defi.core.clock import age_days
 from tbill_defi.core.decision import Decision
 from tbill_defi.core.money import UNITS_PER_DOLLAR, format_units
 from tbill_defi.ledger.books import TapeEntry, Wallet
+from tbill_defi.portfolio.dealing_rows import MILLION, UNIT
 from tbill_defi.portfolio.metrics import Metrics
 from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
 from tbill_defi.portfolio.view import View
@@ -156,7 +157,7 @@ def writes_line(plan: RebalancePlan) -> str:
 
 
 def limits(plan: RebalancePlan, *, binding_only: bool = True) -> Sheet:
-    """Limits of the programme: those that bind, or all."""
+    """Limits of the programme: those that bind, or all. A limit on trades binds where not one more lot fits."""
     sheet = Sheet(
         "Limits that bind" if binding_only else "Limits",
         Column("limit", left=True),
@@ -165,8 +166,11 @@ def limits(plan: RebalancePlan, *, binding_only: bool = True) -> Sheet:
         Column("slack", rank=2),
         "shadow price",
     )
-    shown = [x for x in plan.limits if not binding_only or x.shadow_price_bp > SMALLEST_SHADOW_BP]
-    for limit in sorted(shown, key=lambda x: -x.shadow_price_bp):
+    for limit in sorted(plan.limits, key=lambda x: -x.shadow_price_bp):
+        earns = limit.shadow_price_bp > SMALLEST_SHADOW_BP
+        reached = limit.unit == UNIT and limit.slack * MILLION < plan.lot_units
+        if binding_only and not (earns or reached):
+            continue
         unit, suffix = {"years": (1.0, " y"), "$m": (1.0, " $m"), "bp": (1.0, " bp")}.get(limit.unit, (100.0, "%"))
         bounds = [f"{b * unit:.2f}{suffix}" if abs(b) != float("inf") else "" for b in (limit.lower, limit.upper)]
         sheet.add(
@@ -174,7 +178,7 @@ def limits(plan: RebalancePlan, *, binding_only: bool = True) -> Sheet:
             f"{limit.value * unit:.3f}{suffix}",
             *bounds,
             f"{limit.slack * unit:.3f}{suffix}",
-            formats.shadow_price(limit.shadow_price_bp, limit.unit),
+            "reached" if reached and not earns else formats.shadow_price(limit.shadow_price_bp, limit.unit),
         )
     return sheet
 

@@ -11,6 +11,7 @@ from tests.unit.cli.support import NOTE, POSITIONS, ROOT, SECRETS, refused, stat
 
 LADDER = ("ladder", "--rungs", "4", "--longest-years", "3")
 REBALANCE = ("rebalance", *LADDER, "--yes")
+DRY = ("rebalance", *LADDER, "--dry-run")
 BYTES = bytes(range(256)) * 8
 HTML = "<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>no such file</body></html>\n"
 
@@ -38,6 +39,15 @@ WORDS = {
     "holiday": (3, ["market", "show", "--date", "2026-05-25"], ["2026-05-25"]),
     "before the history": (3, ["market", "show", "--date", "1989-12-29"], ["1989-12-29"]),
     "after the history": (3, ["market", "show", "--date", "2026-07-01"], ["2026-07-01"]),
+    "empty value": (2, ["price", NOTE, "--date", ""], ["--date: its value is empty"]),
+    "empty value after =": (2, ["plan", *LADDER, "--party="], ["--party: its value is empty"]),
+    "empty argument": (2, ["wallet", " "], ["argument: its value is empty"]),
+    "letters that no ledger has": (4, ["redeem", "☃"], ["☃", "ASCII"]),
+    "date beyond the calendars": (2, ["kyc", "add", "carol", "--until", "9999-12-31"], ["9999-12-31", "2199"]),
+    "plan with an unknown dealer": (7, ["plan", *LADDER, "--counterparty", "nobody"], ["nobody", "dealer, desk"]),
+    "dry run with an unknown approver": (9, [*DRY, "--approve-by", "nobody"], ["nobody", "desk"]),
+    "convention that is not asked for": (2, ["price", NOTE, "--convention", "french"], ["french", "street"]),
+    "price beyond reason": (2, ["price", NOTE, "--price", "1000000"], ["1000000"]),
     "no date": (2, ["market", "show", "--date", "tomorrow"], ["date", "tomorrow"]),
     "unknown strategy": (2, ["plan", "laddr"], ["laddr", "duration-target, "]),
     "strategy file missing": (2, ["plan", "ideas.py"], ["ideas.py"]),

@@ -171,6 +171,14 @@ def test_withdrawal_by_announcement(managed):
     assert managed("mandate", "show", "pension", "--json").json["cash"] == str(499_000 * DOLLAR)
 
 
+def test_a_plan_of_empty_books_names_the_cure(tbill, tmp_path):
+    positions = tmp_path / "pension.csv"
+    positions.write_text(POSITIONS)
+    assert tbill(*SET, *BAND).code == 0
+    assert tbill("holdings", "import", positions, "--party", "pension").code == 0
+    refused(tbill("plan", "ladder", "--party", "pension"), 5, "`tbill mandate recognise pension` takes it in")
+
+
 def test_what_arrives_is_dealt_with_only_when_recognised(managed, tmp_path):
     more = tmp_path / "more.csv"
     more.write_text("cusip,face,cost_price\n91282CPP0,1000,\nUSD,7,\n")

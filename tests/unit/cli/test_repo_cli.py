@@ -71,6 +71,7 @@ def test_substitute_margin_and_default(funded):
     more = valid("repo-margin", funded("repo", "margin", repo["repo_id"], "--face", "1000", "--json").out)["repo"]
     assert int(more["face"]) - int(done["face"]) == 1_000 * 10**6
     refused(funded("repo", "margin", repo["repo_id"], "--cash", "1000"), 7, "up to what an open margin call")
+    refused(funded("repo", "margin", repo["repo_id"]), 7, "the collateral covers, so nothing is called")
     refused(funded("repo", "close", repo["repo_id"], "--default"), 7, "there is no default")
     later(funded, date(2026, 4, 1))
     refused(funded("repo", "close", repo["repo_id"], "--default"), 7, "stale")

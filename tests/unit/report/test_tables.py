@@ -11,7 +11,9 @@ from tbill_defi.core.decision import Decision
 from tbill_defi.core.money import units
 from tbill_defi.ledger.books import TapeEntry, TapeLeg, Wallet
 from tbill_defi.market.sample import SAMPLE_DATE, sample_data
+from tbill_defi.portfolio.dealing import DealingLimits
 from tbill_defi.report import tables
+from tbill_defi.report.layout import Screen
 
 BOOK = {"91282CNY3": units("3000000"), "91282CPP0": units("4000000")}
 WIDTHS = [60, 80, 100, 120, 160, 200]
@@ -69,6 +71,21 @@ def test_limits_that_bind_and_all(plan):
     binding, every = tables.limits(plan), tables.limits(plan, binding_only=False)
     assert 0 < len(binding.rows) < len(every.rows) == len(plan.limits)
     assert "duration" in printed(binding, 80)
+
+
+def test_a_limit_that_cuts_given_weights_binds(view):
+    """The ladder's weights are given, so nothing is earned by relaxing; its orders are cut all the same."""
+    dealing = DealingLimits(trade=units("1000000"))
+    plan = td.plan(td.find("ladder")(rungs=4), view, td.Holdings("desk", BOOK, units("200000")), dealing=dealing)
+    said = printed(tables.limits(plan), 100)
+    assert re.search(r"\nledger trade limit +1\.000 \$m .* reached\n", said)
+
+
+def test_lines_of_text_are_left_whole():
+    out = io.StringIO()
+    screen = Screen(file=out, width=60, highlight=False)
+    screen.print("instruction 0x" + "ab" * 32 + " and more words after it")
+    assert out.getvalue().count("\n") == 1
 
 
 def test_cost_line(plan):
