@@ -2,7 +2,7 @@
 
 from tbill_defi.instruments.flows import CashFlows
 from tbill_defi.instruments.frn import Frn
-from tbill_defi.instruments.reading import ANY_SECURITY, AnySecurity, read_security, terms_hash
+from tbill_defi.instruments.reading import ANY_SECURITY, AnySecurity, read_security, require_nominal, terms_hash
 from tbill_defi.instruments.repo import MarginRule, Repo, RepoFlows
 from tbill_defi.instruments.securities import SECURITY, Bill, Bond, CouponTerms, Note, Security
 from tbill_defi.instruments.strips import Strip, reconstitute, strip
@@ -28,6 +28,7 @@ __all__ = [
     "Tips",
     "read_security",
     "reconstitute",
+    "require_nominal",
     "strip",
     "terms_hash",
 ]

@@ -10,9 +10,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.core.hashing import json_hash
 from tbill_defi.instruments.frn import Frn
-from tbill_defi.instruments.securities import Bill, Bond, Note
+from tbill_defi.instruments.securities import Bill, Bond, Note, Security
 from tbill_defi.instruments.strips import Strip
-from tbill_defi.instruments.terms import Terms, one_line
+from tbill_defi.instruments.terms import Terms, named, one_line
 from tbill_defi.instruments.tips import Tips
 
 AnySecurity = Bill | Note | Bond | Tips | Frn | Strip
@@ -42,7 +42,24 @@ def read_security(data: str | bytes | dict[str, Any]) -> AnySecurity:
             raise ConventionError(f"kind: {given!r} is not one of {', '.join(KINDS)}") from None
         kind = str(first["loc"][0]) if first["loc"] else "security"
         fields = KINDS[kind].model_fields if kind in KINDS else ()
-        raise ConventionError(one_line(kind, fields, error)) from None
+        raise ConventionError(named(one_line(kind, fields, error), data)) from None
+    except ConventionError as error:
+        raise ConventionError(named(str(error), data)) from None
+
+
+def require_nominal(security: AnySecurity) -> Security:
+    """`security` if the terms alone fix what it pays in dollars: a bill, a note or a bond.
+
+    Raises
+    ------
+    ConventionError
+        If it is another kind; names it.
+    """
+    if isinstance(security, Bill | Note | Bond):
+        return security
+    raise ConventionError(
+        f"{security.cusip}: a {security.kind} is not held here, only what pays fixed dollars: bill, note or bond"
+    )
 
 
 @lru_cache(maxsize=16_384)

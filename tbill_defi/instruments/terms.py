@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,6 +58,16 @@ AnnualRate = Annotated[
 """Decimal annual rate in [0, 0.20]."""
 
 
+def named(message: str, data: Any) -> str:
+    """An error's message with the CUSIP of the terms it is about, if they have a right one and it is not named yet."""
+    try:
+        fields = json.loads(data) if isinstance(data, str | bytes) else data
+        cusip = checked_cusip(str(fields["cusip"]))
+    except (ConventionError, ValueError, KeyError, TypeError):
+        cusip = ""
+    return f"{message} ({cusip})" if cusip and cusip not in message else message
+
+
 def one_line(model: str, fields: Iterable[str], error: ValidationError) -> str:
     """The first error of pydantic as one line that names field, value and what would be right."""
     known = ", ".join(field for field in fields if field != "kind")
@@ -85,7 +96,10 @@ class Terms(BaseModel):
             try:
                 super().__init__(**data)
             except ValidationError as error:
-                raise ConventionError(one_line(type(self).__name__, type(self).model_fields, error)) from None
+                line = one_line(type(self).__name__, type(self).model_fields, error)
+                raise ConventionError(named(line, data)) from None
+            except ConventionError as error:
+                raise ConventionError(named(str(error), data)) from None
 
 
 def require_order(earlier: str, first: date, later: str, second: date, *, equal: bool = False) -> None:

@@ -13,7 +13,7 @@ from tbill_defi.chain.types import Call, CallReverted, Chain, EventRecord, Recei
 from tbill_defi.core.clock import Clock, SystemClock, market_date, new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.identifiers import bytes32, party_name
-from tbill_defi.instruments import Security, terms_hash
+from tbill_defi.instruments import Security, require_nominal, terms_hash
 from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
 from tbill_defi.ledger.books import EVENTS, Books, TapeEntry, Wallet
 from tbill_defi.ledger.deployment import (
@@ -377,4 +377,5 @@ class Ledger:
 
     @staticmethod
     def _creation(security: Security) -> tuple[bytes, bytes, int]:
+        require_nominal(security)
         return bytes32(security.cusip), terms_hash(security), new_york_midnight(security.maturity_date)

@@ -42,13 +42,13 @@ def price_from_discount_rate(bill: Bill, discount_rate: float, *, settlement: da
     31 CFR 356 Appendix B, VI.A.
     """
     days = _days(bill, settlement)
-    return 100.0 * (1.0 - checked_rate("discount_rate", discount_rate) * days / DISCOUNT_YEAR)
+    return 100.0 * (1.0 - checked_rate("discount_rate", discount_rate, bill.cusip) * days / DISCOUNT_YEAR)
 
 
 def discount_rate_from_price(bill: Bill, price: float, *, settlement: date) -> float:
     """Bank discount rate (decimal, Act/360) of a price per 100 face. 31 CFR 356 Appendix B, VI.C."""
     days = _days(bill, settlement)
-    return (1.0 - checked_price("price", price) / 100.0) * DISCOUNT_YEAR / days
+    return (1.0 - checked_price("price", price, bill.cusip) / 100.0) * DISCOUNT_YEAR / days
 
 
 def investment_rate_from_price(bill: Bill, price: float, *, settlement: date) -> float:
@@ -75,5 +75,5 @@ def investment_rate_from_price(bill: Bill, price: float, *, settlement: date) ->
 def price_from_investment_rate(bill: Bill, investment_rate: float, *, settlement: date) -> float:
     """Price per 100 face of a bill from its investment rate; inverse of `investment_rate_from_price`."""
     _days(bill, settlement)
-    rate = checked_rate("investment_rate", investment_rate)
+    rate = checked_rate("investment_rate", investment_rate, bill.cusip)
     return clean_price_from_yield(bill, rate, settlement=settlement, convention=YieldConvention.TREASURY)

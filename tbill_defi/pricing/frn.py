@@ -147,7 +147,7 @@ def price_from_discount_margin(frn: Frn, discount_margin: float, *, settlement: 
     1 + (index + margin) days/360 a period.
     """
     place = _floating(frn, settlement, index)
-    return place.dirty(checked_rate("discount_margin", discount_margin))[0] - place.accrued
+    return place.dirty(checked_rate("discount_margin", discount_margin, frn.cusip))[0] - place.accrued
 
 
 def discount_margin_from_price(frn: Frn, clean_price: float, *, settlement: date, index: FrnIndex) -> float:
@@ -161,7 +161,7 @@ def discount_margin_from_price(frn: Frn, clean_price: float, *, settlement: date
         If the dirty price is not positive, or no margin below 100% gives it.
     """
     place = _floating(frn, settlement, index)
-    dirty = checked_price("clean_price", clean_price) + place.accrued
+    dirty = checked_price("clean_price", clean_price, frn.cusip) + place.accrued
     if dirty <= 0.0:
         raise ConventionError(f"clean_price: {clean_price:g} with accrued interest must be positive")
     low, guess = -place.index - 1.0 / float(place.years.max()), frn.spread
@@ -179,5 +179,5 @@ def discount_margin_from_price(frn: Frn, clean_price: float, *, settlement: date
 
 def discount_margin_duration(frn: Frn, discount_margin: float, *, settlement: date, index: FrnIndex) -> float:
     """Spread duration, years: -(dP/dm)/P of the dirty price P in the discount margin m, the payments unchanged."""
-    price, slope = _floating(frn, settlement, index).dirty(checked_rate("discount_margin", discount_margin))
+    price, slope = _floating(frn, settlement, index).dirty(checked_rate("discount_margin", discount_margin, frn.cusip))
     return -slope / price

@@ -45,7 +45,7 @@ def dirty_price_from_yield(
     dirty (1 + r/s y/2) = sum of C_k / (1 + y/2)^k. `STREET`: dirty = sum of C_k / (1 + y/2)^(k + r/s), and
     C / (1 + r/s y/2) once only the final coupon remains.
     """
-    return valuation(security, settlement, convention).dirty_price(checked_rate("yield_", yield_))
+    return valuation(security, settlement, convention).dirty_price(checked_rate("yield_", yield_, security.cusip))
 
 
 def clean_price_from_yield(
@@ -56,7 +56,7 @@ def clean_price_from_yield(
     Parameters, errors and source as of `dirty_price_from_yield`.
     """
     place = valuation(security, settlement, convention)
-    return place.dirty_price(checked_rate("yield_", yield_)) - place.accrued
+    return place.dirty_price(checked_rate("yield_", yield_, security.cusip)) - place.accrued
 
 
 def yield_from_dirty_price(
@@ -73,7 +73,9 @@ def yield_from_dirty_price(
     ConventionError
         If the price is not positive and finite, or the convention does not apply.
     """
-    return valuation(security, settlement, convention).yield_at(checked_price("dirty_price", dirty_price))
+    return valuation(security, settlement, convention).yield_at(
+        checked_price("dirty_price", dirty_price, security.cusip)
+    )
 
 
 def yield_from_clean_price(
@@ -81,7 +83,7 @@ def yield_from_clean_price(
 ) -> float:
     """Decimal yield of a clean price per 100 face; as `yield_from_dirty_price` with accrued interest added."""
     place = valuation(security, settlement, convention)
-    return place.yield_at(checked_price("clean_price", clean_price) + place.accrued)
+    return place.yield_at(checked_price("clean_price", clean_price, security.cusip) + place.accrued)
 
 
 def _accrued(security: AnySecurity, settlement: date) -> Fraction:

@@ -58,7 +58,7 @@ def measures_from_yield(
     security: AnySecurity, yield_: float, *, settlement: date, convention: YieldConvention
 ) -> Measures:
     """All measures at a decimal yield. Errors as of `dirty_price_from_yield`."""
-    return _measures(valuation(security, settlement, convention), checked_rate("yield_", yield_))
+    return _measures(valuation(security, settlement, convention), checked_rate("yield_", yield_, security.cusip))
 
 
 def measures_from_clean_price(
@@ -66,7 +66,7 @@ def measures_from_clean_price(
 ) -> Measures:
     """All measures at a clean price per 100 face, its yield included. Errors as of `yield_from_clean_price`."""
     place = valuation(security, settlement, convention)
-    return _measures(place, place.yield_at(checked_price("clean_price", clean_price) + place.accrued))
+    return _measures(place, place.yield_at(checked_price("clean_price", clean_price, security.cusip) + place.accrued))
 
 
 def modified_duration(security: AnySecurity, yield_: float, *, settlement: date, convention: YieldConvention) -> float:
@@ -74,7 +74,9 @@ def modified_duration(security: AnySecurity, yield_: float, *, settlement: date,
 
     Parameters and errors as of `dirty_price_from_yield`.
     """
-    price, slope, _ = valuation(security, settlement, convention).derivatives(checked_rate("yield_", yield_))
+    price, slope, _ = valuation(security, settlement, convention).derivatives(
+        checked_rate("yield_", yield_, security.cusip)
+    )
     return -slope / price
 
 
@@ -84,12 +86,14 @@ def macaulay_duration(security: AnySecurity, yield_: float, *, settlement: date,
     Times are in half-year quasi-coupon periods; days over the year for a bill. Where interest compounds
     semiannually to every flow it is the modified duration times (1 + yield/2).
     """
-    return valuation(security, settlement, convention).mean_time(checked_rate("yield_", yield_))
+    return valuation(security, settlement, convention).mean_time(checked_rate("yield_", yield_, security.cusip))
 
 
 def convexity(security: AnySecurity, yield_: float, *, settlement: date, convention: YieldConvention) -> float:
     """Convexity, years squared: (d2P/dy2)/P of the dirty price P."""
-    price, _, curvature = valuation(security, settlement, convention).derivatives(checked_rate("yield_", yield_))
+    price, _, curvature = valuation(security, settlement, convention).derivatives(
+        checked_rate("yield_", yield_, security.cusip)
+    )
     return curvature / price
 
 
@@ -100,5 +104,7 @@ def dv01(
 
     Analytic: QuantLib's `basisPointValue` is of the other sign and adds a part of the second order.
     """
-    _, slope, _ = valuation(security, settlement, convention).derivatives(checked_rate("yield_", yield_))
+    _, slope, _ = valuation(security, settlement, convention).derivatives(
+        checked_rate("yield_", yield_, security.cusip)
+    )
     return -slope * BASIS_POINT * checked_price("face", face) / 100.0

@@ -77,7 +77,7 @@ def adjusted_price(tips: Tips, price: float, *, settlement: date, reference_cpi:
     """
     ratio = _ratio(tips, settlement, reference_cpi)
     checked_settlement(tips, tips.resolve(), settlement)
-    return checked_price("price", price) * float(ratio)
+    return checked_price("price", price, tips.cusip) * float(ratio)
 
 
 def nominal_coupon(tips: Tips, *, coupon_date: date, reference_cpi: ReferenceCpi) -> float:

@@ -52,8 +52,12 @@ def checked_settlement(security: AnySecurity, flows: CashFlows, settlement: date
     return settlement
 
 
-def checked_rate(name: str, value: float) -> float:
-    """`value` if it can be a decimal yield or rate.
+def _of(cusip: str) -> str:
+    return f" ({cusip})" if cusip else ""
+
+
+def checked_rate(name: str, value: float, cusip: str = "") -> float:
+    """`value` if it can be a decimal yield or rate; `cusip` is named in errors.
 
     Raises
     ------
@@ -61,14 +65,15 @@ def checked_rate(name: str, value: float) -> float:
         If it is not finite, or beyond 100%: a percent given for a decimal.
     """
     if not math.isfinite(value):
-        raise ConventionError(f"{name}: {value} is not a finite number")
+        raise ConventionError(f"{name}: {value} is not a finite number{_of(cusip)}")
     if abs(value) > LARGEST_YIELD:
-        raise ConventionError(f"{name}: {value:g} looks like percent; give a decimal such as {value / 100:g}")
+        cure = f"give a decimal such as {value / 100:g}"
+        raise ConventionError(f"{name}: {value:g} looks like percent; {cure}{_of(cusip)}")
     return float(value)
 
 
-def checked_price(name: str, value: float) -> float:
-    """`value` if it is finite.
+def checked_price(name: str, value: float, cusip: str = "") -> float:
+    """`value` if it is finite; `cusip` is named in errors.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def checked_price(name: str, value: float) -> float:
         If it is not.
     """
     if not math.isfinite(value):
-        raise ConventionError(f"{name}: {value} is not a finite price per 100 face")
+        raise ConventionError(f"{name}: {value} is not a finite price per 100 face{_of(cusip)}")
     return float(value)
 
 
