@@ -61,6 +61,32 @@ def test_nobody_to_ask_is_pending(tbill):
     assert tbill("tape", "--json").json == []
 
 
+def test_approve(tbill):
+    write(tbill, "ask")
+    (waits,) = valid("keeper-run", tbill("keeper", "run", "--once", "--json").out)["outcomes"]
+    plan = waits["details"]["plan_hash"]
+    (due,) = valid("keeper-show", tbill("keeper", "show", "--json").out)["rules"][0]["due"]
+    assert (due["plan"], due["firing"]) == (plan, waits["firing"])
+    assert f"tbill keeper approve {plan}" in tbill("keeper", "show").out
+    refused(tbill("keeper", "approve", "0xffff"), 5, "0 things that wait", plan[:12])
+    (done,) = valid("keeper-run", tbill("keeper", "approve", plan[:12], "--json").out)["outcomes"]
+    assert (done["status"], done["details"]["plan_hash"], done["firing"]) == ("done", plan, waits["firing"])
+    assert [entry["plan_hash"] for entry in tbill("tape", "--json").json] == [plan]
+    refused(tbill("keeper", "approve", plan), 5, "0 things that wait", "none")
+    assert tbill("audit", "verify").code == 0
+
+
+def test_a_stale_plan_is_not_approved(tbill):
+    write(tbill, "ask")
+    (waits,) = valid("keeper-run", tbill("keeper", "run", "--once", "--json").out)["outcomes"]
+    with td.open_ledger(home=tbill.home) as ledger:
+        ledger.deposit("desk", {}, 1)
+    before = state(tbill.home)
+    refused(tbill("keeper", "approve", waits["details"]["plan_hash"]), 5, "holdings of desk", "cash")
+    assert state(tbill.home) == before
+    assert tbill("tape", "--json").json == []
+
+
 def test_a_refusal_has_its_exit_code(tbill):
     write(tbill)
     with td.open_ledger(home=tbill.home) as ledger:
