@@ -3,8 +3,8 @@
 Diebold and Li (2006), "Forecasting the term structure of government bond yields", Journal of Econometrics 130: a curve
 is b1 + b2 (1 - e^-lt)/(lt) + b3 ((1 - e^-lt)/(lt) - e^-lt), with l fixed so that curvature weighs most at 30 months;
 each day's three numbers come from a regression, and follow a VAR(1). Here the curve is of par yields, and what the
-three numbers leave over follows an AR(1) for each tenor, with its own correlated shocks: so every tenor has the
-volatility that was measured, and a path begins at the curve it starts from.
+three numbers leave over follows an AR(1) for each tenor, with its own correlated shocks, drawn apart from the factors':
+so a path begins at the curve it starts from, and from one year on every tenor has its measured volatility within 6%.
 """
 
 from __future__ import annotations
