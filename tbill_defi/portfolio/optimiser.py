@@ -12,6 +12,9 @@ dollars, c the cash, y yields, A loadings, the programme is::
                 b, s <= trade limit, sum (b + s) <= volume, running sum (b - s) <= holding cap, of face: the ledger's
                 a mandate's limits at the oracle's prices (`mandate_rows`)
 
+A limit to one value, L = U, is met to within half a lot: whole lots meet no number exactly, and a search for such
+lots ends only with its bound in work.
+
 N, the NAV after costs, is a column of its own, so the limits are linear and sparse and hold after costs.
 Its LP relaxation gives the shadow prices; the same programme with integer lots gives the orders, over the
 trades of the relaxed solution and, should these not come near it, over all. HiGHS solves them. Where no portfolio
@@ -113,7 +116,8 @@ def solve(target: Optimize, view: View, holdings: Holdings, dealing: DealingLimi
     Infeasible
         If no portfolio satisfies the limits; `relaxation` names the limits to relax and by how much.
     """
-    limits = [limit for constraint in target.constraints for limit in constraint.limits(view)]
+    asked = [limit for constraint in target.constraints for limit in constraint.limits(view)]
+    limits = [_to_the_lot(limit, target.lots, view, holdings) for limit in asked]
     lots, prices = _solved(_build(target, limits, view, holdings, dealing), target.lots)
     reports = (
         *_reports(prices, limits, lots, target, view, holdings),
@@ -143,6 +147,17 @@ def cut_to_mandate(wanted: Ints, lots: Lots, view: View, holdings: Holdings, dea
     programme = replace(programme, costs=costs, upper=np.minimum(programme.upper, most))
     found, prices = _solved(replace(problem, programme=programme), lots)
     return Solution(found, (), prices)
+
+
+def _to_the_lot(limit: Limit, lots: Lots, view: View, holdings: Holdings) -> Limit:
+    """A limit to one value other than 0, which no whole lots meet, as the band within half a lot of it."""
+    if limit.lower != limit.upper or limit.lower == 0.0:
+        return limit
+    mid, _, _ = lot_values(view, lots.units)
+    held = np.array([holdings.positions.get(cusip, 0) / lots.units for cusip in view.cusips])
+    nav = float(mid @ held) + holdings.cash_units / UNITS_PER_DOLLAR / SCALE
+    half = float(np.max(np.abs(limit.loadings - limit.lower) * mid)) / nav / 2.0
+    return replace(limit, lower=limit.lower - half, upper=limit.upper + half)
 
 
 def _solved(problem: _Problem, lots: Lots) -> tuple[Ints, dict[str, float]]:

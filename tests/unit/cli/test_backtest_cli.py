@@ -66,7 +66,14 @@ def test_the_table_has_the_years_and_the_hash(nothing, folder, tmp_path):
         (("ladder", *RANGE[:4], "--capital", "900"), 2, "is below a lot"),
         (("ladder", *RANGE[:4], "--capital", "much"), 4, "is not an amount of dollars"),
         (("ladder", *RANGE, "--ledger", "paper"), 2, "is not one of arrays, revm"),
-        (("ladder", *RANGE, "--runge", "3"), 2, "--runge is not known"),
+        (("ladder", *RANGE, "--runge", "3"), 2, "--runge is not known; did you mean --rungs?"),
+        (("ladder", *RANGE, "--rungs", "0"), 4, "ladder: rungs: 0 is not allowed; expected a whole number, at least 1"),
+        (("laddr", *RANGE), 2, "strategy 'laddr' is not known; give one of"),
+        (("ladder", "--from", "2004-01-02", "--to", "2003-12-31"), 2, "to: 2003-12-31 is not after from 2004-01-02"),
+        (("ladder", "--from", "2003-07-04", "--to", "2003-12-31"), 3, "2003-07-04, a Friday, is not a trading day"),
+        (("constant-maturity", *RANGE, "--tenor", "30 Yr"), 5, "no 30 Yr is issued on 2003-01-02: the tenors with"),
+        (("constant-maturity", *RANGE, "--tenor", "ten"), 5, "no ten is issued on 2003-01-02"),
+        (("bill-roll", *RANGE, "--months", "2"), 5, "no 2 Mo bill is issued on 2003-01-02"),
     ],
 )
 def test_bad_input(words, code, text, nothing, folder, tmp_path):
@@ -83,23 +90,122 @@ def test_a_folder_without_market_files(nothing, tmp_path):
     assert "holds no CSV file of par_yields, auctions, sofr" in ran.err
 
 
+def outcome(out):
+    """Everything a run leaves, byte for byte, but the names of its own files."""
+    found = json.loads((out / "result.json").read_text())
+    del found["files"]
+    parts = {path.name: path.read_bytes() for path in sorted((out / "parts").iterdir())}
+    return found, parts, (out / "daily.parquet").read_bytes(), (out / "journal.parquet").read_bytes()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+@pytest.mark.parametrize("ledger", ["arrays", "revm"])
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_run_goes_on_to_the_same_hash(sent, nothing, folder, tmp_path):
-    """Killed once the first year is kept; the same command ends with the hash of a run that was left alone."""
-    whole = json.loads(subprocess.run(command(folder, tmp_path / "whole"), capture_output=True, check=True).stdout)
+def test_a_killed_run_ends_as_one_that_was_left_alone(sent, ledger, folder, tmp_path):
+    """Killed once the first year is kept; the same command then leaves the same files as an uninterrupted run."""
+    words = ("--ledger", ledger)
+    subprocess.run(command(folder, tmp_path / "whole", *words), capture_output=True, check=True)
     out = tmp_path / "cut"
-    running = subprocess.Popen(command(folder, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    for _ in range(2_000):
+    running = subprocess.Popen(command(folder, out, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(12_000):
         if (out / "state.json").exists() or running.poll() is not None:
             break
         time.sleep(0.005)
     running.send_signal(sent)
     _, said = running.communicate()
     assert b"Traceback" not in said
+    assert [part["name"] for part in json.loads((out / "state.json").read_text())["parts"]][:1] == ["2003"]
     if sent == signal.SIGINT and running.returncode:
         assert (running.returncode, said.count(b"\n")) == (130, 1)
         assert b"the same command goes on" in said
-    again = subprocess.run(command(folder, out), capture_output=True)
+    again = subprocess.run(command(folder, out, *words), capture_output=True)
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["run_hash"] == whole["run_hash"]
+    assert outcome(out) == outcome(tmp_path / "whole")
+
+
+# --- plugins that cheat ------------------------------------------------------------
+
+CHEAT = """
+import os, sys, numpy as np
+import tbill_defi as td
+{top}
+
+class Cheat(td.Strategy[td.StrategyConfig]):
+    \"\"\"What if I do not play fair?\"\"\"
+
+    def decide(self, view, book):
+        {body}
+        return td.Weights.of({{view.cusips[9]: 0.5}})
+"""
+FAIR = "pass"
+CHEATS = {
+    "reads market files": ("", "open({data!r})", 5, "reads a file ("),
+    "reads them while loading": ("open({data!r})", FAIR, 5, "reads a file ("),
+    "reads them in a thread": (
+        "import threading",
+        "threading.Thread(target=open, args=({data!r},)).start()",
+        5,
+        "reads a file (",
+    ),
+    "looks through memory": ("import gc", "gc.get_objects()", 5, "looks through memory (gc.get_objects)"),
+    "forks": ("", "os.fork()", 5, "starts a process (os.fork)"),
+    "sets a timer": ("import signal", "signal.pthread_kill(0, 9)", 5, "signal.pthread_kill"),
+    "exits": ("", "sys.exit(0)", 2, "calls sys.exit(0); it is to answer"),
+    "exits while loading": ("sys.exit(0)", FAIR, 2, "calls sys.exit(0)"),
+    "exits at once": ("", "os._exit(0)", 2, "its process ended by itself (status 0)"),
+    "interrupts": ("", "raise KeyboardInterrupt", 2, "strategy cheat failed: KeyboardInterrupt"),
+    "recurses": ("", "(lambda f: f(f))(lambda f: f(f))", 2, "RecursionError"),
+    "recurses without end": ("sys.setrecursionlimit(10**9)", "(lambda f: f(f))(lambda f: f(f))", 2, "strategy cheat"),
+    "takes memory": ("", "x = bytearray(3 * 2**30)", 2, "takes more than 2 GiB of memory"),
+    "writes arrays": ("", "view.mid_dirty[:] = 1.0", 2, "assignment destination is read-only"),
+    "nan": ("", "return td.Weights.of({{view.cusips[0]: np.nan}})", 4, "nan is not a share of NAV"),
+    "infinity": ("", "return td.Weights.of({{view.cusips[0]: np.inf}})", 4, "their sum inf is more than 1"),
+    "negative": ("", "return td.Weights.of({{view.cusips[0]: -0.5}})", 4, "-0.5 is not a share of NAV"),
+    "leverage": ("", "return td.Weights.of(dict.fromkeys(view.cusips[:3], 0.5))", 4, "their sum 1.5 is more than 1"),
+    "no target": ("", "return 'buy'", 2, "answered a str; expected Weights.of"),
+    "an answer of its own": (
+        "class Mine(td.Weights): pass",
+        "return Mine({{view.cusips[0]: 0.5}}, td.Lots(), {{}}) and 7",
+        2,
+        "answered a int",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHEATS)
+def test_a_plugin_that_cheats_is_named_in_a_line(name, nothing, folder, tmp_path):
+    top, body, code, text = CHEATS[name]
+    place = {"data": str(folder / "par_yields.csv")}
+    path = tmp_path / "cheat.py"
+    path.write_text(CHEAT.format(top=top.format(**place), body=body.format(**place)))
+    before = sorted(item.name for item in folder.iterdir())
+    ran = nothing("backtest", path, *RANGE[:3], "2003-02-28", "--data", folder, "--out", tmp_path / "run")
+    assert (ran.code, ran.out) == (code, ""), ran.err
+    assert text in ran.err
+    assert "cheat" in ran.err
+    assert ran.err.count("\n") == 1
+    assert sorted(item.name for item in folder.iterdir()) == before
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+PATCHES = """
+import tbill_defi.portfolio.history, tbill_defi.portfolio.planner, tbill_defi.backtest.books
+tbill_defi.portfolio.history.HistoricalMarket.marks = None
+tbill_defi.backtest.books.Books.check = lambda *_: None
+np.searchsorted = np.exp = np.cumsum = None
+print("noise")
+"""
+
+
+def test_a_plugin_that_patches_the_framework_patches_its_own_copy(nothing, folder, tmp_path):
+    """What it alters at its import is not where prices and books are: the NAV is that of one that alters nothing."""
+    navs = []
+    for number, top in enumerate((PATCHES, "")):
+        path = tmp_path / f"cheat{number}.py"
+        path.write_text(CHEAT.format(top=top, body=FAIR))
+        ran = nothing(
+            "backtest", path, *RANGE[:3], "2003-02-28", "--data", folder, "--out", tmp_path / str(number), "--json"
+        )
+        assert ran.code == 0, ran.err
+        navs.append((ran.json["final_nav_units"], ran.json["attribution"]))
+    assert navs[0] == navs[1]

@@ -277,6 +277,19 @@ def test_relaxation_in_words_suffices():
     solve(maximize(OBJECTIVE, subject_to=[Duration.between(20.0 - shown, 21.0), Lots(1)]), view, book)
 
 
+@pytest.mark.parametrize("lot", [1_000, 10_000])
+def test_a_limit_to_one_value_is_met_to_within_half_a_lot(lot, sample):
+    """No whole lots have a duration of exactly 2: the band is what half of the longest lot moves."""
+    cash = Holdings("desk", {}, 25_000_000 * DOLLAR)
+    target = maximize(OBJECTIVE, subject_to=[Duration.between(2.0, 2.0), MaxWeight(0.1), Lots(lot)])
+    found = {limit.name: limit for limit in solve(target, sample, cash).limits}["duration"]
+    half = max(np.abs(sample.modified_duration - 2.0) * sample.mid_dirty * lot / 100.0) / 25_000_000 / 2.0
+    assert (found.lower, found.upper) == pytest.approx((2.0 - half, 2.0 + half), rel=1e-12)
+    assert abs(found.value - 2.0) <= half < 0.004
+    empty = maximize(OBJECTIVE, subject_to=[MaturityBucket("0-1y", 0.0, 0.0), Lots(lot)])
+    assert {limit.name: limit for limit in solve(empty, sample, cash).limits}["bucket 0-1y"].value == 0.0
+
+
 def test_lots_too_coarse():
     """Two lots of $175,000 have a duration of 1.14, three 1.71: none is between 1.2 and 1.3."""
     view = toy_view([100.0], [0.04], [2.0], [2.0])
