@@ -74,6 +74,9 @@ def price(
     premium: Annotated[float | None, typer.Option(help="Per 100 face: the volatility it implies.")] = None,
     hull_white: Annotated[bool, typer.Option("--hull-white", help="Imply sigma, not price volatility.")] = False,
     repo_rate: RepoRate = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the payoff as an HTML plot here; it needs no network.")
+    ] = None,
     day: Day = None,
     home: Home = None,
     json_: Json = False,
@@ -89,10 +92,16 @@ def price(
     if premium is not None:
         volatility, sigma = market.implied(premium, hull_white)
     value = market.value(volatility, sigma)
+    if html is not None:
+        from tbill_defi.report.payoff_page import write_payoff
+
+        write_payoff(value, html)
     if json_:
         print_json(value)
-    else:
-        option_screens.show_value(value)
+        return
+    option_screens.show_value(value)
+    if html is not None:
+        console().print(f"payoff in {html}", soft_wrap=True)
 
 
 def quote(
@@ -194,16 +203,25 @@ def withdraw(option_id: Id = None, home: Home = None, json_: Json = False) -> No
 
 def show(
     option_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Its id.", show_default="all")] = None,
+    volatility: Annotated[
+        float | None,
+        typer.Option(help="Of marks: price volatility, decimal a year.", show_default="implied by the premium paid"),
+    ] = None,
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Show options, their collateral and their windows."""
+    """Show options, their collateral, and what live ones are worth.
+
+    Marks are Black-76 at the market of the ledger's date, for the holder; without that market there are none.
+    """
+    from tbill_defi.cli.option_marks import Marks
     from tbill_defi.ledger.open import open_ledger
 
     with progress("replaying") as advance, open_ledger(home=home, read_only=True, progress=advance) as ledger:
         options = _options(ledger)
         found = [options.state(options.find(option_id))] if option_id else options.all()
-        rows = [option_screens.state(one) for one in found]
+        marks = Marks(ledger.market_date, lambda day: view_at(home, day), volatility)
+        rows = [option_screens.state(one) | marks.of(one) for one in found]
         value = {"market_date": ledger.market_date.isoformat(), "options": rows}
     if json_:
         print_json(value)
@@ -212,6 +230,7 @@ def show(
     else:
         for row in rows:
             option_screens.show_state(row)
+            option_screens.show_mark(row)
 
 
 # --- inside -----------------------------------------------------------------------------------------------------

@@ -78,6 +78,30 @@ def show_state(value: dict[str, Any]) -> None:
     )
 
 
+def show_mark(value: dict[str, Any]) -> None:
+    """What a live option is worth to its holder, or why it has no mark."""
+    from tbill_defi.report import formats
+
+    mark, out = value["mark"], console()
+    if mark is None:
+        if value["status"] in ("written", "open"):
+            out.print(f"  no mark: {value['unmarked']}", soft_wrap=True)
+        return
+    profit = int(mark["profit"] or 0)
+    gain = f", {formats.cents(abs(profit))} {'more' if profit > 0 else 'less'} than was paid" if profit else ""
+    out.print(
+        f"  worth {formats.cents(int(mark['value']))} to {value['holder']}{gain}: {mark['price']:.6f} per 100 by "
+        f"{mark['model']} at {formats.percent(mark['volatility'], 4)} ({mark['volatility_source']}), clean "
+        f"{mark['clean_price']:.6f} ({mark['source']}), forward {mark['forward_clean']:.6f}",
+        soft_wrap=True,
+    )
+    out.print(
+        f"  delta {mark['delta']:+.4f}, gamma {mark['gamma']:+.4f}, vega {mark['vega']:+.4f} per 1%, "
+        f"theta {mark['theta']:+.6f} a day",
+        soft_wrap=True,
+    )
+
+
 def _payment(value: dict[str, Any]) -> int:
     return int(value["payment"])
 

@@ -66,7 +66,7 @@ def render(result: BacktestResult) -> str:
         ),
         years=_years(result),
         facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _facts(result)),
-        script=_plotly_script(),
+        script=plotly_script(),
         days=json.dumps(result.daily["date"].dt.to_string("%Y-%m-%d").to_list(), separators=(",", ":")),
     )
 
@@ -75,7 +75,7 @@ def _simulated(result: BacktestResult) -> str:
     return f", simulated market ({result.simulation})" if result.simulation else ""
 
 
-def _plotly_script() -> str:
+def plotly_script() -> str:
     """plotly.js as the installed plotly brings it, read without importing plotly."""
     spec = importlib.util.find_spec("plotly")
     if spec is None or spec.origin is None:

@@ -1,6 +1,8 @@
 """`tbill option` as a desk uses it, and what it says of misuse."""
 
+import importlib.util
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.open import open_ledger
+from tbill_defi.report.tearsheet import plotly_script
 from tests.unit.cli.support import NOTE, refused, state
 from tests.unit.cli.test_schemas import valid
 
@@ -92,7 +95,7 @@ def test_quote_write_buy_exercise(funded, kind):
     assert after["dealer"].get(NOTE, 0) - before["dealer"].get(NOTE, 0) == sign * 1_000_000 * 10**6
     refused(funded("option", "exercise", short), 7, "it is exercised")
     shown = valid("option-show", funded("option", "show", "--json").out)
-    assert shown["options"] == [done]
+    assert shown["options"] == [done | {"mark": None, "unmarked": "it has ended"}]
     assert "exercised: " + kind in funded("option", "show", short).out
 
 
@@ -223,3 +226,68 @@ def test_overlay_of_a_saved_plan_and_in_words(tbill, tmp_path):
     assert "2 calls written and sold in block" in tbill("rebalance", "--plan", file, "--yes").out
     refused(tbill("rebalance", "--plan", file, "--yes"), 5, "settles once")
     refused(tbill("plan", "covered-call-overlay", "--delta", "0.9"), 4, "delta")
+
+
+def test_show_marks_live_options_to_model(funded):
+    made = quoted(funded)
+    funded("option", "write", made["file"])
+    row = valid("option-show", funded("option", "show", "--json").out)["options"][0]
+    assert (row["mark"], row["unmarked"]) == (None, "nobody has bought it; give --volatility")
+    given = valid("option-show", funded("option", "show", "--volatility", "0.05", "--json").out)["options"][0]["mark"]
+    priced = funded("option", "price", *TERMS, "--volatility", "0.05", "--json").json
+    for name in ("price", "delta", "gamma", "vega", "theta", "forward_clean", "clean_price"):
+        assert given[name] == priced[name]
+    assert (given["volatility_source"], given["profit"]) == ("given", None)
+    assert int(given["value"]) == pytest.approx(priced["price"] * 1e10, abs=5_000)  # six decimals of 100 face
+    funded("option", "buy", made["file"])
+    same_day = valid("option-show", funded("option", "show", "--json").out)["options"][0]["mark"]
+    assert (same_day["value"], same_day["profit"]) == (str(5_000 * 10**6), "0"), "worth what was paid for it"
+    assert same_day["volatility_source"] == "premium of 2026-03-24"
+    dear = funded("option", "show", "--volatility", "0.09").out
+    assert "more than was paid" in dear
+    assert "less than was paid" in funded("option", "show", "--volatility", "0.001").out
+    for word in ("worth", "delta +", "gamma +", "vega +", "theta -", "(given)"):
+        assert word in dear
+
+
+def test_show_says_why_there_is_no_mark(funded):
+    made = quoted(funded)
+    funded("option", "write", made["file"])
+    funded("option", "buy", made["file"])
+    later(funded, date(2026, 3, 28))
+    saturday = valid("option-show", funded("option", "show", "--json").out)["options"][0]
+    assert saturday["mark"] is None
+    assert "2026-03-28" in saturday["unmarked"]
+    assert "no mark: " in funded("option", "show").out
+    later(funded, EXPIRY)
+    assert "expiry date has come" in funded("option", "show").out
+    funded("option", "exercise")
+    ended = valid("option-show", funded("option", "show", "--json").out)["options"][0]
+    assert (ended["mark"], ended["unmarked"]) == (None, "it has ended")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("plotly") is None, reason="plotly is not installed")
+@pytest.mark.parametrize("words", [("--volatility", "0.06"), ("--sigma", "0.009")])
+def test_payoff_page_is_whole_and_offline(tbill, tmp_path, words):
+    page = tmp_path / "payoff.html"
+    value = tbill("option", "price", *TERMS, *words, "--html", page, "--json").json
+    text = page.read_text()
+    drawn = re.search(r'newPlot\("payoff", (\[.*?\}\]), (\{.*\}), \{displaylogo', text)
+    holder, writer = json.loads(drawn[1])
+    assert holder["x"] == [row["clean_price"] for row in value["payoff"]]
+    assert holder["y"] == [row["profit"] for row in value["payoff"]]
+    assert writer["y"] == [-profit for profit in holder["y"]]
+    strike, forward, breakeven = (shape["x0"] for shape in json.loads(drawn[2])["shapes"])
+    assert (strike, forward, breakeven) == (99.0, value["forward_clean"], pytest.approx(99 + value["price"]))
+    outside = text.replace(plotly_script(), "")
+    assert "http" not in outside
+    assert "src=" not in outside
+    assert f"payoff in {page}" in tbill("option", "price", *TERMS, *words, "--html", page).out
+    refused(tbill("option", "price", *TERMS, *words, "--html", tmp_path), 3, "cannot be written")
+
+
+def test_payoff_page_without_plotly(tbill, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    page = tmp_path / "payoff.html"
+    refused(tbill("option", "price", *TERMS, "--volatility", "0.06", "--html", page), 2, "pip install")
+    assert not page.exists()
