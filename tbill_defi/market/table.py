@@ -36,7 +36,7 @@ FEED = "http://www.w3.org/2005/Atom"
 DELIMITERS = (",", ";", "\t")
 
 _NEWLINE = re.compile(r"\r\n|\n|\r")
-_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?|-?\.[0-9]{1,15}")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,20})?|-?\.[0-9]{1,20}")
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:T00:00:00(?:\.0{1,6})?)?")
 _US_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _DATE_EXPECTED = "is not a date (expected YYYY-MM-DD or MM/DD/YYYY such as 2026-03-24)"
