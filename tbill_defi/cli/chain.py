@@ -56,7 +56,10 @@ def doctor(
 
         console().print(table([(c.name, c.state, c.detail) for c in checks]))
     if wrong:
-        raise LedgerError(f"chain doctor: {len(wrong)} of {len(checks)} checks are wrong: {wrong[0].name}", "Unhealthy")
+        raise LedgerError(
+            f"chain doctor: {len(wrong)} of {len(checks)} checks are wrong: {wrong[0].name}: {wrong[0].detail}",
+            "Unhealthy",
+        )
 
 
 def _stored(home: Path | None) -> ChainFile | None:

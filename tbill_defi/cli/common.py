@@ -118,9 +118,12 @@ def chosen_date(home: Path | None, text: str | None) -> date:
     """The date given, else the ledger's market date."""
     if text:
         return parse_date(text)
+    from tbill_defi.core.home import home_path
     from tbill_defi.ledger.open import ledger_url, open_ledger
 
     if not Path(ledger_url(home).removeprefix("sqlite:///")).exists():
-        raise UsageError("date: give --date, since there is no ledger whose market date could be taken")
+        raise UsageError(
+            f"date: give --date, since there is no ledger in {home_path(home)} whose market date could be taken"
+        )
     with open_ledger(home=home, read_only=True) as found:
         return found.market_date

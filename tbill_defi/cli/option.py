@@ -132,6 +132,8 @@ def quote(
     """
     if sum(x is not None for x in (premium, volatility, sigma)) != 1:
         raise UsageError("option quote: give one of --premium, --volatility, --sigma")
+    if not abs(mean_reversion) <= 1:
+        raise UsageError(f"mean-reversion: {mean_reversion} is not a decimal a year such as 0.03")
     clean, on = _strike(strike), _expiry(expiry)
     with progress("replaying") as advance, _ledger(home, advance) as ledger:
         options, view = _options(ledger), view_at(home, ledger.market_date)

@@ -52,7 +52,9 @@ def desk_keys(home: str | Path | None = None, *, passphrase: str | None = None) 
     if not found and stored.exists():
         found = _read_passphrase(stored)
     if not found:
-        raise KeyStoreError(f"no passphrase: set {PASSPHRASE_VARIABLE}, or make a ledger with `tbill init`")
+        raise KeyStoreError(
+            f"no passphrase: set {PASSPHRASE_VARIABLE}, or make a ledger with `tbill init`; no {stored}"
+        )
     return Keys(folder, found)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import tbill_defi as td
+from tbill_defi.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -52,6 +53,13 @@ def test_the_two_commands_are_in_the_makefile():
     makefile = (ROOT / "Makefile").read_text()
     for command in re.findall(r"^make (\w+)", README, re.MULTILINE):
         assert re.search(rf"^{command}:", makefile, re.MULTILINE)
+
+
+def test_every_command_has_a_line():
+    for name in app.registered_commands:
+        assert re.search(rf"\btbill {name.name}\b", README), name.name
+    for group in app.registered_groups:
+        assert re.search(rf"\btbill {group.name} [a-z]", README), group.name
 
 
 def test_links_lead_somewhere():
