@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from tbill_defi.ledger.repo import Repos as Repos
     from tbill_defi.market import read_auctions as read_auctions
     from tbill_defi.market import read_fedinvest as read_fedinvest
+    from tbill_defi.market import read_gsw as read_gsw
     from tbill_defi.market import read_par_yields as read_par_yields
     from tbill_defi.market import read_reference_cpi as read_reference_cpi
     from tbill_defi.market import read_sofr as read_sofr
@@ -165,6 +166,7 @@ _HOME = {
     "tbill_defi.market": (
         "read_auctions",
         "read_fedinvest",
+        "read_gsw",
         "read_par_yields",
         "read_reference_cpi",
         "read_sofr",

@@ -3,6 +3,7 @@
 from tbill_defi.market.auctions import read_auctions
 from tbill_defi.market.data import MarketData
 from tbill_defi.market.fedinvest import read_fedinvest
+from tbill_defi.market.gsw import read_gsw
 from tbill_defi.market.par_yields import TENORS, read_par_yields
 from tbill_defi.market.reference_cpi import read_reference_cpi
 from tbill_defi.market.sample import SAMPLE_DATE, sample_data, sample_snapshot
@@ -33,6 +34,7 @@ __all__ = [
     "par_yields_on",
     "read_auctions",
     "read_fedinvest",
+    "read_gsw",
     "read_par_yields",
     "read_reference_cpi",
     "read_sofr",

@@ -35,8 +35,8 @@ def read_gsw(path: str | Path) -> pl.DataFrame:
     -------
     polars.DataFrame
         `date`; `beta0` to `beta3`, decimal, continuous Act/365; `tau1`, `tau2`, years. `beta3` and `tau2` are null
-        where the curve has one hump. `td.Curve.svensson(day, parameters=row)` takes the six, `td.Curve.nelson_siegel` the
-        other four.
+        where the curve has one hump. `td.Curve.svensson(day, parameters=row)` takes the six,
+        `td.Curve.nelson_siegel` the other four.
 
     Raises
     ------
