@@ -87,12 +87,12 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def parse_date(text: str, field: str = "date") -> date:
-    """A date option, of the years in `YEARS`."""
+def parse_date(text: str, field: str = "date", other: str = "") -> date:
+    """A date option, of the years in `YEARS`; `other` is what may be given in its place."""
     try:
         found = date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{field}: {text!r} is not a date such as 2026-08-21") from None
+        raise UsageError(f"{field}: {text!r} is not a date such as 2026-08-21{other and f', or {other}'}") from None
     if found.year not in YEARS:
         raise UsageError(f"{field}: {text} is not between {YEARS[0]} and {YEARS[-1]}")
     return found

@@ -137,6 +137,8 @@ def margin(
 
     Cash, at most what is called, goes to the lender and reduces what is outstanding.
     """
+    if face is None and cash is None:
+        raise UsageError("repo margin: give --face, --cash or both")
 
     def act(repos: Repos, name: bytes) -> dict[str, Any]:
         face_units, cash_units = _units(face, "face"), _units(cash, "cash")
@@ -287,7 +289,8 @@ def _terms(
     if (haircut is None) == (ratio is None):
         raise UsageError("repo quote: give --haircut or --margin-ratio, one of them")
     rule = MarginRule.HAIRCUT if ratio is None else MarginRule.MARGIN_RATIO
-    number = checked_margin(rule, (haircut if ratio is None else ratio) or 0.0)
+    option = "--haircut" if ratio is None else "--margin-ratio"
+    number = checked_margin(rule, (haircut if ratio is None else ratio) or 0.0, option)
     face_units, cash_units = _units(face, "face"), _units(cash, "cash")
     margin_e9 = exact_e9("margin", number)
     if face_units is None and cash_units is None:
@@ -296,18 +299,27 @@ def _terms(
         face_units = -(-rule.face_units(cash_units or 0, price_e6, margin_e9) // LOT) * LOT
     if cash_units is None:
         cash_units = rule.lendable_units(face_units, price_e6, margin_e9) // CENT * CENT
-    start = ledger.market_date
-    last = start + timedelta(days=int(end)) if end.isdigit() and len(end) < 5 else parse_date(end, "--end")
     return Repo(
         cusip=cusip,
         face_units=face_units,
         cash_units=cash_units,
         rate=rate,
-        start_date=start,
-        end_date=last,
+        start_date=ledger.market_date,
+        end_date=_last_day(ledger.market_date, end),
         margin_rule=rule,
         margin=number,
     )
+
+
+def _last_day(start: date, text: str) -> date:
+    """The repurchase date of a repo from `start` on, given as a date or in days."""
+    from tbill_defi.instruments.repo import LONGEST_DAYS
+
+    days = text.isdecimal() and len(text) < 5
+    last = start + timedelta(days=int(text)) if days else parse_date(text, "--end", "7 for days")
+    if not 0 < (last - start).days <= LONGEST_DAYS:
+        raise UsageError(f"--end: {last} is not 1 to {LONGEST_DAYS} days after the ledger's market date {start}")
+    return last
 
 
 def _view(home: Path | None, day: date) -> View | None:

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from math import isfinite
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -58,8 +59,11 @@ class MarginRule(Enum):
 def _rate(value: float) -> float:
     if 0.0 <= value <= LARGEST_RATE:
         return value
-    cure = f"looks like percent; give a decimal such as {value / 100:g}" if value > LARGEST_RATE else "is negative"
-    raise ConventionError(f"rate: {value:g} {cure}")
+    if value < 0.0:
+        raise ConventionError(f"rate: {value:g} is negative; a repo here pays 0 or more")
+    if not isfinite(value):
+        raise ConventionError(f"rate: {value:g} is no rate; give a decimal such as 0.0365")
+    raise ConventionError(f"rate: {value:g} looks like percent; give a decimal such as {value / 100:g}")
 
 
 Rate = Annotated[float, AfterValidator(_rate)]
@@ -144,8 +148,8 @@ def interest_units(intervals: tuple[tuple[int, int], ...], rate_e9: int) -> int:
     return (total + year // 2) // year
 
 
-def checked_margin(rule: MarginRule, margin: float) -> float:
-    """`margin` if it is one of the rule's.
+def checked_margin(rule: MarginRule, margin: float, field: str = "margin") -> float:
+    """`margin` if it is one of the rule's; `field` is what an error calls it.
 
     Raises
     ------
@@ -153,11 +157,14 @@ def checked_margin(rule: MarginRule, margin: float) -> float:
         If it is not: a percent, or a number that belongs to the other rule.
     """
     if rule is MarginRule.HAIRCUT and not 0.0 <= margin < 1.0:
-        cure = f"; a decimal such as {margin / 100:g}, or margin_rule margin_ratio" if margin >= 1 else ""
-        raise ConventionError(f"margin: {margin:g} is not a haircut in [0, 1){cure}")
+        percent = 1.0 < margin < 100.0
+        cure = (
+            f"a decimal such as {margin / 100 if percent else 0.02:g}" + f", or a margin_ratio of {margin:g}" * percent
+        )
+        raise ConventionError(f"{field}: {margin:g} is not a haircut in [0, 1); give {cure}")
     if rule is MarginRule.MARGIN_RATIO and not 1.0 <= margin <= LARGEST_RATIO:
-        raise ConventionError(f"margin: {margin:g} is not a margin ratio in [1, 10] such as 1.02")
-    exact_e9("margin", margin)
+        raise ConventionError(f"{field}: {margin:g} is not a margin ratio in [1, 10] such as 1.02")
+    exact_e9(field, margin)
     return margin
 
 

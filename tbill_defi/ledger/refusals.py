@@ -12,8 +12,12 @@ from tbill_defi.ledger.abi import decode_revert
 RULES = ("duration", "issue-cap", "turnover", "slippage")
 """MandateGuard.Rule, in its order."""
 TOKENS = ("ERC20", "ERC7943")
-AMOUNTS = ("balance", "needed", "allowance", "amount", "unfrozen")
-"""Arguments of the tokens' errors that are base units."""
+REPOS = ("CollateralShort", "CashNotCalled", "RepurchaseExceedsRepo")
+AMOUNTS = (
+    *("balance", "needed", "allowance", "amount", "unfrozen"),
+    *("lendable", "exposure", "cash", "deficit", "principal", "face"),
+)
+"""Arguments of the tokens' and repos' errors that are base units."""
 CURES = {
     "PriceMissing": "`tbill oracle publish` signs one, with --all of every security",
     "StalePrice": "`tbill oracle publish` signs a new one",
@@ -39,7 +43,7 @@ def refusal(data: bytes, names: Names = str) -> TbillError:
     name, arguments = decode_revert(data)
     if name == "MandateBreach":
         return _breach(arguments, names)
-    dollars = name.startswith(TOKENS)
+    dollars = name.startswith(TOKENS) or name in REPOS
     shown = ", ".join(f"{key} {_shown(key, value, names, dollars)}" for key, value in arguments.items())
     cure = f"; {CURES[name]}" if name in CURES else ""
     return LedgerError(f"the contract refuses: {name}{f' ({shown})' if shown else ''}{cure}", name)

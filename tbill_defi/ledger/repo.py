@@ -348,7 +348,9 @@ class Repos:
     def _token(self, cusip: str) -> bytes:
         token = self._ledger.token_of(cusip)
         if token is None:
-            raise LedgerError(f"{cusip} has no token on this ledger, so it cannot be collateral", "UnknownAsset")
+            known = ", ".join(self._ledger.books().securities()[:6]) or "none"
+            what = f"{cusip} has no token on this ledger, so it cannot be collateral; securities: {known}"
+            raise LedgerError(what, "UnknownAsset")
         return token
 
     def _call(self, function: str, *arguments: Any) -> Any:

@@ -90,11 +90,14 @@ EXPLAINED = {
     "CollateralIneligible": "the collateral matures before the repo ends; give another",
     "PriceMissing": "the oracle has no price of the collateral",
     "StalePrice": "the oracle's price of the collateral is stale",
-    "RepoNotOpen": "it is over, or was never opened",
+    "RepoNotOpen": "it is over, repurchased or closed out; `tbill repo show` lists those that run",
     "RepoAlreadyExists": "it was opened already; another one with the same terms needs another nonce",
     "NotInDefault": "there is no default: no margin call was missed and the repurchase is not overdue",
     "NotLender": "this is the lender's to do",
     "CashNotCalled": "cash is taken only up to what an open margin call asks for",
+    "RepurchaseExceedsRepo": "that is more than is outstanding, or than is held; `tbill repo show` tells how much",
+    "NotToday": "it starts on another day than today; ask for another quote",
+    "InstructionExpired": "the quote has expired; ask for another",
 }
 """Code of a refusal -> what it means."""
 

@@ -6,15 +6,18 @@ difference is a refusal, never a wrong repo.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from tbill_defi.core.clock import new_york_midnight
-from tbill_defi.core.errors import DataError
+from tbill_defi.core.errors import DataError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.instruments.repo import Repo
 from tbill_defi.ledger.deployment import CURRENCY
 from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg
+
+_T = TypeVar("_T")
 
 FACILITY = "repo-facility"
 """Party name of the contract that holds collateral."""
@@ -36,6 +39,11 @@ class RepoTerms:
     """A repo's terms between two wallets, against the token of its collateral; 20-byte addresses.
 
     `call_seconds` is the time to meet a margin call. `repo_id` names the repo on the ledger.
+
+    Raises
+    ------
+    UsageError
+        If `call_seconds` has more than 32 bits or `nonce` more than 256, or either is negative.
     """
 
     repo: Repo
@@ -44,6 +52,11 @@ class RepoTerms:
     token: bytes
     call_seconds: int
     nonce: int
+
+    def __post_init__(self) -> None:
+        for name, value, bits in (("call_seconds", self.call_seconds, 32), ("nonce", self.nonce, 256)):
+            if not 0 <= value < 2**bits:
+                raise UsageError(f"repo: {name}: {value} is not in [0, 2^{bits})")
 
     def abi_value(self) -> tuple[Any, ...]:
         """The struct as the ABI encoder takes it."""
@@ -149,37 +162,87 @@ class RepoQuote:
         DataError
             If a field is missing or not what it should be, or the id is not that of the terms.
         """
-        try:
-            repo = Repo(**{**value["repo"], **{n: int(value["repo"][n]) for n in ("face_units", "cash_units")}})
-            terms = RepoTerms(
-                repo=repo,
-                lender=_bytes(value["lender_address"]),
-                borrower=_bytes(value["borrower_address"]),
-                token=_bytes(value["token"]),
-                call_seconds=int(value["call_seconds"]),
-                nonce=int(value["nonce"]),
-            )
-            legs = tuple(
-                Leg(_bytes(leg["token"]), _bytes(leg["from"]), _bytes(leg["to"]), int(leg["amount"]))
-                for leg in value["legs"]
-            )
-            instruction = Instruction(
-                legs=legs,
-                not_before=int(value["not_before"]),
-                deadline=int(value["deadline"]),
-                nonce=int(value["instruction_nonce"]),
-                context_hash=terms.repo_id,
-                plan_hash=_bytes(value["plan_hash"]),
-            )
-            signatures = {_bytes(who): _bytes(what) for who, what in value["signatures"].items()}
-            given, lender, borrower = _bytes(value["repo_id"]), str(value["lender"]), str(value["borrower"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(
-                f"repo quote: {type(error).__name__} at {error}; it is not a quote of `repo quote`"
-            ) from None
+        told = _Told(value)
+        repo = told.of("repo", _repo)
+        terms = RepoTerms(
+            repo=repo,
+            lender=told.of("lender_address", _address),
+            borrower=told.of("borrower_address", _address),
+            token=told.of("token", _address),
+            call_seconds=told.of("call_seconds", _uint(32)),
+            nonce=told.of("nonce", _uint(256)),
+        )
+        instruction = Instruction(
+            legs=told.of("legs", lambda legs: tuple(map(_leg, legs))),
+            not_before=told.of("not_before", _uint(64)),
+            deadline=told.of("deadline", _uint(64)),
+            nonce=told.of("instruction_nonce", _uint(256)),
+            context_hash=terms.repo_id,
+            plan_hash=told.of("plan_hash", _word),
+        )
+        signatures = told.of("signatures", lambda given: {_address(who): _bytes(what) for who, what in given.items()})
+        given, lender, borrower = told.of("repo_id", _word), told.of("lender", _text), told.of("borrower", _text)
         if given != terms.repo_id:
             raise DataError(f"repo quote: the id 0x{given.hex()} is not that of its terms 0x{terms.repo_id.hex()}")
         return cls(terms, instruction, lender, borrower, signatures)
+
+
+class _Told:
+    """A quote's JSON, read field by field."""
+
+    def __init__(self, value: Any) -> None:
+        if not isinstance(value, dict):
+            raise DataError("repo quote: it is no JSON object; give a file of `repo quote`")
+        self._value = value
+
+    def of(self, name: str, read: Callable[[Any], _T]) -> _T:
+        if name not in self._value:
+            raise DataError(f"repo quote: {name} is missing; give a file of `repo quote`")
+        found = self._value[name]
+        try:
+            return read(found)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            shown = repr(found) if len(repr(found)) < 60 else repr(found)[:60] + "..."
+            raise DataError(f"repo quote: {name}: {shown} is not what `repo quote` writes there") from None
+
+
+def _repo(value: Any) -> Repo:
+    return Repo(**{**value, **{name: _uint(88)(value[name]) for name in ("face_units", "cash_units")}})
+
+
+def _leg(value: Any) -> Leg:
+    return Leg(_address(value["token"]), _address(value["from"]), _address(value["to"]), _uint(256)(value["amount"]))
+
+
+def _uint(bits: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        found = int(value) if isinstance(value, str) and value.isdecimal() else value
+        if type(found) is not int or not 0 <= found < 2**bits:
+            raise ValueError(value)
+        return found
+
+    return read
+
+
+def _address(text: Any) -> bytes:
+    return _sized(text, 20)
+
+
+def _word(text: Any) -> bytes:
+    return _sized(text, 32)
+
+
+def _sized(text: Any, size: int) -> bytes:
+    found = _bytes(text)
+    if len(found) != size:
+        raise ValueError(text)
+    return found
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _bytes(text: str) -> bytes:

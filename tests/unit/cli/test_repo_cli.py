@@ -98,7 +98,9 @@ def test_misuse_is_named_and_changes_nothing(funded):
     refused(funded(*QUOTE, "--margin-ratio", "0.98"), 4, "margin ratio", "1.02")
     refused(funded(*QUOTE, "--haircut", "0.02", "--rate", "3.65"), 4, "looks like percent", "0.0365")
     refused(funded(*QUOTE, "--haircut", "0.02", "--end", "soon"), 2, "--end", "soon")
-    refused(funded(*QUOTE, "--haircut", "0.02", "--end", "2026-03-20"), 4, "end_date")
+    refused(
+        funded(*QUOTE, "--haircut", "0.02", "--end", "2026-03-20"), 2, "--end: 2026-03-20 is not 1 to 731 days after"
+    )
     refused(funded(*QUOTE, "--haircut", "0.02", "--cusip", "912828ZZ9"), 7, "912828ZZ9 has no token")
     refused(funded(*QUOTE, "--haircut", "0.02", "--lender", "desk"), 2, "cannot lend to itself")
     refused(funded(*QUOTE, "--haircut", "0.02", "--lender", "nobody"), 7, "nobody")
@@ -108,7 +110,7 @@ def test_misuse_is_named_and_changes_nothing(funded):
     refused(funded("repo", "open", funded.home / "nothing.json"), 3, "nothing.json")
     broken = funded.home.parent / "broken.json"
     broken.write_text(json.dumps({"repo": 1}))
-    refused(funded("repo", "open", broken), 3, "not a quote")
+    refused(funded("repo", "open", broken), 3, "repo: 1 is not what `repo quote` writes there")
     after = state(funded.home)
     changed = {name for name in after if before.get(name) != after[name]}
     assert changed <= {name for name in after if name.endswith(".db")}, "at most the facility was registered"
@@ -135,4 +137,117 @@ def test_who_is_short_is_named_in_dollars(funded):
 def test_short_collateral_is_refused_when_it_is_opened(funded):
     made = funded(*QUOTE, "--haircut", "0.02", "--cash", "1000000", "--json").json
     refused(funded("repo", "open", made["file"]), 7, "does not cover")
+    assert "no repo" in funded("repo", "show").out
+
+
+def test_a_wrong_term_is_named_with_its_cure(funded):
+    wrong = [
+        (("--rate", "-0.01"), 4, ("rate: -0.01 is negative", "0 or more")),
+        (("--rate", "nan"), 4, ("rate: nan is no rate", "0.0365")),
+        (("--rate", "inf"), 4, ("rate: inf is no rate", "0.0365")),
+        (("--rate", "3.65"), 4, ("rate: 3.65 looks like percent", "0.0365")),
+        (("--rate", "much"), 2, ("--rate", "number")),
+        (("--haircut", "1"), 4, ("--haircut: 1 is not a haircut in [0, 1)", "0.02")),
+        (("--haircut", "1.02"), 4, ("--haircut: 1.02 is not", "a margin_ratio of 1.02")),
+        (("--haircut", "-0.01"), 4, ("--haircut: -0.01", "0.02")),
+        (("--haircut", "nan"), 4, ("--haircut: nan", "0.02")),
+        (("--end", "0"), 2, ("--end: 2026-03-24 is not 1 to 731 days after", "market date 2026-03-24")),
+        (("--end", "2026-03-01"), 2, ("--end: 2026-03-01 is not 1 to 731 days after",)),
+        (("--end", "9999"), 2, ("--end: 2053-08-08 is not 1 to 731 days after",)),
+        (("--end", "2026-02-30"), 2, ("--end: '2026-02-30' is not a date", "7 for days")),
+        (("--end", "-3"), 2, ("--end: '-3' is not a date", "7 for days")),
+        (("--face", "0"), 2, ("--face: 0 is not a positive amount",)),
+        (("--face", "1e6"), 4, ("face: '1e6' is not an amount", "1,000,000.00")),
+        (("--cash", "-1"), 2, ("--cash: -1 is not a positive amount",)),
+        (("--cusip", "xyz"), 7, ("XYZ has no token", NOTE, OTHER)),
+        (("--cusip", "é"), 4, ("identifier 'É'", "ASCII")),
+        (("--borrower", "Zoë"), 7, ("Zoë", "parties: dealer, desk")),
+        (("--call-hours", "2000000"), 2, ("--call-hours", "8784")),
+        (("--nonce", str(2**256)), 2, ("nonce", "2^256")),
+    ]
+    for words, code, says in wrong:
+        refused(funded(*QUOTE, "--haircut", "0.02", *words), code, *says)
+
+
+def test_a_wrong_act_is_named_with_its_cure(funded):
+    """On a repo that runs, then on one that is over: in dollars, and nothing has changed."""
+    repo_id = opened(funded)["repo_id"]
+    before = state(funded.home)
+    wrong = [
+        (("margin", repo_id), 2, ("--face, --cash or both",)),
+        (("margin", repo_id, "--face", "0"), 2, ("--face: 0",)),
+        (
+            ("margin", repo_id, "--cash", "1000"),
+            7,
+            ("up to what an open margin call", "cash $1,000.00", "deficit $0.00"),
+        ),
+        (("margin", repo_id, "--face", "9000000"), 7, ("sender desk", "$2,000,000.00", "$9,000,000.00")),
+        (("substitute", repo_id, OTHER, "--face", "1"), 7, ("does not cover", "exposure $968,941.71")),
+        (("substitute", repo_id, "912828ZZ9"), 7, ("912828ZZ9 has no token", OTHER)),
+        (("close", repo_id, "--default"), 7, ("there is no default",)),
+        (("close", repo_id, "--principal", "9000000"), 7, ("more than is outstanding", "principal $9,000,000.00")),
+        (("close", repo_id, "--principal", "1", "--face", "9000000"), 7, ("than is held", "face $9,000,000.00")),
+        (("close", repo_id, "--principal", "5", "--face", "900000"), 7, ("does not cover", "give more face")),
+        (("close", repo_id, "--face", "1"), 2, ("--face needs --principal",)),
+        (("close", repo_id, "--default", "--principal", "1"), 2, ("leave --principal and --face out",)),
+        (("mark", "0xdead"), 7, ("'0xdead': 0 repos have such an id", "`tbill repo show`")),
+    ]
+    for words, code, says in wrong:
+        refused(funded("repo", *words), code, *says)
+    assert state(funded.home) == before
+    assert funded("repo", "close", repo_id).code == 0
+    before = state(funded.home)
+    for words in (("close",), ("close", "--default"), ("mark",), ("margin", "--face", "5")):
+        refused(funded("repo", words[0], repo_id, *words[1:]), 7, "it is over", "`tbill repo show`")
+    assert state(funded.home) == before
+
+
+def test_a_quote_for_another_day_or_moment(funded):
+    made = funded(*QUOTE, "--haircut", "0.02", "--json").json["file"]
+    with open_ledger(home=funded.home) as ledger:
+        ledger.chain.advance_clock(1_000)
+        ledger.deposit("dealer", {}, 1)
+    refused(funded("repo", "open", made), 7, "the quote has expired", "ask for another")
+    later(funded, date(2026, 3, 25))
+    refused(funded("repo", "open", made), 7, "starts on another day", "ask for another")
+
+
+def test_stale_prices_stop_what_needs_a_price(funded):
+    repo_id = opened(funded)["repo_id"]
+    later(funded, date(2026, 4, 2))
+    for words in (
+        (*QUOTE[1:], "--haircut", "0.02", "--nonce", "1"),
+        ("mark",),
+        ("substitute", repo_id, OTHER),
+        ("margin", "--face", "5"),
+        ("close", repo_id, "--principal", "5"),
+        ("close", repo_id, "--default"),
+    ):
+        refused(funded("repo", *words), 7, "stale", "`tbill oracle publish`")
+    assert funded("repo", "close", repo_id).code == 0, "paying back takes no price"
+
+
+def test_a_quote_that_was_changed(funded, tmp_path):
+    """One line that names the field, and nothing is opened."""
+    quote, path = funded(*QUOTE, "--haircut", "0.02", "--json").json["quote"], tmp_path / "quote.json"
+    wrong = [
+        ("legs", 3, "legs: 3 is not what"),
+        ("legs", [{"token": "0x12"}], "legs: "),
+        ("token", "0xzz", "token: '0xzz'"),
+        ("token", "0x1234", "token: '0x1234'"),
+        ("nonce", "q", "nonce: 'q'"),
+        ("nonce", "-1", "nonce: '-1'"),
+        ("call_seconds", 2**40, "call_seconds: 1099511627776"),
+        ("call_seconds", 1.5, "call_seconds: 1.5"),
+        ("deadline", True, "deadline: True"),
+        ("signatures", [], "signatures: []"),
+        ("lender", None, "lender: None"),
+        ("repo", 7, "repo: 7"),
+        ("repo_id", "0x00", "repo_id: '0x00'"),
+    ]
+    for field, value, says in wrong:
+        path.write_text(json.dumps(quote | {field: value}))
+        refused(funded("repo", "open", path), 3, says, "`repo quote`")
+        path.write_text(json.dumps({name: found for name, found in quote.items() if name != field}))
+        refused(funded("repo", "open", path), 3, f"{field} is missing")
     assert "no repo" in funded("repo", "show").out

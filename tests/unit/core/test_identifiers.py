@@ -24,5 +24,7 @@ def test_a_party_has_a_plain_name(text):
 def test_identifiers_fit_32_bytes_both_ways():
     assert text32(bytes32("91282CPZ8")) == "91282CPZ8"
     assert len(bytes32("USD")) == 32
-    with pytest.raises(ConventionError, match="32 bytes"):
+    with pytest.raises(ConventionError, match="32 ASCII"):
         bytes32("x" * 33)
+    with pytest.raises(ConventionError, match="ASCII"):
+        bytes32("Zoë")
