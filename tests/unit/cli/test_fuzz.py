@@ -134,7 +134,7 @@ NAMES = {
     "name": "name",
     "number": "discount haircut margin_ratio max_weight mean_reversion rate repo_rate sigma turnover volatility years "
     "yield_",
-    "out": "out",
+    "out": "html out",
     "party": "approve_by borrower by counterparty funder holder lender manager party signer writer",
     "price": "clean price strike",
     "span": "delay window",
