@@ -173,9 +173,9 @@ class Books:
         """Wallets of a party as 0x-text, first registered first."""
         return tuple(address for address, name in self._parties.items() if name == party)
 
-    def wallet(self, party: str) -> Wallet:
-        """What a party holds over all its wallets; unknown parties hold nothing."""
-        wallet = Wallet(party, self.addresses(party))
+    def wallet(self, party: str, addresses: tuple[str, ...] | None = None) -> Wallet:
+        """What a party holds over all its wallets, or in some of them; unknown parties hold nothing."""
+        wallet = Wallet(party, self.addresses(party) if addresses is None else addresses)
         for address in wallet.addresses:
             for token, amount in self._balances.get(address, {}).items():
                 asset = self._assets.get(token)
@@ -191,6 +191,10 @@ class Books:
         wallet.pledged = self._by_asset(self.custody.pledged(wallet.addresses))
         wallet.collateral = self._by_asset(self.custody.collateral(wallet.addresses))
         return wallet
+
+    def settling_wallet(self, party: str) -> Wallet:
+        """What a party holds in its first wallet, from which its instructions settle."""
+        return self.wallet(party, self.addresses(party)[:1])
 
     def holders(self, asset: str) -> dict[str, int]:
         """Wallet (0x-text) -> units of every wallet that holds the asset or ever did, by wallet."""

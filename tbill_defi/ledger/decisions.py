@@ -51,7 +51,7 @@ MESSAGES = {
 }
 SENDER_CODES = (1, 3, 5, 6, 8, 10, 12)
 STANDING_CODES = (1, 2, 3, 4, 10, 11)
-BALANCE_CODE, TRADE_CODE = 6, 7
+BALANCE_CODE, TRADE_CODE, CAP_CODE = 6, 7, 14
 ROOM_CODES = (12, 13, 14)
 """Rules that count what a party has dealt and holds."""
 

@@ -27,6 +27,7 @@ from tbill_defi.ledger.deployment import (
 )
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.refusals import Names, refusal
+from tbill_defi.ledger.terms import require_terms
 
 if TYPE_CHECKING:
     from tbill_defi.chain.rpc_node import Node
@@ -53,6 +54,7 @@ class Ledger:
         self._books_height = 0
         self._tokens: dict[str, bytes] = {}
         self._token_addresses: list[bytes] = []
+        self._checked: dict[bytes, Security] = {}
 
     # --- opening ------------------------------------------------------------------------------------------------
 
@@ -355,7 +357,7 @@ class Ledger:
 
     def creation_steps(self, security: Security) -> tuple[bytes, list[Step]]:
         """The token of a security, and the transactions that create and wire it if the ledger does not have it yet."""
-        token = self.token_of(security.cusip)
+        token = self._token_made(security)
         if token is not None:
             return token, []
         arguments = self._creation(security)
@@ -368,12 +370,20 @@ class Ledger:
         ]
 
     def predicted_token(self, security: Security) -> bytes:
-        """Where the token of a security is, or will be."""
-        found = self.token_of(security.cusip)
+        """Where the token of a security is, or will be; "TermsMismatch" if it is there with other terms."""
+        found = self._token_made(security)
         if found is not None:
             return found
         place: bytes = self.call("AssetFactory", self.contracts.asset_factory, "predict", *self._creation(security))
         return place
+
+    def _token_made(self, security: Security) -> bytes | None:
+        """The token of a security, if there is one; its terms are compared once, for they never change."""
+        token = self.token_of(security.cusip)
+        if token is not None and self._checked.get(token) != security:
+            require_terms(self, token, security)
+            self._checked[token] = security
+        return token
 
     @staticmethod
     def _creation(security: Security) -> tuple[bytes, bytes, int]:

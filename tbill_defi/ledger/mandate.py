@@ -135,7 +135,7 @@ def _account(ledger: Ledger, party: str, address: bytes) -> ManagedAccount:
         next_mandate=Mandate.from_answer(following),
         next_from=following_from,
     )
-    wallet = ledger.wallet(party)
+    wallet = ledger.books().settling_wallet(party)
     has = {**wallet.positions, CURRENCY: wallet.cash}
     # what was accounted and has left on another way is no longer there: the guard lowers its books when next asked
     positions = {name: min(amount, has.get(name, 0)) for name, amount in zip(names, units, strict=True)}

@@ -6,18 +6,20 @@ simulation with its real signatures. Then deposits of the dealer's inventory and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.core.decision import Decision
 from tbill_defi.core.errors import ComplianceRejection, PlanError
+from tbill_defi.core.money import format_units
 from tbill_defi.ledger.abi import encode_call
-from tbill_defi.ledger.decisions import decide
+from tbill_defi.ledger.decisions import CAP_CODE, MESSAGES, RULES, decide
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
+from tbill_defi.ledger.limits import standings
 from tbill_defi.ledger.mandate import ManagedAccount, managed_account
 from tbill_defi.ledger.option_terms import OptionQuote
 from tbill_defi.ledger.settlement import Instruction, Leg
@@ -128,8 +130,8 @@ def execute(
     keys
         Where that key and the dealer's are; None: the ledger's own.
     dry_run
-        Decide everything, send nothing. Of a managed account the settlement is tried as well, if the keys are here:
-        with signatures that are then forgotten.
+        Decide everything, send nothing; the approver is checked too, if the key is here. Of a managed account the
+        settlement is tried as well: with signatures that are then forgotten.
     nonce
         The Instruction's; None: the plan hash. The contract refuses a giver's second one ("NonceAlreadyUsed").
     stage
@@ -158,26 +160,44 @@ def execute(
     inventory, deposits = dealer_inventory(plan, ledger)
     instruction = instruction_of(plan, ledger, nonce=nonce)
     stage("contracts decide on every leg")
-    decisions = decide(ledger, plan.legs, instruction, after=deposits)
-    if refused := [d for d in decisions if not d.ok]:
-        raise ComplianceRejection(refused)
+    decisions = _decided(plan, ledger, instruction, inventory, deposits)
     would = Execution(plan.hash, False, decisions, inventory, approve_by)
-    if dry_run and (account is None or not {approve_by, plan.counterparty} <= set(ring.names())):
-        return would
+    present = set(ring.names())
+    if dry_run and approve_by == plan.party and approve_by not in present:
+        return would  # the party's key is elsewhere
     signer = approver(plan, ledger, ring, approve_by, account)
+    if dry_run and (account is None or plan.counterparty not in present):
+        return would
     stage("dealer signs his quote")
     quote = _quote(instruction, ledger, ring.key(plan.counterparty))
     stage(f"{approve_by} approves")
-    wallet, dealer = ledger.address_of(plan.party), ledger.address_of(plan.counterparty)
-    by_address = {dealer: quote.signature, wallet: signer.sign_digest(quote.instruction_hash)}
-    data = encode_call("Settlement", "settle", instruction.abi_value(), [by_address[g] for g in instruction.givers])
+    settlement = _settlement(plan, ledger, quote, signer.sign_digest(quote.instruction_hash))
     stage("legs settle, all or none")
-    steps = [*deposits, Step(OPERATOR, ledger.contracts.settlement, data)]
+    steps = [*deposits, settlement]
     if dry_run:
         ledger.rehearse(steps)
         return would
     receipts = ledger.send(steps)
     return _settled(would, ledger, quote, receipts[-1].transaction_hash)
+
+
+def _decided(
+    plan: RebalancePlan, ledger: Ledger, instruction: Instruction, inventory: Mapping[str, int], deposits: list[Step]
+) -> tuple[Decision, ...]:
+    """The contracts' decision on every leg, all of which pass."""
+    _require_room(plan.counterparty, inventory, ledger)
+    decisions = decide(ledger, plan.legs, instruction, after=deposits)
+    if refused := [d for d in decisions if not d.ok]:
+        raise ComplianceRejection(refused)
+    return decisions
+
+
+def _settlement(plan: RebalancePlan, ledger: Ledger, quote: DealerQuote, approval: bytes) -> Step:
+    """The transaction that settles, with both signatures."""
+    wallet, dealer = ledger.address_of(plan.party), ledger.address_of(plan.counterparty)
+    by_address, instruction = {dealer: quote.signature, wallet: approval}, quote.instruction
+    data = encode_call("Settlement", "settle", instruction.abi_value(), [by_address[g] for g in instruction.givers])
+    return Step(OPERATOR, ledger.contracts.settlement, data)
 
 
 def _settled(would: Execution, ledger: Ledger, quote: DealerQuote, transaction_hash: bytes) -> Execution:
@@ -246,7 +266,7 @@ def require_current(plan: RebalancePlan, ledger: Ledger) -> None:
 def dealer_inventory(plan: RebalancePlan, ledger: Ledger) -> tuple[dict[str, int], list[Step]]:
     """What the dealer registers so that he can deliver: the difference between his legs and his wallet."""
     securities = {order.cusip: order.security for order in plan.orders}
-    held = ledger.wallet(plan.counterparty)
+    held = ledger.books().settling_wallet(plan.counterparty)
     face, cash = {}, 0
     for leg in plan.legs:
         if leg.from_party != plan.counterparty:
@@ -261,6 +281,22 @@ def dealer_inventory(plan: RebalancePlan, ledger: Ledger) -> tuple[dict[str, int
     return inventory | ({CURRENCY: cash} if cash else {}), ledger.deposit_steps(
         ledger.address_of(plan.counterparty), face, cash
     )
+
+
+def _require_room(dealer: str, inventory: Mapping[str, int], ledger: Ledger) -> None:
+    """What the dealer registers counts under his holding cap: refused like a leg where it is more."""
+    left, refused = standings(ledger, [dealer])[dealer].holding_left, []
+    for asset, units in inventory.items():
+        if asset == CURRENCY or left is None:
+            continue
+        if units <= left:
+            left -= units
+            continue
+        what = f"{format_units(units)} of {asset} that {dealer} has to register is {format_units(units - left)} over"
+        message = f"{what}: {MESSAGES[CAP_CODE]}"
+        refused.append(Decision(False, CAP_CODE, RULES[CAP_CODE], message, units, left, asset, dealer))
+    if refused:
+        raise ComplianceRejection(refused)
 
 
 def instruction_of(plan: RebalancePlan, ledger: Ledger, *, nonce: int | None = None) -> Instruction:

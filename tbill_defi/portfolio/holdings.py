@@ -116,11 +116,21 @@ class Holdings:
         LedgerError
             If the party has no wallet on the ledger.
         PlanError
-            If it is a managed account in whose books nothing of its assets is.
+            If it has assets in another wallet than its first, which alone settles its plans, or is a managed account
+            in whose books nothing of its assets is.
         """
         from tbill_defi.ledger.mandate import managed_account
 
-        wallet, account = ledger.wallet(party), managed_account(ledger, party)
+        first, *others = ledger.wallet(party).addresses
+        books = ledger.books()
+        found = {address: books.wallet(party, (address,)) for address in others}
+        if stray := [address for address, other in found.items() if other.positions or other.cash]:
+            raise PlanError(
+                f"{party} has assets in {', '.join(stray)}; plans settle from its first wallet {first} alone, "
+                "move them there"
+            )
+        wallet = books.settling_wallet(party)
+        account = managed_account(ledger, party)
         if account is None:
             return cls.from_wallet(wallet)
         if account.unrecognised and not account.positions and not account.cash:

@@ -9,6 +9,7 @@ from tbill_strategies.ladder import Ladder
 import tbill_defi as td
 from tbill_defi.chain.keys import SigningKey, recover_address
 from tbill_defi.core.errors import ComplianceRejection, KeyStoreError, LedgerError, PlanError
+from tbill_defi.ledger import limits
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import ROLE_NAMES
 from tbill_defi.ledger.settlement import PlanLeg, plan_hash
@@ -377,3 +378,72 @@ def test_a_plan_changed_after_approval_is_another_plan(ladder_plan, ledger):
     changed.__dict__["context_hash"] = ladder_plan.context_hash
     done = execute(changed, ledger)
     assert done.plan_hash == changed.hash != ladder_plan.hash
+
+
+# --- wallets, caps, terms -------------------------------------------------------------------------------------------
+
+
+def test_assets_in_another_wallet_are_named_when_the_plan_is_made(ledger, sample):
+    second = SigningKey.from_seed("desk-2")
+    ledger.add_party("desk", second.address, claim_expiry=2**40)
+    assert Holdings.of(ledger, "desk").positions, "an empty wallet more does not matter"
+    ledger.send(ledger.deposit_steps(second.address, {sample.securities[0]: 5 * DOLLAR}))
+    with pytest.raises(PlanError, match=f"assets in 0x{second.address.hex()}; plans settle from its first wallet 0x"):
+        Holdings.of(ledger, "desk")
+
+
+def test_a_dealer_delivers_from_his_first_wallet(ladder_plan, ledger):
+    """What he has elsewhere does not count as inventory."""
+    second = SigningKey.from_seed("dealer-2")
+    ledger.add_party("dealer", second.address, claim_expiry=2**40)
+    order = next(order for order in ladder_plan.orders if order.side == "buy")
+    ledger.send(ledger.deposit_steps(second.address, {order.security: order.face_units}))
+    done = execute(ladder_plan, ledger)
+    assert done.settled
+    assert done.inventory[order.cusip] == order.face_units
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_a_dealer_over_his_holding_cap_is_a_decision(ladder_plan, ledger, dry):
+    """He registers what he delivers, which counts under his cap; the amount that passes is the true one."""
+    bought = [order for order in ladder_plan.orders if order.side == "buy"]
+    room = sum(order.face_units for order in bought) - 1
+    limits.set_own_limits(ledger, "dealer", None, room)
+    before = picture(ledger)
+    with pytest.raises(ComplianceRejection) as caught:
+        execute(ladder_plan, ledger, dry_run=dry)
+    (decision,) = caught.value.decisions
+    assert (decision.code, decision.rule, decision.party) == (14, "holding-cap", "dealer")
+    assert decision.amount - decision.largest_amount == 1
+    assert picture(ledger) == before
+    limits.clear_own_limits(ledger, "dealer")
+    assert all(decision.ok for decision in execute(ladder_plan, ledger, dry_run=dry).decisions)
+
+
+@pytest.mark.parametrize("name", ["fund", "dealer", "operator"])
+def test_a_dry_run_checks_the_approver(ladder_plan, untouched, name):
+    with pytest.raises(PlanError, match=f"approve-by: key '{name}' is 0x"):
+        execute(ladder_plan, untouched, approve_by=name, dry_run=True)
+
+
+def test_a_dry_run_knows_who_is_nobody(ladder_plan, untouched):
+    with pytest.raises(KeyStoreError, match="key 'nobody' is not there"):
+        execute(ladder_plan, untouched, approve_by="nobody", dry_run=True)
+
+
+def test_a_token_of_other_terms_is_one_clear_error(ladder_plan, ledger):
+    """Made by somebody from other records: at execution and at a deposit, with both hashes."""
+    security = next(order.security for order in ladder_plan.orders if order.side == "buy")
+    other = security.model_copy(update={"maturity_date": security.maturity_date + timedelta(days=1)})
+    ledger.deposit("fund", {other: DOLLAR})
+    before = picture(ledger)
+    hashes = f"0x{td.terms_hash(other).hex()}.*0x{td.terms_hash(security).hex()}"
+    for attempt in (
+        lambda: execute(ladder_plan, ledger),
+        lambda: execute(ladder_plan, ledger, dry_run=True),
+        lambda: ledger.deposit("desk", {security: DOLLAR}),
+    ):
+        with pytest.raises(LedgerError, match=f"{security.cusip}.*{hashes}") as caught:
+            attempt()
+        assert caught.value.code == "TermsMismatch"
+    assert picture(ledger) == before
