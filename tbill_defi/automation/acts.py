@@ -25,6 +25,7 @@ from tbill_defi.automation.triggers import closes_out, is_settled
 from tbill_defi.core.errors import LedgerError, PlanError
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.life import TREASURY, Payment, coupon_steps, pay_coupon, redeem, redemption_steps
+from tbill_defi.ledger.mandate import approver_of, approving_address
 from tbill_defi.ledger.repo import Repos
 from tbill_defi.ledger.repo_coupons import pass_coupon
 from tbill_defi.portfolio.execution import execute
@@ -92,8 +93,8 @@ class Actor:
         key, party, ledger = firing.rule.key, firing.rule.party, self.scene.ledger
         if key is not None:
             address = ledger.keyring.key(key).address
-            if by_party and address != ledger.address_of(party):
-                raise PlanError(f"approval: key {key!r} is 0x{address.hex()}, not {party}'s wallet")
+            if by_party and address != (wanted := approving_address(ledger, party)):
+                raise PlanError(f"approval: key {key!r} is 0x{address.hex()}; for {party} 0x{wanted.hex()} approves")
             return None
         if self.dry_run:
             return None
@@ -105,9 +106,10 @@ class Actor:
     # --- rebalance --------------------------------------------------------------------------------------------------
 
     def _rebalance(self, firing: Firing, action: RebalanceAction) -> Result:
-        book = Holdings.from_wallet(self.scene.ledger.wallet(firing.rule.party))
+        ledger = self.scene.ledger
+        book = Holdings.of(ledger, firing.rule.party)
         strategy = strategy_of(self.keeper_file, action)
-        plan = make_plan(strategy, self.scene.view, book, counterparty=action.counterparty)
+        plan = make_plan(strategy, self.scene.view, book, counterparty=action.counterparty, ledger=ledger)
         if plan.writes:
             raise PlanError(f"{strategy.name()} writes options, which a rule does not do; `tbill rebalance` does")
         if not plan.orders:
@@ -122,7 +124,7 @@ class Actor:
         """
         ledger, rule = self.scene.ledger, firing.rule
         details = {"plan_hash": plan.hash, "orders": len(plan.orders), "cost": str(plan.cost_units)}
-        approver, nonce = rule.key or rule.party, int.from_bytes(firing.id(ledger), "big")
+        approver, nonce = rule.key or approver_of(ledger, rule.party), int.from_bytes(firing.id(ledger), "big")
         name = plan.strategy.name
         said = f"{len(plan.orders)} orders of {name} for {rule.party}, cost ${plan.cost_units / 1e6:,.2f}"
         decided = execute(plan, ledger, approve_by=approver, dry_run=True, nonce=nonce)

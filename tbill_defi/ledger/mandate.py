@@ -116,6 +116,12 @@ def approver_of(ledger: Ledger, party: str) -> str:
     return party if account is None else ledger.keyring.name_of(account.manager) or party
 
 
+def approving_address(ledger: Ledger, party: str) -> bytes:
+    """Whose signature approves for a party: its first wallet's, or of a managed account the manager's."""
+    account = managed_account(ledger, party)
+    return ledger.address_of(party) if account is None else account.manager
+
+
 def _account(ledger: Ledger, party: str, address: bytes) -> ManagedAccount:
     def ask(function: str) -> Any:
         return ledger.call("ManagedAccount", address, function)

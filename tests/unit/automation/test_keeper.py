@@ -11,10 +11,12 @@ from tbill_defi.automation.firing import Firing
 from tbill_defi.automation.rules import read_keeper_file
 from tbill_defi.chain.lock import WriterLock
 from tbill_defi.core.errors import LedgerBusy, LedgerError
+from tbill_defi.ledger import identities
 from tbill_defi.portfolio.execution import execute
 from tbill_defi.portfolio.holdings import Holdings
 from tests.unit.automation.support import (
     DAILY,
+    DOLLAR,
     LADDER,
     keeper_at,
     keys,
@@ -249,14 +251,24 @@ def test_the_key_is_the_partys(home, approval, word):
 
 def test_a_refusal_does_not_stop_the_others(home):
     with open_at(home, DAY) as ledger:
-        ledger.set_trade_limit(10)
+        identities.revoke(ledger, "dealer")
     done = once(home, BUSY_DAY, *CROWD)
     assert statuses(done) == [("coupons", "done")] * 2 + [("redeem", "done"), ("daily", "refused")]
-    assert "trade-limit" in done.outcomes[-1].result.message
+    assert "dealer" in done.outcomes[-1].result.message
     assert done.exit_code == 6
     with open_at(home, BUSY_DAY) as ledger:
-        ledger.set_trade_limit(2**256 - 1)
+        identities.admit(ledger, "dealer", claim_expiry=2**40)
     assert statuses(once(home, BUSY_DAY)) == [("daily", "done")]
+
+
+def test_a_plan_keeps_within_the_ledgers_limits(home):
+    largest = 400_000 * DOLLAR
+    with open_at(home, DAY) as ledger:
+        ledger.set_trade_limit(largest)
+    done = once(home, DAY, DAILY)
+    assert statuses(done) == [("daily", "done")]
+    amounts = [leg.amount for entry in tape(home) for leg in entry.legs if leg.asset != "USD"]
+    assert max(amounts) == largest
 
 
 # --- a rule in trouble ----------------------------------------------------------------------------------------------

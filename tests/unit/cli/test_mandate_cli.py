@@ -202,3 +202,21 @@ def test_misuse_is_named(tbill):
     refused(tbill("mandate", "set", "pension", "--manager", "pricer-1"), 2, "key of the ledger")
     refused(tbill("mandate", "set", "pension", "--manager", "pension"), 2, "owner's own key")
     refused(tbill("mandate", "withdraw", "pension"), 2, "--number")
+
+
+def test_a_keeper_deals_for_the_account(managed):
+    """Within the mandate, with the manager's key; the account's own name approves nothing."""
+    rule = (
+        '[rules.band]\nparty = "pension"\napproval = "key:{key}"\n'
+        'trigger = {{ kind = "schedule", every = "daily", at = "09:30" }}\n'
+        'action = {{ kind = "rebalance", strategy = "duration-target", '
+        "settings = {{ lower = 2.0, upper = 2.4, max_weight = 0.6 }} }}\n"
+    )
+    (managed.home / "keeper.toml").write_text(rule.format(key="desk"))
+    assert "name the manager's key" in managed("keeper", "run", "--once").out
+    assert managed("tape", "--json").json == []
+    (managed.home / "keeper.toml").write_text(rule.format(key="pm"))
+    assert managed("keeper", "run", "--once").code == 0
+    (settled,) = managed("tape", "--json").json
+    assert settled["plan_hash"]
+    assert int(managed("mandate", "show", "pension", "--json").json["turnover"]) > 0
