@@ -22,9 +22,11 @@ from tbill_defi.instruments import Security
 from tbill_defi.portfolio.history import HistoricalMarket
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import RebalancePlan
+from tbill_defi.portfolio.planner import build_plan
+from tbill_defi.portfolio.target import Overlay
 from tbill_defi.portfolio.view import View
 from tbill_defi.strategy.isolation import IsolatedStrategy
-from tbill_defi.strategy.planning import Decider, plan
+from tbill_defi.strategy.planning import Decider, decided
 
 Progress = Callable[[int, int], None]
 """Called with (days done, days in all)."""
@@ -176,9 +178,13 @@ class Engine:
         books = state.books
         view = self.view(day, books)
         holdings = Holdings(DESK, books.live_positions(), books.cash)
-        made = plan(self.strategy, view, holdings, counterparty=DEALER)
-        if made.writes:
-            raise PlanError(f"{self.strategy.name()} writes options, which a backtest does not settle yet")
+        target = decided(self.strategy, view, holdings)
+        if isinstance(target, Overlay):
+            raise PlanError(
+                f"{self.strategy.name()} writes options on what is held; a backtest begins with cash and writes none, "
+                "back the strategy that holds the securities"
+            )
+        made = build_plan(target, view, holdings, strategy=self.strategy.identity(), counterparty=DEALER)
         if not made.orders:
             return None
         lines += books.trade(made)

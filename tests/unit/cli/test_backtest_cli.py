@@ -74,6 +74,7 @@ def test_the_table_has_the_years_and_the_hash(nothing, folder, tmp_path):
         (("constant-maturity", *RANGE, "--tenor", "30 Yr"), 5, "no 30 Yr is issued on 2003-01-02: the tenors with"),
         (("constant-maturity", *RANGE, "--tenor", "ten"), 5, "no ten is issued on 2003-01-02"),
         (("bill-roll", *RANGE, "--months", "2"), 5, "no 2 Mo bill is issued on 2003-01-02"),
+        (("covered-call-overlay", *RANGE), 5, "covered-call-overlay writes options on what is held"),
     ],
 )
 def test_bad_input(words, code, text, nothing, folder, tmp_path):
