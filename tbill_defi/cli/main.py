@@ -16,6 +16,7 @@ from tbill_defi.cli import (
     backtest,
     chain,
     clock,
+    curve,
     demo,
     desk,
     keeper,
@@ -34,7 +35,7 @@ from tbill_defi.cli.common import Interrupted, group, show_help
 from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, TbillError, UsageError
 
 ORDER = (
-    *("demo", "init", "market", "holdings", "price", "strategies", "strategy"),
+    *("demo", "init", "market", "holdings", "curve", "price", "strategies", "strategy"),
     *("plan", "rebalance", "wallet", "tape", "clock", "coupon", "redeem"),
     *("kyc", "limits", "oracle", "mandate", "repo", "option"),
     *("keeper", "backtest", "chain", "audit"),
@@ -64,6 +65,7 @@ app.info.context_settings = {"help_option_names": ["-h", "--help"]}
 for module in (
     demo,
     market,
+    curve,
     price,
     desk,
     strategy,

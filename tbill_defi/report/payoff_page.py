@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any
 
-from tbill_defi.core.errors import DataError, UsageError
 from tbill_defi.report import formats
-from tbill_defi.report.tearsheet import COLOURS, INK, LINE, plotly_script, require_plotly
+from tbill_defi.report.page import Chart, write_page
+from tbill_defi.report.tearsheet import COLOURS, INK, LINE
 
-PAGE = Template("""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>$title</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; color: $ink; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.3rem } dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.5rem }
-dt { color: #6b7785 } dd { margin: 0; font-variant-numeric: tabular-nums }
-</style><script>$script</script></head>
-<body><h1>$title</h1>
-<p>Profit per 100 face at expiry over the clean price: payoff less premium, no interest on the premium.</p>
-<div id="payoff" style="height:420px"></div>
-<dl>$facts</dl>
-<script>Plotly.newPlot("payoff", $traces, $layout, {displaylogo: false, responsive: true});</script>
-</body></html>
-""")
+LEAD = "Profit per 100 face at expiry over the clean price: payoff less premium, no interest on the premium."
 
 
 def write_payoff(value: Mapping[str, Any], path: Path) -> Path:
@@ -39,13 +23,8 @@ def write_payoff(value: Mapping[str, Any], path: Path) -> Path:
     DataError
         If the file cannot be written.
     """
-    if missing := require_plotly():
-        raise UsageError(missing.replace("tear sheet", "plot"))
-    try:
-        path.write_text(render(value), encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"html: {path} cannot be written: {error.strerror}") from None
-    return path
+    title = f"{value['kind']} on {value['cusip']} at {value['strike']:.6f} clean, expiry {value['expiry']}"
+    return write_page(path, title, LEAD, [_payoff(value)], _facts(value))
 
 
 def breakeven(value: Mapping[str, Any]) -> float:
@@ -54,9 +33,7 @@ def breakeven(value: Mapping[str, Any]) -> float:
     return float(value["strike"] + sign * value["price"])
 
 
-def render(value: Mapping[str, Any]) -> str:
-    """The page."""
-    title = f"{value['kind']} on {value['cusip']} at {value['strike']:.6f} clean, expiry {value['expiry']}"
+def _payoff(value: Mapping[str, Any]) -> Chart:
     prices = [row["clean_price"] for row in value["payoff"]]
     profits = [row["profit"] for row in value["payoff"]]
     sides = (("holder", profits, LINE), ("writer", [-profit for profit in profits], COLOURS["cost"]))
@@ -87,18 +64,7 @@ def render(value: Mapping[str, Any]) -> str:
             for n, (name, x) in enumerate(marks.items())
         ],
     }
-    return PAGE.substitute(
-        title=escape(title),
-        ink=INK,
-        script=plotly_script(),
-        facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _facts(value).items()),
-        traces=_plain(traces),
-        layout=_plain(layout),
-    )
-
-
-def _plain(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":")).replace("</", "<\\/")
+    return Chart("payoff", traces, layout)
 
 
 def _facts(value: Mapping[str, Any]) -> dict[str, str]:

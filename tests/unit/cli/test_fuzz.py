@@ -35,6 +35,7 @@ GOOD: dict[str, list[str]] = {
     "market simulate": ["--from", "2026-03-24", "--days", "5", "--model", "bootstrap"],
     "market log": [],
     "holdings import": ["more.csv", "--add"],
+    "curve": [],
     "price": [NOTE],
     "strategies": [],
     "strategy new": ["my-idea"],
@@ -142,7 +143,7 @@ NAMES = {
     "strategy": "strategy",
     "url": "chain url",
     "whole": "days call_hours country interval max_age max_move_bp nonce number salt seconds slippage_bp valid",
-    "word": "feed model convention costs frequency kind ledger universe",
+    "word": "feed model convention costs frequency interpolation kind ledger universe",
 }
 KINDS = {name: kind for kind, names in NAMES.items() for name in names.split()}
 """Name of a parameter -> what it takes."""
