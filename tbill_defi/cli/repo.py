@@ -137,8 +137,6 @@ def margin(
 
     Cash, at most what is called, goes to the lender and reduces what is outstanding.
     """
-    if face is None and cash is None:
-        raise UsageError("repo margin: give --face, --cash or both")
 
     def act(repos: Repos, name: bytes) -> dict[str, Any]:
         face_units, cash_units = _units(face, "face"), _units(cash, "cash")
