@@ -174,7 +174,7 @@ def test_a_wrong_act_is_named_with_its_cure(funded):
     repo_id = opened(funded)["repo_id"]
     before = state(funded.home)
     wrong = [
-        (("margin", repo_id), 2, ("--face, --cash or both",)),
+        (("margin", repo_id), 7, ("the collateral covers, so nothing is called",)),
         (("margin", repo_id, "--face", "0"), 2, ("--face: 0",)),
         (
             ("margin", repo_id, "--cash", "1000"),
