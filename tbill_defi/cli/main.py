@@ -28,6 +28,7 @@ from tbill_defi.cli import (
     oracle,
     price,
     repo,
+    risk,
     rules,
     strategy,
 )
@@ -36,7 +37,7 @@ from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, 
 
 ORDER = (
     *("demo", "init", "market", "holdings", "curve", "price", "strategies", "strategy"),
-    *("plan", "rebalance", "wallet", "tape", "clock", "coupon", "redeem"),
+    *("plan", "rebalance", "wallet", "risk", "tape", "clock", "coupon", "redeem"),
     *("kyc", "limits", "oracle", "mandate", "repo", "option"),
     *("keeper", "backtest", "chain", "audit"),
 )
@@ -68,6 +69,7 @@ for module in (
     curve,
     price,
     desk,
+    risk,
     strategy,
     ledger,
     clock,

@@ -117,7 +117,11 @@ class PositionRisk:
 
     def profits(self, moves: CurveMoves) -> Floats:
         """[n_moves] dollars gained if each move happened now, by full revaluation."""
-        prices = self.book.scenario_prices(self.curve, self.settlement, moves.moves, moves.nodes.tolist())
+        return self.gains(moves.moves, moves.nodes)
+
+    def gains(self, shifts: Floats, nodes: Floats) -> Floats:
+        """[n_scenarios] dollars gained by moves [n_scenarios, n_nodes] of zero rates, decimal, at nodes in years."""
+        prices = self.book.scenario_prices(self.curve, self.settlement, shifts, nodes.tolist())
         gained: Floats = self._face @ prices - self._base
         return gained
 

@@ -140,6 +140,17 @@ class CurveHistory:
         rates = frame.select(tenors).to_numpy()
         return cls.bootstrap(frame["date"].to_numpy(), tenors, rates, interpolation)
 
+    @classmethod
+    def until(
+        cls, frame: pl.DataFrame, last: date, interpolation: str | Interpolation = Interpolation.MONOTONE_CONVEX
+    ) -> CurveHistory:
+        """`of` the days not after `last` that have a curve: what was known on it."""
+        import polars as pl
+
+        tenors = [name for name in frame.columns if name not in NOT_TENORS]
+        known = pl.sum_horizontal(pl.col(tenors).is_not_null()) >= 2
+        return cls.of(frame.filter(known & (pl.col("date") <= last)).sort("date"), interpolation)
+
     def __len__(self) -> int:
         return len(self.days)
 

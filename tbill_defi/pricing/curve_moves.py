@@ -59,7 +59,9 @@ class CurveMoves:
 
     @classmethod
     def of(cls, history: CurveHistory, nodes: Sequence[float] = KEY_YEARS, horizon_days: int = 1) -> CurveMoves:
-        """The moves within a history.
+        """The moves within a history, but for those between days with other published tenors.
+
+        A tenor that comes or goes bends the curve without anything having moved in the market.
 
         Parameters
         ----------
@@ -83,7 +85,10 @@ class CurveMoves:
         rows = np.repeat(np.arange(count), len(offsets))
         logs = history.logarithms(rows, np.tile(offsets, count)).reshape(count, len(offsets))
         rates = logs / offsets * DAYS_PER_YEAR
-        return cls(history.dates[horizon_days:], years, rates[horizon_days:] - rates[:-horizon_days], horizon_days)
+        known = ~np.isnan(history.par_yields)
+        alike = (known[horizon_days:] == known[:-horizon_days]).all(axis=1)
+        moves = rates[horizon_days:] - rates[:-horizon_days]
+        return cls(history.dates[horizon_days:][alike], years, moves[alike], horizon_days)
 
     def __len__(self) -> int:
         return len(self.moves)

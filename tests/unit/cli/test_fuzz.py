@@ -43,6 +43,7 @@ GOOD: dict[str, list[str]] = {
     "plan": LADDER,
     "rebalance": [*LADDER, "--dry-run"],
     "wallet": ["desk"],
+    "risk": [],
     "tape": [],
     "clock": [],
     "coupon show": [],
@@ -133,8 +134,8 @@ NAMES = {
     "id": "option_id repo_id",
     "moment": "at to",
     "name": "name",
-    "number": "discount haircut margin_ratio max_weight mean_reversion rate repo_rate sigma turnover volatility years "
-    "yield_",
+    "number": "discount haircut level margin_ratio max_weight mean_reversion rate repo_rate sigma turnover volatility "
+    "years yield_",
     "out": "html out",
     "party": "approve_by borrower by counterparty funder holder lender manager party signer writer",
     "price": "clean price strike",
@@ -158,6 +159,7 @@ KINDS_OF_COMMANDS = {
     ("mandate set", "manager"): "name",
     ("backtest", "out"): "folder",
     ("option quote", "window"): "hours",
+    ("risk", "window"): "whole",
     ("kyc add", "party"): "name",
     ("init", "party"): "name",
     ("market simulate", "out"): "folder",

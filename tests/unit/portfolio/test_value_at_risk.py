@@ -159,3 +159,12 @@ def test_clusters_are_seen():
 def test_bad_input_is_named(call, words):
     with pytest.raises(ConventionError, match=words):
         call()
+
+
+def test_a_tenor_that_comes_or_goes_is_no_move():
+    par = HISTORY.par_yields.copy()
+    par[200:, -1] = np.nan
+    found = CurveMoves.of(td.CurveHistory.bootstrap(HISTORY.dates, TENORS, par), NODES)
+    assert len(found) == len(MOVES) - 1
+    assert HISTORY.dates[200] not in found.dates
+    assert found.moves[:199] == pytest.approx(MOVES.moves[:199], abs=1e-15)

@@ -1,0 +1,66 @@
+"""Sheets about the risk of holdings, from the JSON form that `tbill risk` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tbill_defi.report import formats
+from tbill_defi.report.curve_page import label
+from tbill_defi.report.layout import Column, Sheet
+
+
+def summary(value: Mapping[str, Any]) -> Sheet:
+    """Value, DV01 and tail losses."""
+    sheet = Sheet(
+        f"Risk of {value['party']} on {value['date']}{label(value['simulation'])}", Column("", left=True), "$"
+    )
+    sheet.add("NAV at mid", formats.dollars(value["nav"]))
+    sheet.add("cash", formats.dollars(value["cash"]))
+    sheet.add("securities on the par curve", formats.dollars(value["curve_value"]))
+    sheet.add("DV01", formats.dollars(value["dv01"]))
+    if (tail := value["tail"]) is not None:
+        at = f"{value['level']:.4g} over {tail['horizon_days']} d"
+        past = f"{tail['moves']:,} moves"
+        sheet.add(f"VaR {at}, historical, {past}", formats.dollars(tail["historical_var"]))
+        sheet.add(f"VaR {at}, parametric", formats.dollars(tail["parametric_var"]))
+        sheet.add(f"ES {at}, historical", formats.dollars(tail["historical_es"]))
+        sheet.add(f"ES {at}, parametric", formats.dollars(tail["parametric_es"]))
+    return sheet
+
+
+def key_rates(value: Mapping[str, Any]) -> Sheet:
+    """Dollars per 1 bp fall of the zero rate at each node."""
+    sheet = Sheet("Key rate DV01, zero rates", "years", "$")
+    for row in value["key_rate_dv01"]:
+        sheet.add(f"{row['years']:g}", formats.dollars(row["dv01"]))
+    sheet.add("all", formats.dollars(sum(row["dv01"] for row in value["key_rate_dv01"])))
+    return sheet
+
+
+def worst(value: Mapping[str, Any]) -> Sheet:
+    """The days whose moves would lose most."""
+    sheet = Sheet("Worst moves, as if they happened now", Column("day", left=True), "loss $")
+    for row in value["tail"]["worst"]:
+        sheet.add(row["date"], formats.dollars(row["loss"]))
+    return sheet
+
+
+def backtest_line(value: Mapping[str, Any]) -> str:
+    """How often losses went beyond the value at risk of the days before."""
+    test = value["backtest"]
+    if test is None:
+        return f"no backtest: {value['no_backtest']}"
+    return (
+        f"VaR backtest: {test['exceptions']:,} exceptions in {test['days']:,} days, {test['expected']:.1f} expected; "
+        f"p-values Kupiec {test['kupiec_p']:.2g}, Christoffersen {test['christoffersen_p']:.2g}"
+    )
+
+
+def scenarios(value: Mapping[str, Any]) -> Sheet:
+    """Gains if a move happened now."""
+    sheet = Sheet("Scenarios", Column("move of zero rates", left=True), "profit $", Column("of NAV", rank=1))
+    for row in value["scenarios"]:
+        share = row["profit"] / value["nav"]
+        sheet.add(row["name"], formats.dollars(row["profit"], sign=True), formats.percent(share, 3))
+    return sheet
