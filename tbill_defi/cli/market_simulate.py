@@ -26,7 +26,7 @@ def simulate(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Write simulated par yields, fitted to published ones, for backtests.
+    """Write simulated par yields, fitted to published ones.
 
     par_yields.csv is in the Treasury's layout, with a last column that says what it is; simulation.json says how it was
     made. `tbill backtest STRATEGY --data FOLDER` runs over it, and whatever is shown of it is marked simulated. A home
