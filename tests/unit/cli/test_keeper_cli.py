@@ -69,7 +69,7 @@ def test_approve(tbill):
     assert (due["plan"], due["firing"]) == (plan, waits["firing"])
     assert f"tbill keeper approve {plan}" in tbill("keeper", "show").out
     refused(tbill("keeper", "approve", "0xffff"), 5, "0 things that wait", plan[:12])
-    (done,) = valid("keeper-run", tbill("keeper", "approve", plan[:12], "--json").out)["outcomes"]
+    (done,) = valid("keeper-approve", tbill("keeper", "approve", plan[:12], "--json").out)["outcomes"]
     assert (done["status"], done["details"]["plan_hash"], done["firing"]) == ("done", plan, waits["firing"])
     assert [entry["plan_hash"] for entry in tbill("tape", "--json").json] == [plan]
     refused(tbill("keeper", "approve", plan), 5, "0 things that wait", "none")
