@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from time import perf_counter
@@ -50,7 +51,7 @@ INVESTORS = {"alice": "137.25", "bob": "0.75"}
 TRADE_LIMIT = "1000000"
 NO_LIMIT = 2**256 - 1
 WIDEST = 118
-"""Columns of the screens, and of what goes into a pipe."""
+"""Columns of the screens at most, and of what goes into a pipe where `COLUMNS` says nothing."""
 DAILY_MOVE_BP = 5.19
 """Standard deviation of daily changes of the 2-year par yield, 250 days to 2026-03-24 (US Treasury)."""
 TARGET_RATE = 0.035
@@ -63,7 +64,8 @@ class Demo:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.out = Console(highlight=False, emoji=False)
-        self.out.width = min(self.out.width, WIDEST) if self.out.is_terminal else WIDEST
+        known = self.out.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+        self.out.width = min(self.out.width, WIDEST) if known else WIDEST
         self.view = view(SAMPLE_DATE, data=sample_data())
 
     def run(self) -> None:

@@ -40,7 +40,8 @@ def covered_call(stage: Stage) -> None:
         f"{model['clean_price']:.6f}, forward {model['forward_clean']:.6f}; Hull-White at sigma "
         f"{SIGMA * 1e4:.0f} bp: {model['price']:.6f} per 100, delta {model['delta']:+.2f}"
     )
-    sheet = Sheet("", Column("date", left=True), Column("", left=True), "face free $", "on hold $", "desk's cash $")
+    held_columns = (Column("face free $", rank=2), Column("on hold $", rank=1))
+    sheet = Sheet("", Column("date", left=True), Column("", left=True), *held_columns, "desk's cash $")
     ledger.deposit("dealer", {}, options.payment_units(terms))
     options.write(terms)
     _row(stage, sheet, "written: the face is set aside", 0)

@@ -108,8 +108,8 @@ def call_margin(stage: Stage, ids: list[bytes]) -> None:
     called = [_called(repos, repo_id, in_cash=number % 2 == 0) for number, repo_id in enumerate(ids)]
     sheet = Sheet(
         "",
-        *(Column("collateral", left=True), "oracle dirty", "owed $", "it lends $", "called $"),
-        *(Column("met with", left=True), "short after"),
+        *(Column("collateral", left=True), Column("oracle dirty", rank=1), "owed $", "it lends $", "called $"),
+        *(Column("met with", left=True), Column("short after", rank=2)),
     )
     for row in called:
         mark = row.before

@@ -162,5 +162,5 @@ def closing(
     charge = f"TMPG charge max(1%, 3% - {formats.percent(target_rate, 2)}) of purchase proceeds / 360"
     out.print(
         f"assumed: {result.days} day(s); a day's yield move of {move_bp} bp (s.d. of the 2-year, last 250 days), "
-        f"parallel; repo {formats.percent(plan.repo_rate, 2)}; {charge}"
+        f"parallel; repo {formats.percent(plan.repo_rate, 2)}; {charge}\n"
     )

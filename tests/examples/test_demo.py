@@ -79,6 +79,18 @@ def test_the_readme_shows_what_it_says(text):
             assert " ".join(part.split()) in said, part
 
 
+def test_it_fits_a_narrow_screen(monkeypatch, tmp_path):
+    """80 columns: every line fits, no hash or address is broken, and tables name the columns they leave out."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    said = _run(monkeypatch, ["demo"])
+    assert [line for line in said.splitlines() if len(line.rstrip()) > 80] == []
+    assert {len(word) for word in re.findall(r"0x[0-9a-f]+(?![0-9a-f…])", said)} == {42, 66}
+    assert len(re.findall("not shown at this width: .*carry", said)) == 1
+    assert "not shown at this width: oracle dirty, short after" in said
+    assert "not shown at this width: face free $, on hold $" in said
+
+
 def test_it_leaves_nothing_behind(demo):
     _, folder = demo
     assert sorted(path.name for path in folder.rglob("*")) == ["temporary", "work"]
