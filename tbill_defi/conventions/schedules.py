@@ -46,7 +46,7 @@ def quasi_coupon_dates(start: date, maturity: date, months: int = MONTHS_PER_PER
     maturity
         Last date of the cycle; if it ends a month, every date does.
     months
-        Between two dates, below 12: 6, or 3 for a floating rate note.
+        Between two dates, at most 12: 6, or 3 for a floating rate note.
     """
     end_of_month = is_month_end(maturity)
     day, dates = maturity.day, [maturity]

@@ -28,7 +28,7 @@ class Factors(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CouponTimes:
-    """Where the remaining flows of a coupon security lie, in quasi-coupon periods of half a year.
+    """Where the remaining flows of a coupon security lie, in quasi-coupon periods.
 
     Attributes
     ----------
@@ -40,12 +40,15 @@ class CouponTimes:
         [n_flows] periods from each coupon date to its payment on a good day.
     days
         Actual days from settlement to the last flow.
+    per_year
+        Periods a year: 2 of Treasury securities.
     """
 
     fraction: float
     periods: Floats
     delays: Floats
     days: int
+    per_year: int = 2
 
     @property
     def is_final_period(self) -> bool:
@@ -108,12 +111,13 @@ def product(left: Factors, right: Factors) -> Factors:
     )
 
 
-def _compound(times: Floats, yield_: float) -> Factors:
-    """Factors (1 + yield/2)^-times."""
-    base = 1.0 + yield_ / 2.0
+def _compound(times: Floats, yield_: float, per_year: int) -> Factors:
+    """Factors (1 + yield/per_year)^-times, times in periods."""
+    part = 1.0 / per_year
+    base = 1.0 + yield_ * part
     value = base**-times
-    slope = -0.5 * times * value / base
-    return Factors(value, slope, -0.5 * (times + 1.0) * slope / base)
+    slope = -part * times * value / base
+    return Factors(value, slope, -part * (times + 1.0) * slope / base)
 
 
 def _bond_equivalent(days: int, year_days: int, yield_: float) -> Factors:
@@ -136,17 +140,18 @@ class _SimpleFirstPeriod:
     def factors(self, times: Times, yield_: float) -> Factors:
         if isinstance(times, BillTimes):
             return _bond_equivalent(times.days, times.year_days, yield_)
-        return product(_compound(times.periods, yield_), simple_factors(times.fraction / 2.0, yield_))
+        first = simple_factors(times.fraction / times.per_year, yield_)
+        return product(_compound(times.periods, yield_, times.per_year), first)
 
     def years(self, times: Times) -> Floats:
         if isinstance(times, BillTimes):
             return np.array([times.days / times.year_days])
-        return (times.periods + times.fraction) / 2.0
+        return (times.periods + times.fraction) / times.per_year
 
     def lowest_yield(self, times: Times) -> float:
         if isinstance(times, BillTimes):
             return _bond_equivalent_lowest(times.days, times.year_days)
-        return -2.0 / times.fraction if times.is_final_period else -2.0
+        return -times.per_year / times.fraction if times.is_final_period else -float(times.per_year)
 
 
 @dataclass(frozen=True)
@@ -159,18 +164,20 @@ class _Compound:
         if isinstance(times, BillTimes):
             return _bond_equivalent(self._days(times), times.year_days, yield_)
         years = self.years(times)
-        return simple_factors(float(years[0]), yield_) if times.is_final_period else _compound(2.0 * years, yield_)
+        if times.is_final_period:
+            return simple_factors(float(years[0]), yield_)
+        return _compound(times.per_year * years, yield_, times.per_year)
 
     def years(self, times: Times) -> Floats:
         if isinstance(times, BillTimes):
             return np.array([self._days(times) / times.year_days])
         nominal = times.periods + times.fraction
-        return (nominal + times.delays if self.on_payment_dates else nominal) / 2.0
+        return (nominal + times.delays if self.on_payment_dates else nominal) / times.per_year
 
     def lowest_yield(self, times: Times) -> float:
         if isinstance(times, BillTimes):
             return _bond_equivalent_lowest(self._days(times), times.year_days)
-        return -1.0 / float(self.years(times)[0]) if times.is_final_period else -2.0
+        return -1.0 / float(self.years(times)[0]) if times.is_final_period else -float(times.per_year)
 
     def _days(self, times: BillTimes) -> int:
         return times.days + (times.delay_days if self.on_payment_dates else 0)
@@ -205,8 +212,9 @@ class YieldConvention(Enum):
         31 CFR 356 Appendix B: simple interest in the fractional first period, compound semiannually after it. The
         convention of auctions. Bills: investment rate (coupon-equivalent yield).
     STREET
-        Compound semiannually, ActAct(Bond), also in the fractional first period; simple once only the final coupon
-        remains. The convention of secondary trading. Bills: bond-equivalent yield, which is the investment rate:
+        Compound at the coupon's frequency, also in the fractional first period; simple once only the final coupon
+        remains. The convention of secondary trading: ActAct(Bond), semiannual for Treasury securities, 30/360 for
+        corporate and municipal bonds (MSRB Rule G-33). Bills: bond-equivalent yield, which is the investment rate:
         simple on 365 (366) days up to half a year, then compounded once.
     TRUE_YIELD
         STREET with each flow on the good settlement day it is paid on.

@@ -1,7 +1,9 @@
 """Terms of what is traded, and their resolution into dated cash flows."""
 
+from tbill_defi.instruments.corporate import CorporateBond
 from tbill_defi.instruments.flows import CashFlows
 from tbill_defi.instruments.frn import Frn
+from tbill_defi.instruments.municipal import MunicipalBond
 from tbill_defi.instruments.reading import ANY_SECURITY, AnySecurity, read_security, require_nominal, terms_hash
 from tbill_defi.instruments.repo import MarginRule, Repo, RepoFlows
 from tbill_defi.instruments.securities import SECURITY, Bill, Bond, CouponTerms, Note, Security
@@ -16,9 +18,11 @@ __all__ = [
     "Bill",
     "Bond",
     "CashFlows",
+    "CorporateBond",
     "CouponTerms",
     "Frn",
     "MarginRule",
+    "MunicipalBond",
     "Note",
     "Repo",
     "RepoFlows",

@@ -46,6 +46,10 @@ class CashFlows:
         Index in `quasi_dates` of `dates[0]`: 1, or more in a long first period.
     rate
         Exact annual interest per 100 face.
+    periods_per_year
+        Regular coupon periods in a year: 2 of every Treasury security.
+    last_part
+        Part of a regular period that the last one is.
     """
 
     dates: NDArray[np.datetime64]
@@ -57,6 +61,8 @@ class CashFlows:
     quasi_dates: tuple[date, ...]
     first_flow: int
     rate: Fraction
+    periods_per_year: int = 2
+    last_part: float = 1.0
 
     @property
     def maturity(self) -> date:
@@ -76,6 +82,12 @@ class CashFlows:
         start = self.quasi_dates[end - 1] if end > self.first_flow else self.accrual_start
         return self.rate * accrued_fraction(self.quasi_dates[: end + 1], start, day)
 
+    def part_left(self, day: date) -> float:
+        """Part of the current quasi-coupon period that is left at `day`, by actual days; in (0, 1]."""
+        end = bisect_right(self.quasi_dates, day)
+        left, right = self.quasi_dates[end - 1], self.quasi_dates[end]
+        return (right - day).days / (right - left).days
+
 
 def accrued_fraction(quasi_dates: tuple[date, ...], start: date, end: date) -> Fraction:
     """ActAct(ICMA) year fraction from `start` to `end`, exact.
@@ -92,7 +104,8 @@ def accrued_fraction(quasi_dates: tuple[date, ...], start: date, end: date) -> F
     return total
 
 
-def _frozen(values: list[float]) -> NDArray[np.float64]:
+def frozen(values: list[float]) -> NDArray[np.float64]:
+    """A read-only array."""
     array = np.array(values, dtype=np.float64)
     array.flags.writeable = False
     return array
@@ -103,16 +116,22 @@ def day_numbers(days: Iterable[date]) -> NDArray[np.int64]:
     return np.array([day.toordinal() for day in days], dtype=np.int64) - EPOCH
 
 
-def _frozen_dates(days: tuple[date, ...]) -> NDArray[np.datetime64]:
+def frozen_dates(days: tuple[date, ...]) -> NDArray[np.datetime64]:
+    """A read-only array of days."""
     array = day_numbers(days).view("datetime64[D]")
     array.flags.writeable = False
     return array
 
 
+def exact_rate(coupon: float) -> Fraction:
+    """Exact annual interest per 100 face of a decimal rate."""
+    return Fraction(Decimal(repr(float(coupon)))) * 100
+
+
 @lru_cache(maxsize=4096)
-def _exact_rate(coupon: float) -> tuple[Fraction, float, float]:
+def _rates(coupon: float) -> tuple[Fraction, float, float]:
     """Exact annual interest per 100 face of a decimal rate; floats nearest to half of it, bare and with 100 more."""
-    rate = Fraction(Decimal(repr(float(coupon)))) * 100
+    rate = exact_rate(coupon)
     return rate, float(rate * HALF), float(rate * HALF + 100)
 
 
@@ -127,12 +146,12 @@ def coupon_flows(
     whole = first == 1 and quasi[0] == dated_date
     initial = HALF if whole else accrued_fraction(quasi[: first + 1], dated_date, paid[0])
     fractions = (initial, *([HALF] * (len(paid) - 1)))
-    rate, regular, last = _exact_rate(coupon)
+    rate, regular, last = _rates(coupon)
     coupons = [regular if whole else float(rate * initial), *([regular] * (len(paid) - 1))]
     last = last if fractions[-1] is HALF else float(rate * initial + 100)
     return CashFlows(
-        dates=_frozen_dates(paid),
-        amounts=_frozen([*coupons[:-1], last]),
+        dates=frozen_dates(paid),
+        amounts=frozen([*coupons[:-1], last]),
         coupons=_frozen(coupons),
         fractions=fractions,
         accrual_start=dated_date,
@@ -156,9 +175,9 @@ def single_flow(start: date, maturity: date) -> CashFlows:
 @lru_cache(maxsize=4096)
 def _payment(quasi_dates: tuple[date, ...], start: date) -> CashFlows:
     return CashFlows(
-        dates=_frozen_dates(quasi_dates[-1:]),
-        amounts=_frozen([100.0]),
-        coupons=_frozen([0.0]),
+        dates=frozen_dates(quasi_dates[-1:]),
+        amounts=frozen([100.0]),
+        coupons=frozen([0.0]),
         fractions=(Fraction(0),),
         accrual_start=start,
         first_settlement=start,

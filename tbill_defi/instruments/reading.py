@@ -1,4 +1,4 @@
-"""Any Treasury security from its text, and the hash of its terms."""
+"""Any security from its text, and the hash of its terms."""
 
 from __future__ import annotations
 
@@ -9,19 +9,30 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.core.hashing import json_hash
+from tbill_defi.instruments.corporate import CorporateBond
 from tbill_defi.instruments.frn import Frn
+from tbill_defi.instruments.municipal import MunicipalBond
 from tbill_defi.instruments.securities import Bill, Bond, Note, Security
 from tbill_defi.instruments.strips import Strip
 from tbill_defi.instruments.terms import Terms, named, one_line
 from tbill_defi.instruments.tips import Tips
 
-AnySecurity = Bill | Note | Bond | Tips | Frn | Strip
-"""Every kind of Treasury security; `Security` are those whose nominal flows the terms alone fix."""
+AnySecurity = Bill | Note | Bond | Tips | Frn | Strip | CorporateBond | MunicipalBond
+"""Every kind of security; `Security` are those whose nominal flows the terms alone fix."""
 
 ANY_SECURITY: TypeAdapter[AnySecurity] = TypeAdapter(Annotated[AnySecurity, Field(discriminator="kind")])
 """Reads and writes `AnySecurity`, told apart by `kind`; its `json_schema()` is the file format."""
 
-KINDS: dict[str, type[Terms]] = {"bill": Bill, "note": Note, "bond": Bond, "tips": Tips, "frn": Frn, "strip": Strip}
+KINDS: dict[str, type[Terms]] = {
+    "bill": Bill,
+    "note": Note,
+    "bond": Bond,
+    "tips": Tips,
+    "frn": Frn,
+    "strip": Strip,
+    "corporate": CorporateBond,
+    "municipal": MunicipalBond,
+}
 
 
 def read_security(data: str | bytes | dict[str, Any]) -> AnySecurity:
@@ -48,7 +59,7 @@ def read_security(data: str | bytes | dict[str, Any]) -> AnySecurity:
 
 
 def require_nominal(security: AnySecurity) -> Security:
-    """`security` if the terms alone fix what it pays in dollars: a bill, a note or a bond.
+    """`security` if it is of the Treasury and its terms alone fix what it pays in dollars: a bill, a note or a bond.
 
     Raises
     ------
@@ -58,7 +69,7 @@ def require_nominal(security: AnySecurity) -> Security:
     if isinstance(security, Bill | Note | Bond):
         return security
     raise ConventionError(
-        f"{security.cusip}: a {security.kind} is not held here, only what pays fixed dollars: bill, note or bond"
+        f"{security.cusip}: a {security.kind} is not held here, only what the Treasury pays in fixed dollars: bill, note or bond"
     )
 
 

@@ -72,8 +72,11 @@ def one_line(model: str, fields: Iterable[str], error: ValidationError) -> str:
     """The first error of pydantic as one line that names field, value and what would be right."""
     known = ", ".join(field for field in fields if field != "kind")
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"]]
-    name = location[-1] if location else model
+    location = list(first["loc"])
+    indices = ""
+    while len(location) > 1 and isinstance(location[-1], int):
+        indices = f"[{location.pop()}]{indices}"
+    name = f"{location[-1]}{indices}" if location else model
     kind, value = first["type"], first.get("input")
     if kind == "missing":
         return f"{model}: {name} is missing; the fields are {known}"

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from tbill_defi.conventions.calendars import SETTLEMENT
-from tbill_defi.conventions.schedules import MONTHS_PER_PERIOD, add_months, days_in_year_from, is_month_end
+from tbill_defi.conventions.schedules import add_months, days_in_year_from, is_month_end
 from tbill_defi.conventions.yields import BillTimes, CouponTimes, Factors, Floats, Times, YieldConvention
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
 from tbill_defi.instruments.flows import CashFlows
@@ -175,7 +175,7 @@ class Valuation:
 def _payment_delays(flows: CashFlows, first: int) -> Floats:
     """[n] periods from each coupon date to the good day it is paid on."""
     end = flows.maturity
-    cycle = (*flows.quasi_dates[first:], add_months(end, MONTHS_PER_PERIOD, end_of_month=is_month_end(end)))
+    cycle = (*flows.quasi_dates[first:], add_months(end, 12 // flows.periods_per_year, end_of_month=is_month_end(end)))
     return np.array([(SETTLEMENT.following(day) - day).days / (later - day).days for day, later in pairwise(cycle)])
 
 
@@ -197,20 +197,38 @@ def valuation(security: AnySecurity, settlement: date, convention: YieldConventi
         raise ConventionError(f"convention: {convention!r} is not one of {names}")
     flows = security.resolve()
     checked_settlement(security, flows, settlement)
-    on_payment_dates = convention is YieldConvention.TRUE_YIELD
-    days = (flows.maturity - settlement).days
     if isinstance(security, Bill):
+        days = (flows.maturity - settlement).days
+        on_payment_dates = convention is YieldConvention.TRUE_YIELD
         delay = (SETTLEMENT.following(flows.maturity) - flows.maturity).days if on_payment_dates else 0
         return Valuation(flows.amounts, BillTimes(days, days_in_year_from(settlement), delay), convention, 0.0)
+    return coupon_valuation(flows, settlement, convention)
+
+
+def coupon_valuation(flows: CashFlows, settlement: date, convention: YieldConvention) -> Valuation:
+    """As `valuation`, of coupon flows that a checked settlement date is within.
+
+    Raises
+    ------
+    SettlementOutOfRange
+        If no day is left to the last flow by the day count: the 30th before a 31st on 30/360.
+    """
+    on_payment_dates = convention is YieldConvention.TRUE_YIELD
     quasi = flows.quasi_dates
     end = bisect_right(quasi, settlement)
     paid = max(end, flows.first_flow)
     periods = np.arange(paid - end, len(quasi) - end, dtype=np.float64)
-    fraction = (quasi[end] - settlement).days / (quasi[end] - quasi[end - 1]).days
+    fraction = flows.part_left(settlement)
+    if len(quasi) - end > 1:
+        periods[-1] += flows.last_part - 1.0
+    elif fraction <= 0.0:
+        raise SettlementOutOfRange(
+            f"settlement: {settlement} has no day left to {flows.maturity} on 30/360; give an earlier date"
+        )
     delays = _payment_delays(flows, paid) if on_payment_dates else np.zeros_like(periods)
     return Valuation(
         amounts=flows.amounts[paid - flows.first_flow :],
-        times=CouponTimes(fraction, periods, delays, days),
+        times=CouponTimes(fraction, periods, delays, (flows.maturity - settlement).days, flows.periods_per_year),
         convention=convention,
         accrued=float(flows.accrued(settlement)),
     )
