@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     from tbill_defi.core.errors import UsageError as UsageError
     from tbill_defi.instruments import Bill as Bill
     from tbill_defi.instruments import Bond as Bond
+    from tbill_defi.instruments import CorporateBond as CorporateBond
     from tbill_defi.instruments import Frn as Frn
     from tbill_defi.instruments import MarginRule as MarginRule
+    from tbill_defi.instruments import MunicipalBond as MunicipalBond
     from tbill_defi.instruments import Note as Note
     from tbill_defi.instruments import Repo as Repo
     from tbill_defi.instruments import Security as Security
@@ -85,6 +87,9 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.bills import price_from_discount_rate as price_from_discount_rate
     from tbill_defi.pricing.bills import price_from_investment_rate as price_from_investment_rate
     from tbill_defi.pricing.book import Book as Book
+    from tbill_defi.pricing.credit import yield_to_call as yield_to_call
+    from tbill_defi.pricing.credit import yield_to_worst as yield_to_worst
+    from tbill_defi.pricing.credit import z_spread as z_spread
     from tbill_defi.pricing.curve import Curve as Curve
     from tbill_defi.pricing.curve_history import CurveHistory as CurveHistory
     from tbill_defi.pricing.frn import discount_margin_duration as discount_margin_duration
@@ -151,8 +156,10 @@ _HOME = {
     "tbill_defi.instruments": (
         "Bill",
         "Bond",
+        "CorporateBond",
         "Frn",
         "MarginRule",
+        "MunicipalBond",
         "Note",
         "Repo",
         "Security",
@@ -180,6 +187,7 @@ _HOME = {
         "price_from_investment_rate",
     ),
     "tbill_defi.pricing.book": ("Book",),
+    "tbill_defi.pricing.credit": ("yield_to_call", "yield_to_worst", "z_spread"),
     "tbill_defi.pricing.curve": ("Curve",),
     "tbill_defi.pricing.curve_history": ("CurveHistory",),
     "tbill_defi.pricing.frn": (

@@ -152,7 +152,7 @@ def coupon_flows(
     return CashFlows(
         dates=frozen_dates(paid),
         amounts=frozen([*coupons[:-1], last]),
-        coupons=_frozen(coupons),
+        coupons=frozen(coupons),
         fractions=fractions,
         accrual_start=dated_date,
         first_settlement=issue_date,

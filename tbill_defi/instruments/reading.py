@@ -20,6 +20,9 @@ from tbill_defi.instruments.tips import Tips
 AnySecurity = Bill | Note | Bond | Tips | Frn | Strip | CorporateBond | MunicipalBond
 """Every kind of security; `Security` are those whose nominal flows the terms alone fix."""
 
+CallableBond = CorporateBond | MunicipalBond
+"""Bonds of other issuers: on 30/360, with a call schedule."""
+
 ANY_SECURITY: TypeAdapter[AnySecurity] = TypeAdapter(Annotated[AnySecurity, Field(discriminator="kind")])
 """Reads and writes `AnySecurity`, told apart by `kind`; its `json_schema()` is the file format."""
 
@@ -69,7 +72,8 @@ def require_nominal(security: AnySecurity) -> Security:
     if isinstance(security, Bill | Note | Bond):
         return security
     raise ConventionError(
-        f"{security.cusip}: a {security.kind} is not held here, only what the Treasury pays in fixed dollars: bill, note or bond"
+        f"{security.cusip}: a {security.kind} is not held here, "
+        "only what the Treasury pays in fixed dollars: bill, note or bond"
     )
 
 

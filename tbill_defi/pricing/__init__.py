@@ -8,6 +8,7 @@ from tbill_defi.pricing.bills import (
 )
 from tbill_defi.pricing.bootstrap import Interpolation
 from tbill_defi.pricing.carry import carried_back_price, coupons_between, forward_price_from_repo
+from tbill_defi.pricing.credit import YieldToWorst, yield_to_call, yield_to_worst, z_spread
 from tbill_defi.pricing.curve import Curve
 from tbill_defi.pricing.frn import (
     discount_margin_duration,
@@ -55,6 +56,7 @@ __all__ = [
     "Measures",
     "OptionKind",
     "OptionValue",
+    "YieldToWorst",
     "accrued_interest",
     "adjusted_price",
     "auction_price",
@@ -96,4 +98,7 @@ __all__ = [
     "repurchase_price",
     "yield_from_clean_price",
     "yield_from_dirty_price",
+    "yield_to_call",
+    "yield_to_worst",
+    "z_spread",
 ]

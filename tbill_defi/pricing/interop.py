@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 from tbill_defi.conventions.schedules import is_month_end
+from tbill_defi.instruments.callable import CallableTerms
+from tbill_defi.instruments.flows_30_360 import Flows30360
 from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.instruments.securities import CouponTerms
 
@@ -14,7 +16,9 @@ def quantlib_bond(security: AnySecurity) -> Any:
     """The security as a `QuantLib.FixedRateBond` or `QuantLib.ZeroCouponBond`, face 100, unadjusted dates.
 
     A note or bond counts ActualActual(Bond) on its own schedule, backward from maturity, end-of-month when the
-    maturity is one; with a long first period the schedule names the first coupon date.
+    maturity is one; with a long first period the schedule names the first coupon date. A corporate or municipal bond
+    counts Thirty360 (BondBasis; USA if it pays at month ends, where QuantLib's coupons to and from February are of
+    178 and 182 days) and is a bullet.
     """
     import QuantLib
 
@@ -25,13 +29,13 @@ def quantlib_bond(security: AnySecurity) -> Any:
 
     flows = security.resolve()
     issue, maturity = day(flows.first_settlement), day(flows.maturity)
-    if not isinstance(security, CouponTerms):
+    if not isinstance(security, CouponTerms | CallableTerms):
         return ql.ZeroCouponBond(0, ql.NullCalendar(), 100.0, maturity, ql.Unadjusted, 100.0, issue)
     first = day(flows.payment_dates[0]) if flows.first_flow > 1 else ql.Date()
     schedule = ql.Schedule(
         day(flows.accrual_start),
         maturity,
-        ql.Period(6, ql.Months),
+        ql.Period(12 // flows.periods_per_year, ql.Months),
         ql.NullCalendar(),
         ql.Unadjusted,
         ql.Unadjusted,
@@ -39,5 +43,8 @@ def quantlib_bond(security: AnySecurity) -> Any:
         is_month_end(flows.maturity),
         first,
     )
-    count = ql.ActualActual(ql.ActualActual.Bond, schedule)
+    if isinstance(flows, Flows30360):
+        count = ql.Thirty360(ql.Thirty360.USA if flows.end_of_month else ql.Thirty360.BondBasis)
+    else:
+        count = ql.ActualActual(ql.ActualActual.Bond, schedule)
     return ql.FixedRateBond(0, 100.0, schedule, [security.coupon], count, ql.Unadjusted, 100.0, issue)

@@ -91,5 +91,7 @@ def test_a_ledger_holds_what_pays_fixed_dollars() -> None:
     from tbill_defi.instruments import require_nominal
 
     assert require_nominal(NOTE) is NOTE
-    with pytest.raises(td.ConventionError, match="91282CPU9: a tips is not held here, only what pays fixed dollars"):
+    with pytest.raises(
+        td.ConventionError, match="91282CPU9: a tips is not held here, only what the Treasury pays in fixed dollars"
+    ):
         require_nominal(TIPS)
