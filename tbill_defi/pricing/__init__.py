@@ -19,6 +19,7 @@ from tbill_defi.pricing.frn import (
 from tbill_defi.pricing.hull_white import hull_white_option, implied_sigma
 from tbill_defi.pricing.interop import quantlib_bond
 from tbill_defi.pricing.keyrates import KeyRates, key_rate_durations
+from tbill_defi.pricing.municipal import after_tax_yield, de_minimis_price, tax_equivalent_yield
 from tbill_defi.pricing.option_forward import OptionKind, OptionValue
 from tbill_defi.pricing.options import black_option, implied_volatility
 from tbill_defi.pricing.prices import (
@@ -59,6 +60,7 @@ __all__ = [
     "YieldToWorst",
     "accrued_interest",
     "adjusted_price",
+    "after_tax_yield",
     "auction_price",
     "black_option",
     "carried_back_price",
@@ -66,6 +68,7 @@ __all__ = [
     "collateral_value",
     "convexity",
     "coupons_between",
+    "de_minimis_price",
     "dirty_price_from_yield",
     "discount_margin_duration",
     "discount_margin_from_price",
@@ -96,6 +99,7 @@ __all__ = [
     "quote_from_price",
     "repo_value",
     "repurchase_price",
+    "tax_equivalent_yield",
     "yield_from_clean_price",
     "yield_from_dirty_price",
     "yield_to_call",
