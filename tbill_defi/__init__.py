@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.municipal import after_tax_yield as after_tax_yield
     from tbill_defi.pricing.municipal import de_minimis_price as de_minimis_price
     from tbill_defi.pricing.municipal import tax_equivalent_yield as tax_equivalent_yield
+    from tbill_defi.pricing.oas import option_adjusted_spread as option_adjusted_spread
     from tbill_defi.pricing.option_forward import OptionKind as OptionKind
     from tbill_defi.pricing.options import black_option as black_option
     from tbill_defi.pricing.options import implied_volatility as implied_volatility
@@ -201,6 +202,7 @@ _HOME = {
     ),
     "tbill_defi.pricing.hull_white": ("hull_white_option", "implied_sigma"),
     "tbill_defi.pricing.municipal": ("after_tax_yield", "de_minimis_price", "tax_equivalent_yield"),
+    "tbill_defi.pricing.oas": ("option_adjusted_spread",),
     "tbill_defi.pricing.option_forward": ("OptionKind",),
     "tbill_defi.pricing.options": ("black_option", "implied_volatility"),
     "tbill_defi.pricing.prices": (

@@ -20,6 +20,7 @@ from tbill_defi.pricing.hull_white import hull_white_option, implied_sigma
 from tbill_defi.pricing.interop import quantlib_bond
 from tbill_defi.pricing.keyrates import KeyRates, key_rate_durations
 from tbill_defi.pricing.municipal import after_tax_yield, de_minimis_price, tax_equivalent_yield
+from tbill_defi.pricing.oas import option_adjusted_spread
 from tbill_defi.pricing.option_forward import OptionKind, OptionValue
 from tbill_defi.pricing.options import black_option, implied_volatility
 from tbill_defi.pricing.prices import (
@@ -90,6 +91,7 @@ __all__ = [
     "nominal_coupon",
     "nominal_principal",
     "official_accrued",
+    "option_adjusted_spread",
     "price_from_discount_margin",
     "price_from_discount_rate",
     "price_from_investment_rate",

@@ -36,7 +36,14 @@ class YieldToWorst:
     price: float
 
 
-def _checked_bond(bond: CallableBond) -> None:
+def checked_bond(bond: CallableBond) -> None:
+    """Demand a bond with a call schedule.
+
+    Raises
+    ------
+    ConventionError
+        If it is of another kind.
+    """
     if not isinstance(bond, CallableTerms):
         raise ConventionError(
             f"bond: {type(bond).__name__} has no call schedule; give a CorporateBond or MunicipalBond"
@@ -45,7 +52,7 @@ def _checked_bond(bond: CallableBond) -> None:
 
 def to_call(bond: CallableBond, call_date: date, settlement: date, convention: YieldConvention) -> Valuation:
     """What a yield discounts if the bond is called on a date of its schedule. Errors as of `yield_to_call`."""
-    _checked_bond(bond)
+    checked_bond(bond)
     at_maturity = valuation(bond, settlement, convention)
     flows = bond.resolve_to_call(call_date)
     if call_date <= settlement:
@@ -91,7 +98,7 @@ def yield_to_worst(
 
     Parameters and errors as of `yield_to_call`.
     """
-    _checked_bond(bond)
+    checked_bond(bond)
     place = valuation(bond, settlement, convention)
     dirty = checked_price("clean_price", clean_price, bond.cusip) + place.accrued
     ends = [
