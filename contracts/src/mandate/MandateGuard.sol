@@ -63,7 +63,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
     error AnnouncementLapsed(uint64 until);
     error UnregisteredToken(address token);
 
-    /// @notice A party of the instruction keeps books of what the account would owe or be owed, such as a repo facility.
+    /// @notice A party of the instruction keeps books of what the account would owe or be owed: a repo facility.
     error ObligationRefused(address account, address keeper);
 
     /// @notice Seconds after the delay within which an announced mandate can be put in force.

@@ -118,7 +118,7 @@ def test_ineligible_collateral_and_wrong_openings(bench):
 
 def test_no_price_and_stale_price(bench):
     fresh = RepoBench()
-    with fresh.ledger, refused("publish one"):
+    with fresh.ledger, refused("tbill oracle publish"):
         fresh.opened()
     repo = bench.opened()
     bench.go_to(TODAY + timedelta(days=5))

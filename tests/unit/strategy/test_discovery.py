@@ -254,4 +254,4 @@ def test_a_package_is_covered_as_far_as_it_is_imported(folder, monkeypatch):
 def test_a_file_that_exits_while_it_loads(plugin, tmp_path, text, said):
     with pytest.raises(StrategyError, match=re.escape(said)):
         find(plugin(f"{text}\n"))
-    assert not [module for module in sys.modules.values() if str(tmp_path) in str(getattr(module, "__path__", ""))]
+    assert not [module for module in sys.modules.values() if str(tmp_path) in str(vars(module).get("__path__", ""))]
