@@ -31,6 +31,10 @@ class Marks:
     """
 
     def __init__(self, today: date, view_of: Callable[[date], View], volatility: float | None) -> None:
+        from tbill_defi.pricing.options import checked_volatility
+
+        if volatility is not None:
+            checked_volatility(volatility)
         self._today, self._view_of, self._volatility = today, cache(view_of), volatility
 
     def of(self, option: OptionState) -> dict[str, Any]:

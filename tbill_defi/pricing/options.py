@@ -66,10 +66,11 @@ def black_option(
     QuantLib's BlackCalculator. For a bill the forward price is lognormal: price volatility, not yield volatility.
     """
     terms = forward_of(security, kind, strike, expiry, settlement, clean_price, repo_rate)
-    return _black(terms, _checked_volatility(volatility))
+    return _black(terms, checked_volatility(volatility))
 
 
-def _checked_volatility(value: float) -> float:
+def checked_volatility(value: float) -> float:
+    """`value` if it can be a decimal volatility a year. Raises `ConventionError` if negative, not finite or percent."""
     if checked_rate("volatility", value) < 0.0:
         raise ConventionError(f"volatility: {value:g} is negative; give a decimal such as 0.05")
     return value

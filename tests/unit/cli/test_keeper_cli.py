@@ -5,6 +5,7 @@ import json
 import pytest
 
 import tbill_defi as td
+from tbill_defi.ledger import identities
 from tests.unit.cli.support import refused, state
 from tests.unit.cli.test_schemas import valid
 
@@ -90,7 +91,7 @@ def test_a_stale_plan_is_not_approved(tbill):
 def test_a_refusal_has_its_exit_code(tbill):
     write(tbill)
     with td.open_ledger(home=tbill.home) as ledger:
-        ledger.set_trade_limit(500_000 * 10**6)
+        identities.revoke(ledger, "dealer")
     ran = tbill("keeper", "run", "--once", "--json")
     assert ran.code == 6
     assert valid("keeper-run", ran.out)["outcomes"][0]["status"] == "refused"
