@@ -9,10 +9,9 @@ from typing import Self
 
 from pydantic import model_validator
 
-from tbill_defi.conventions.schedules import add_months, quasi_coupon_dates
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.instruments.flows_30_360 import Flows30360, flows_30_360
-from tbill_defi.instruments.terms import AnnualRate, Cusip, Terms, require_order
+from tbill_defi.instruments.terms import AnnualRate, Cusip, Terms, require_first_coupon, require_life
 
 LONGEST_YEARS = 100
 HIGHEST_CALL_PRICE = 200.0
@@ -40,21 +39,10 @@ class CallableTerms(Terms):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        require_order("dated_date", self.dated_date, "maturity_date", self.maturity_date)
-        if self.maturity_date > add_months(self.dated_date, 12 * LONGEST_YEARS):
-            raise ConventionError(
-                f"maturity_date: {self.maturity_date} is more than {LONGEST_YEARS} years after {self.dated_date}"
-            )
-        if self.issue_date is not None:
-            require_order("dated_date", self.dated_date, "issue_date", self.issue_date, equal=True)
-            require_order("issue_date", self.issue_date, "maturity_date", self.maturity_date)
+        require_life(self.dated_date, self.issue_date, self.maturity_date, LONGEST_YEARS)
         if self.first_coupon_date is not None:
-            allowed = quasi_coupon_dates(self.dated_date, self.maturity_date, 12 // self.periods_per_year)[1:4]
-            if self.first_coupon_date not in allowed:
-                raise ConventionError(
-                    f"first_coupon_date: {self.first_coupon_date} is not one of {', '.join(map(str, allowed))}: "
-                    f"the first cycle dates of maturity {self.maturity_date} after dated_date {self.dated_date}"
-                )
+            months = 12 // self.periods_per_year
+            require_first_coupon(self.first_coupon_date, self.dated_date, self.maturity_date, months)
         self._check_calls()
         return self
 

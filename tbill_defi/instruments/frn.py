@@ -8,9 +8,9 @@ from typing import Annotated, Literal, NoReturn, Self
 from pydantic import Field, model_validator
 from pydantic.functional_validators import AfterValidator
 
-from tbill_defi.conventions.schedules import add_months, quasi_coupon_dates
+from tbill_defi.conventions.schedules import quasi_coupon_dates
 from tbill_defi.core.errors import ConventionError
-from tbill_defi.instruments.terms import Cusip, Terms, require_order
+from tbill_defi.instruments.terms import Cusip, Terms, require_life
 
 MONTHS_PER_PERIOD = 3
 LONGEST_YEARS = 10
@@ -55,14 +55,7 @@ class Frn(Terms):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        require_order("dated_date", self.dated_date, "maturity_date", self.maturity_date)
-        if self.maturity_date > add_months(self.dated_date, 12 * LONGEST_YEARS):
-            raise ConventionError(
-                f"maturity_date: {self.maturity_date} is more than {LONGEST_YEARS} years after {self.dated_date}"
-            )
-        if self.issue_date is not None:
-            require_order("dated_date", self.dated_date, "issue_date", self.issue_date, equal=True)
-            require_order("issue_date", self.issue_date, "maturity_date", self.maturity_date)
+        require_life(self.dated_date, self.issue_date, self.maturity_date, LONGEST_YEARS)
         return self
 
     @property

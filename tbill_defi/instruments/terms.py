@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 
+from tbill_defi.conventions.schedules import add_months, quasi_coupon_dates
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.core.identifiers import cusip as checked_cusip
 
@@ -116,3 +117,35 @@ def require_order(earlier: str, first: date, later: str, second: date, *, equal:
     if first > second or (first == second and not equal):
         relation = "on or before" if equal else "before"
         raise ConventionError(f"{earlier}: {first} must be {relation} {later} {second}")
+
+
+def require_life(dated: date, issue: date | None, maturity: date, longest_years: int) -> None:
+    """Demand that interest starts, the issue settles and the principal is paid in this order, within a stated limit.
+
+    Raises
+    ------
+    ConventionError
+        Names the field that is out of order, or the maturity that is too late.
+    """
+    require_order("dated_date", dated, "maturity_date", maturity)
+    if maturity > add_months(dated, 12 * longest_years):
+        raise ConventionError(f"maturity_date: {maturity} is more than {longest_years} years after {dated}")
+    if issue is not None:
+        require_order("dated_date", dated, "issue_date", issue, equal=True)
+        require_order("issue_date", issue, "maturity_date", maturity)
+
+
+def require_first_coupon(first: date, dated: date, maturity: date, months: int) -> None:
+    """Demand that a first coupon date is one of the first three cycle dates after the dated date.
+
+    Raises
+    ------
+    ConventionError
+        Names the dates that are allowed.
+    """
+    allowed = quasi_coupon_dates(dated, maturity, months)[1:4]
+    if first not in allowed:
+        raise ConventionError(
+            f"first_coupon_date: {first} is not one of {', '.join(map(str, allowed))}: "
+            f"the first cycle dates of maturity {maturity} after dated_date {dated}"
+        )
