@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tbill_defi.core.errors import ConventionError, DataError, TbillError, UsageError
 from tbill_defi.core.identifiers import cusip as parse_cusip
 from tbill_defi.core.identifiers import party_name
+from tbill_defi.core.toml_file import read_toml
 from tbill_defi.strategy.base import Strategy
 from tbill_defi.strategy.discovery import find
 
@@ -212,7 +212,7 @@ def read_keeper_file(path: str | Path) -> KeeperFile:
         Naming file, table, field, value and what is known.
     """
     file = Path(path)
-    raw = _toml(file)
+    raw = read_toml(file, what="a keeper file", max_bytes=MAX_BYTES)
     tables = raw.get("rules")
     if known := [name for name in raw if name not in ("rules", "every_seconds")]:
         raise DataError(f"{file}: {known[0]!r} is not known; at the top are every_seconds and [rules.NAME]")
@@ -233,19 +233,6 @@ def strategy_of(file: Path, action: RebalanceAction) -> Strategy[Any]:
 
 class _Head(Table):
     every_seconds: int = Field(60, ge=1, le=86_400)
-
-
-def _toml(file: Path) -> dict[str, Any]:
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise DataError(f"{file}: more than {MAX_BYTES:,} bytes is not a keeper file")
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{file}: is not UTF-8 text, so not TOML") from None
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and numbers and nesting beyond Python's limits
-        raise DataError(f"{file}: is not TOML: {error}") from None
 
 
 def _rule(file: Path, name: str, table: Any) -> Rule:

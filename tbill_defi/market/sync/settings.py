@@ -14,7 +14,6 @@ enabled = false
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.toml_file import read_toml
 from tbill_defi.market.sync.feeds import FEEDS, Feed
 from tbill_defi.market.sync.fetcher import Limits
 
@@ -90,7 +90,7 @@ def read_feeds(path: Path | None, home: Path) -> FeedSettings:
         Naming file, table, field, value and what is right.
     """
     file = path or home / FILE_NAME
-    raw = _toml(file) if path or file.exists() else {}
+    raw = read_toml(file, what="a file of feeds", max_bytes=MAX_BYTES) if path or file.exists() else {}
     for name, table in raw.items():
         if name != "limits" and name not in FEEDS:
             raise DataError(f"{file}: [{name}] is not known; known are limits, {', '.join(FEEDS)}")
@@ -105,19 +105,6 @@ def read_feeds(path: Path | None, home: Path) -> FeedSettings:
     if not feeds:
         raise DataError(f"{file}: no feed is enabled")
     return FeedSettings(tuple(feeds), Limits(**limits.model_dump()))
-
-
-def _toml(file: Path) -> dict[str, Any]:
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise DataError(f"{file}: more than {MAX_BYTES:,} bytes is no file of feeds")
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{file}: is not UTF-8 text, so not TOML") from None
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{file}: is not TOML: {error}") from None
 
 
 def _checked(file: Path, table: str, model: type[M], values: dict[str, Any]) -> M:

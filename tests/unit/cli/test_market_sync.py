@@ -94,6 +94,7 @@ def test_a_failure_in_json_is_on_stdout_too(nothing, feeds, publisher):
         ("[limits]\nhurry = true\n", '[limits], field "hurry"'),
         ("limits = 3\n", "limits: 3 is not a table"),
         ("[limits\n", "is not TOML"),
+        ("limits = " + "[" * 20_000, "is not TOML"),
         ("\xff", "is not TOML"),
         ("".join(f"[{f}]\nenabled = false\n" for f in ("treasury", "fiscaldata", "newyorkfed", "fred")), "no feed is"),
     ],
