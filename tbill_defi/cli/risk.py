@@ -74,7 +74,7 @@ def _figures(
     """JSON form."""
     from dataclasses import asdict
 
-    from tbill_defi.portfolio.risk_report import least_moves
+    from tbill_defi.portfolio.value_at_risk import least_moves
 
     tail, test, known = found.tail, found.backtest, f"{found.moves:,} moves up to {day}"
     value: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError, PlanError
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.metrics import measure
-from tbill_defi.portfolio.value_at_risk import SMALLEST_SAMPLE, PositionRisk, TailRisk, VarBacktest
+from tbill_defi.portfolio.value_at_risk import PositionRisk, TailRisk, VarBacktest, check_level, least_moves
 from tbill_defi.portfolio.view import View
 from tbill_defi.pricing.book.book import KEY_YEARS, Book
 from tbill_defi.pricing.curve_history import CurveHistory
@@ -110,15 +109,9 @@ def risk_report(
     )
 
 
-def least_moves(level: float) -> int:
-    """Moves below which nothing is said of the tail beyond a level."""
-    return max(SMALLEST_SAMPLE, math.ceil(1.0 / (1.0 - level) - 1e-9))
-
-
 def check_tail(level: float, window: int) -> None:
     """Raises `ConventionError` if level or window can measure nothing."""
-    if not 0.5 < level < 1.0:
-        raise ConventionError(f"level: {level} is not between 0.5 and 1, such as 0.99")
+    check_level(level)
     least = least_moves(level)
     if not least <= window <= LARGEST_WINDOW:
         raise ConventionError(

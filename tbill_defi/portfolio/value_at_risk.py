@@ -188,11 +188,20 @@ class PositionRisk:
         )
 
 
-def _checked(level: float, count: int) -> None:
+def least_moves(level: float) -> int:
+    """Moves below which nothing is said of the tail beyond a level."""
+    return max(SMALLEST_SAMPLE, math.ceil(1.0 / (1.0 - level) - 1e-9))
+
+
+def check_level(level: float) -> None:
+    """Raises `ConventionError` if a level is not inside (0.5, 1)."""
     if not 0.5 < level < 1.0:
         raise ConventionError(f"level: {level} is not between 0.5 and 1, such as 0.99")
-    if count < max(SMALLEST_SAMPLE, math.ceil(1.0 / (1.0 - level) - 1e-9)):
-        needed = max(SMALLEST_SAMPLE, math.ceil(1.0 / (1.0 - level) - 1e-9))
+
+
+def _checked(level: float, count: int) -> None:
+    check_level(level)
+    if count < (needed := least_moves(level)):
         raise ConventionError(f"moves: {count} are too few for a level of {level}; give at least {needed}")
 
 
