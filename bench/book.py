@@ -11,7 +11,7 @@ import numpy as np
 import QuantLib as ql  # noqa: N813 - its own alias
 
 from bench import curve_history
-from bench.rows import Row, best_of, emit
+from bench.rows import Row, best_of, emit, in_turn
 from bench.universe import universe
 from tbill_defi.conventions import YieldConvention
 from tbill_defi.instruments import AnySecurity, Bill
@@ -130,7 +130,7 @@ def _full_rows(securities: list[AnySecurity], book: Book, peer: Peer, yields: np
     short = np.array([isinstance(s, Bill) and (s.maturity_date - SETTLEMENT).days <= 182 for s in securities])
     same = coupons | short  # QuantLib has no yield that compounds once beyond half a year
     worst = _compare(mine[same][:, :3], theirs[same][:, :3])
-    seconds, peers = best_of(lambda: ours(book), 30), best_of(lambda: peer.full(yields), 2)
+    seconds, peers = in_turn(lambda: ours(book), lambda: peer.full(yields))
     built = best_of(lambda: ours(Book(securities)), 5)
     rebuilt = best_of(lambda: Peer.of(securities).full(yields), 1)
     bend = _compare(mine[same][:, 3], theirs[same][:, 3])
@@ -157,8 +157,9 @@ def _curve_rows(book: Book, peer: Peer) -> list[Row]:
 
     worst = _compare(book.dirty_prices(curve.shifted(0.001), SETTLEMENT), values(0.001))
     moves = iter(np.linspace(0.001, 0.01, 10_000))
-    mine = best_of(lambda: book.dirty_prices(curve.shifted(next(moves)), SETTLEMENT), 50)
-    theirs = best_of(lambda: values(next(moves)), 3)
+    mine, theirs = in_turn(
+        lambda: book.dirty_prices(curve.shifted(next(moves)), SETTLEMENT), lambda: values(next(moves)), 5
+    )
     keys = best_of(lambda: book.key_rate_dv01(curve, SETTLEMENT), 10)
     nodes = (0.5, 2.0, 5.0, 10.0, 20.0, 30.0)
     shifts = np.random.default_rng(1).normal(0.0, 0.002, (SCENARIOS, len(nodes)))
