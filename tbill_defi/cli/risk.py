@@ -76,7 +76,7 @@ def _figures(
 
     from tbill_defi.portfolio.value_at_risk import least_moves
 
-    tail, test, known = found.tail, found.backtest, f"{found.moves:,} moves up to {day}"
+    tail, known = found.tail, f"{found.moves:,} moves up to {day}"
     value: dict[str, Any] = {
         "party": party,
         "date": day.isoformat(),
@@ -94,8 +94,11 @@ def _figures(
         "moves": found.moves,
         "tail": None,
         "no_tail": f"{known} are too few for level {level:g}: {least_moves(level):,} are needed",
-        "backtest": None,
-        "no_backtest": f"{known} leave none to test beyond a window of {window:,}",
+        "backtests": [
+            {name: figure for name, figure in asdict(test).items() if name not in ("level", "window")}
+            for test in found.backtests
+        ],
+        "no_backtest": "" if found.backtests else f"{known} leave none to test beyond a window of {window:,}",
         "scenarios": [{"name": name, "profit": profit} for name, profit in found.scenarios.items()],
     }
     if tail is not None:
@@ -104,14 +107,11 @@ def _figures(
             name: figure for name, figure in asdict(tail).items() if name not in ("level", "market_value", "worst")
         } | {"worst": worst}
         value["no_tail"] = ""
-    if test is not None:
-        value["backtest"] = {name: figure for name, figure in asdict(test).items() if name not in ("level", "window")}
-        value["no_backtest"] = ""
     return value
 
 
 def _show(value: dict[str, Any]) -> None:
-    from tbill_defi.report.risk_tables import backtest_line, key_rates, scenarios, summary, worst
+    from tbill_defi.report.risk_tables import backtest_lines, key_rates, scenarios, summary, worst
 
     out = console()
     out.print(summary(value))
@@ -120,5 +120,6 @@ def _show(value: dict[str, Any]) -> None:
         out.print(f"no value at risk: {value['no_tail']}")
     else:
         out.print(worst(value))
-    out.print(backtest_line(value))
+    for line in backtest_lines(value):
+        out.print(line)
     out.print(scenarios(value))

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError
+from tbill_defi.portfolio.face_vector import face_vector
 from tbill_defi.pricing.book.book import Book
 from tbill_defi.pricing.book.curve_values import DiscountCurve, OnCurve
 
@@ -92,7 +93,7 @@ def explain(
     (first, before, _), (last, after, _) = start, end
     if last <= first:
         raise ConventionError(f"end: {last} is not after the start {first}")
-    face = _faces(book, face_units)
+    face = face_vector(book, face_units) / 100.0  # base units of cash for each unit of price
     opening = _prices(book, start)
     closing = _prices(book, end)
     paid = _paid(book, first, last)
@@ -114,19 +115,6 @@ def explain(
         round(values[-1] - values[0]),
         *(round(later - sooner) for sooner, later in pairwise(values)),
     )
-
-
-def _faces(book: Book, face_units: Mapping[str, int]) -> Floats:
-    """[n] base units of cash for each unit of price per 100."""
-    place = {cusip: row for row, cusip in enumerate(book.cusips)}
-    face = np.zeros(len(book))
-    for cusip, units in face_units.items():
-        if cusip not in place:
-            raise ConventionError(f"face_units: {cusip} is not in the book")
-        if isinstance(units, bool) or not isinstance(units, int):
-            raise ConventionError(f"face_units[{cusip}]: {units!r} is not a whole number of base units")
-        face[place[cusip]] = units / 100.0
-    return face
 
 
 def _prices(book: Book, day: tuple[date, DiscountCurve, ArrayLike]) -> Floats:

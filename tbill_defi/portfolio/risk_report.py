@@ -42,8 +42,8 @@ class RiskReport:
         Daily moves of the curve that are known on the day.
     tail
         Over the latest moves of the window; None: there are too few.
-    backtest
-        Over all moves; None: there are no more than the window.
+    backtests
+        Over all moves, of historical and of filtered value at risk; empty: there are no more moves than the window.
     scenarios
         Name -> dollars gained if it happened now.
     """
@@ -56,7 +56,7 @@ class RiskReport:
     key_rate_dv01: Floats
     moves: int
     tail: TailRisk | None
-    backtest: VarBacktest | None
+    backtests: tuple[VarBacktest, ...]
     scenarios: dict[str, float]
 
 
@@ -104,7 +104,9 @@ def risk_report(
         key_rate_dv01=risk.key_rate_dv01(np.array(KEY_YEARS)),
         moves=count,
         tail=None if latest is None else risk.tail(latest, level=level),
-        backtest=None if moves is None or count <= window else risk.backtest(moves, level=level, window=window),
+        backtests=()
+        if moves is None or count <= window
+        else tuple(risk.backtest(moves, level=level, window=window, filtered=way) for way in (False, True)),
         scenarios=_scenarios(risk, latest),
     )
 

@@ -13,12 +13,15 @@ import numpy as np
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.core.money import UNITS_PER_DOLLAR
+from tbill_defi.portfolio.face_vector import face_vector
 from tbill_defi.pricing.book.book import Book
 from tbill_defi.pricing.book.curve_values import DiscountCurve
 from tbill_defi.pricing.curve_moves import CurveMoves
 
 SMALLEST_SAMPLE = 20
 """Moves below which no tail is looked at."""
+DECAY = 0.94
+"""Of the weights of past squared losses in a day's variance, a day (RiskMetrics 1996)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class TailRisk:
     historical_var, historical_es
         From revaluing the positions under each past move: the smallest loss that at most a share 1 - level of the
         moves exceed, and the mean of the losses from it on.
+    filtered_var, filtered_es
+        As the historical, with each loss scaled by today's volatility over that of its own day (Hull and White 1998):
+        a calm window does not hide that the market has become wild.
     parametric_var, parametric_es
         From key rate DV01s and the moves' covariance, normal with mean 0.
     standard_deviation
@@ -46,6 +52,8 @@ class TailRisk:
     market_value: float
     historical_var: float
     historical_es: float
+    filtered_var: float
+    filtered_es: float
     parametric_var: float
     parametric_es: float
     standard_deviation: float
@@ -58,6 +66,8 @@ class VarBacktest:
 
     Attributes
     ----------
+    filtered
+        Whether losses were scaled by volatility, as `TailRisk.filtered_var` is.
     days, exceptions
         Days tested, and those on which the loss was larger.
     expected
@@ -70,6 +80,7 @@ class VarBacktest:
 
     level: float
     window: int
+    filtered: bool
     days: int
     exceptions: int
     expected: float
@@ -98,16 +109,8 @@ class PositionRisk:
     """
 
     def __init__(self, book: Book, face_units: Mapping[str, int], curve: DiscountCurve, *, settlement: date) -> None:
-        place = {cusip: row for row, cusip in enumerate(book.cusips)}
-        face = np.zeros(len(book))
-        for cusip, units in face_units.items():
-            if cusip not in place:
-                raise ConventionError(f"face_units: {cusip} is not in the book")
-            if isinstance(units, bool) or not isinstance(units, int):
-                raise ConventionError(f"face_units[{cusip}]: {units!r} is not a whole number of base units")
-            face[place[cusip]] = units / UNITS_PER_DOLLAR
         self.book, self.curve, self.settlement = book, curve, settlement
-        self._face = face / 100.0
+        self._face = face_vector(book, face_units) / (100.0 * UNITS_PER_DOLLAR)
         self._base = self._face @ book.dirty_prices(curve, settlement)
 
     @property
@@ -140,7 +143,9 @@ class PositionRisk:
         """
         _checked(level, len(moves))
         gained = self.profits(moves)
-        var, shortfall = _historical(gained, level)
+        var, shortfall = _historical(-gained, level)
+        deviations = volatilities(-gained)
+        filtered_var, filtered_es = _historical(_rescaled(-gained, deviations[:-1], deviations[-1]), level)
         keys = self.key_rate_dv01(moves.nodes) * 1e4
         deviation = math.sqrt(max(float(keys @ moves.covariance() @ keys), 0.0))
         normal = NormalDist()
@@ -153,14 +158,23 @@ class PositionRisk:
             market_value=self.market_value,
             historical_var=var,
             historical_es=shortfall,
+            filtered_var=filtered_var,
+            filtered_es=filtered_es,
             parametric_var=quantile * deviation,
             parametric_es=normal.pdf(quantile) / (1.0 - level) * deviation,
             standard_deviation=deviation,
             worst=tuple((moves.dates[i].astype(date), -float(gained[i])) for i in order.tolist()),
         )
 
-    def backtest(self, moves: CurveMoves, *, level: float = 0.99, window: int = 500) -> VarBacktest:
+    def backtest(
+        self, moves: CurveMoves, *, level: float = 0.99, window: int = 500, filtered: bool = False
+    ) -> VarBacktest:
         """The positions held through the past: each move's loss against the value at risk of the `window` before it.
+
+        Parameters
+        ----------
+        filtered
+            Test `TailRisk.filtered_var` in place of `historical_var`.
 
         Raises
         ------
@@ -173,19 +187,47 @@ class PositionRisk:
         if len(moves) <= window:
             raise ConventionError(f"window: {window} leaves no day to test of {len(moves)} moves")
         losses = -self.profits(moves)
-        past = np.lib.stride_tricks.sliding_window_view(losses, window)[:-1]
+        deviations = volatilities(losses)[:-1] if filtered else np.ones(len(losses))
+        units = _rescaled(losses, deviations, 1.0)
+        past = np.lib.stride_tricks.sliding_window_view(units, window)[:-1]
         place = _place(window, level)
-        limit = np.partition(past, place, axis=1)[:, place]
+        limit = np.partition(past, place, axis=1)[:, place] * deviations[window:]
         beyond = losses[window:] > limit
         return VarBacktest(
             level,
             window,
+            filtered,
             len(beyond),
             int(beyond.sum()),
             (1.0 - level) * len(beyond),
             kupiec_p(len(beyond), int(beyond.sum()), 1.0 - level),
             christoffersen_p(beyond, 1.0 - level),
         )
+
+
+def volatilities(losses: Floats) -> Floats:
+    """[n + 1] standard deviation expected of each loss from those before it, and of the one after the last.
+
+    Exponentially weighted about a mean of 0; it begins with the first losses' own mean square.
+
+    Parameters
+    ----------
+    losses
+        [n] in order of time, n >= 1.
+    """
+    squares = losses**2
+    variance = float(squares[:SMALLEST_SAMPLE].mean())
+    found = [variance]
+    for square in squares.tolist():
+        variance = DECAY * variance + (1.0 - DECAY) * square
+        found.append(variance)
+    deviations: Floats = np.sqrt(np.array(found))
+    return deviations
+
+
+def _rescaled(losses: Floats, deviations: Floats, deviation: float) -> Floats:
+    """Losses as they would be at another volatility; 0 where nothing was at risk."""
+    return np.divide(losses * deviation, deviations, out=np.zeros_like(losses), where=deviations > 0.0)
 
 
 def least_moves(level: float) -> int:
@@ -210,9 +252,8 @@ def _place(count: int, level: float) -> int:
     return math.ceil(level * count - 1e-9) - 1
 
 
-def _historical(gained: Floats, level: float) -> tuple[float, float]:
-    losses = np.sort(-gained)
-    tail = losses[_place(len(losses), level) :]
+def _historical(losses: Floats, level: float) -> tuple[float, float]:
+    tail = np.sort(losses)[_place(len(losses), level) :]
     return float(tail[0]), float(tail.mean())
 
 

@@ -23,8 +23,10 @@ def summary(value: Mapping[str, Any]) -> Sheet:
         at = f"{value['level']:.4g} over {tail['horizon_days']} d"
         past = f"{tail['moves']:,} moves"
         sheet.add(f"VaR {at}, historical, {past}", formats.dollars(tail["historical_var"]))
+        sheet.add(f"VaR {at}, filtered", formats.dollars(tail["filtered_var"]))
         sheet.add(f"VaR {at}, parametric", formats.dollars(tail["parametric_var"]))
         sheet.add(f"ES {at}, historical", formats.dollars(tail["historical_es"]))
+        sheet.add(f"ES {at}, filtered", formats.dollars(tail["filtered_es"]))
         sheet.add(f"ES {at}, parametric", formats.dollars(tail["parametric_es"]))
     return sheet
 
@@ -46,15 +48,16 @@ def worst(value: Mapping[str, Any]) -> Sheet:
     return sheet
 
 
-def backtest_line(value: Mapping[str, Any]) -> str:
+def backtest_lines(value: Mapping[str, Any]) -> list[str]:
     """How often losses went beyond the value at risk of the days before."""
-    test = value["backtest"]
-    if test is None:
-        return f"no backtest: {value['no_backtest']}"
-    return (
-        f"VaR backtest: {test['exceptions']:,} exceptions in {test['days']:,} days, {test['expected']:.1f} expected; "
+    if not value["backtests"]:
+        return [f"no backtest: {value['no_backtest']}"]
+    return [
+        f"backtest of {'filtered' if test['filtered'] else 'historical'} VaR: {test['exceptions']:,} exceptions in "
+        f"{test['days']:,} days, {test['expected']:.1f} expected; "
         f"p-values Kupiec {test['kupiec_p']:.2g}, Christoffersen {test['christoffersen_p']:.2g}"
-    )
+        for test in value["backtests"]
+    ]
 
 
 def scenarios(value: Mapping[str, Any]) -> Sheet:

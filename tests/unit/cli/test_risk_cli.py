@@ -25,18 +25,29 @@ def test_figures_are_those_of_the_api(tbill):
     book = td.Book([view.securities[view.index(cusip)] for cusip in FACE])
     risk = PositionRisk(book, FACE, history.curve(DAY), settlement=DAY)
     moves = CurveMoves.of(history)
-    tail, test = risk.tail(moves.last(40), level=0.95), risk.backtest(moves, level=0.95, window=40)
+    tail = risk.tail(moves.last(40), level=0.95)
+    tests = [risk.backtest(moves, level=0.95, window=40, filtered=way) for way in (False, True)]
     assert value["curve_value"] == pytest.approx(risk.market_value, rel=1e-12)
     mid = sum(FACE[c] / 1e8 * view.mid_dirty[view.index(c)] for c in FACE)
     assert value["nav"] == pytest.approx(mid + 200_000, rel=1e-12)
     assert value["cash"] == 200_000
-    for name in ("historical_var", "historical_es", "parametric_var", "parametric_es", "moves"):
+    for name in (
+        "historical_var",
+        "historical_es",
+        "filtered_var",
+        "filtered_es",
+        "parametric_var",
+        "parametric_es",
+        "moves",
+    ):
         assert value["tail"][name] == pytest.approx(getattr(tail, name), rel=1e-12)
     assert [(row["date"], row["loss"]) for row in value["tail"]["worst"]] == [
         (str(day), pytest.approx(loss)) for day, loss in tail.worst
     ]
-    assert (value["backtest"]["days"], value["backtest"]["exceptions"]) == (len(moves) - 40, test.exceptions)
-    assert value["backtest"]["kupiec_p"] == pytest.approx(test.kupiec_p)
+    assert [row["filtered"] for row in value["backtests"]] == [False, True]
+    for row, test in zip(value["backtests"], tests, strict=True):
+        assert (row["days"], row["exceptions"]) == (len(moves) - 40, test.exceptions)
+        assert row["kupiec_p"] == pytest.approx(test.kupiec_p)
     scenarios = {row["name"]: row["profit"] for row in value["scenarios"]}
     nodes = np.array([row["years"] for row in value["key_rate_dv01"]])
     assert scenarios["parallel +100 bp"] == pytest.approx(risk.gains(parallel(nodes, [100.0]), nodes)[0], rel=1e-9)
@@ -59,7 +70,7 @@ def test_nothing_later_than_the_date_is_used(tbill):
 
 def test_what_cannot_be_measured_is_said(tbill):
     value = valid("risk", tbill("risk", "--json").out)
-    assert (value["moves"], value["tail"], value["backtest"]) == (0, None, None)
+    assert (value["moves"], value["tail"], value["backtests"]) == (0, None, [])
     assert "100 are needed" in value["no_tail"]
     assert not any(row["name"].startswith("component") for row in value["scenarios"])
     out = tbill("risk").out

@@ -10,7 +10,7 @@ from scipy.stats import chi2, norm
 import tbill_defi as td
 from bench.universe import universe
 from tbill_defi.core.errors import ConventionError
-from tbill_defi.portfolio.value_at_risk import PositionRisk, christoffersen_p, kupiec_p
+from tbill_defi.portfolio.value_at_risk import PositionRisk, christoffersen_p, kupiec_p, volatilities
 from tbill_defi.pricing.curve_moves import CurveMoves, component_moves, parallel, steepeners
 
 DAY = date(2026, 3, 24)
@@ -117,6 +117,40 @@ def test_backtest_counts_what_went_beyond_the_days_before():
     assert (found.days, found.exceptions) == (len(losses) - 100, count)
     assert found.expected == pytest.approx(0.05 * found.days)
     assert found.kupiec_p > 0.01
+
+
+def test_filtered_losses_are_scaled_to_the_latest_volatility():
+    losses = -RISK.profits(MOVES)
+    deviations = [math.sqrt((losses[:20] ** 2).mean())]
+    for loss in losses:
+        deviations.append(math.sqrt(0.94 * deviations[-1] ** 2 + 0.06 * loss**2))
+    scaled = np.sort(losses / deviations[:-1] * deviations[-1])
+    place = math.ceil(0.95 * len(losses)) - 1
+    found = RISK.tail(MOVES, level=0.95)
+    assert found.filtered_var == pytest.approx(scaled[place], rel=1e-12)
+    assert found.filtered_es == pytest.approx(scaled[place:].mean(), rel=1e-12)
+
+
+def test_a_market_that_turns_wild_is_seen_by_the_filtered_backtest():
+    """300 calm moves, then 200 five times as large: history of the calm ones is broken again and again."""
+    scale = np.where(np.arange(len(MOVES)) < 300, 1.0, 5.0)
+    moves = CurveMoves(MOVES.dates, MOVES.nodes, MOVES.moves * scale[:, None], 1)
+    plain = RISK.backtest(moves, level=0.95, window=250)
+    scaled = RISK.backtest(moves, level=0.95, window=250, filtered=True)
+    assert plain.kupiec_p < 1e-3 < scaled.kupiec_p
+    assert scaled.exceptions < plain.exceptions
+    losses, limits = -RISK.profits(moves), []
+    for day in range(250, len(losses)):
+        deviations = volatilities(losses[:day])  # nothing of the day itself
+        units = np.sort(losses[day - 250 : day] / deviations[day - 250 : day])
+        limits.append(units[math.ceil(0.95 * 250) - 1] * deviations[day])
+    assert scaled.exceptions == int((losses[250:] > np.array(limits)).sum())
+
+
+def test_nothing_at_risk_has_no_filtered_loss():
+    flat = PositionRisk(BOOK, {BOOK.cusips[3]: 0}, HISTORY.curve(DAY), settlement=DAY)
+    assert flat.tail(MOVES).filtered_var == 0.0
+    assert flat.backtest(MOVES, window=200, filtered=True).exceptions == 0
 
 
 @pytest.mark.parametrize(("days", "exceptions"), [(250, 2), (250, 9), (1000, 0), (1000, 25)])
