@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tbill_defi.conventions import settlement_date as settlement_date
     from tbill_defi.conventions.frn_index import FrnIndex as FrnIndex
     from tbill_defi.conventions.reference_cpi import ReferenceCpi as ReferenceCpi
+    from tbill_defi.conventions.sofr_fixings import SofrFixings as SofrFixings
     from tbill_defi.core.decision import Decision as Decision
     from tbill_defi.core.errors import AuditFailure as AuditFailure
     from tbill_defi.core.errors import ComplianceRejection as ComplianceRejection
@@ -87,9 +88,12 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.bills import price_from_discount_rate as price_from_discount_rate
     from tbill_defi.pricing.bills import price_from_investment_rate as price_from_investment_rate
     from tbill_defi.pricing.book import Book as Book
+    from tbill_defi.pricing.breakevens import Breakevens as Breakevens
     from tbill_defi.pricing.credit import yield_to_call as yield_to_call
     from tbill_defi.pricing.credit import yield_to_worst as yield_to_worst
     from tbill_defi.pricing.credit import z_spread as z_spread
+    from tbill_defi.pricing.credit_spreads import CreditSpreads as CreditSpreads
+    from tbill_defi.pricing.credit_spreads import default_probability as default_probability
     from tbill_defi.pricing.curve import Curve as Curve
     from tbill_defi.pricing.curve_history import CurveHistory as CurveHistory
     from tbill_defi.pricing.frn import discount_margin_duration as discount_margin_duration
@@ -140,6 +144,7 @@ _HOME = {
     ),
     "tbill_defi.conventions.frn_index": ("FrnIndex",),
     "tbill_defi.conventions.reference_cpi": ("ReferenceCpi",),
+    "tbill_defi.conventions.sofr_fixings": ("SofrFixings",),
     "tbill_defi.core.errors": (
         "AuditFailure",
         "ComplianceRejection",
@@ -191,6 +196,8 @@ _HOME = {
         "price_from_investment_rate",
     ),
     "tbill_defi.pricing.book": ("Book",),
+    "tbill_defi.pricing.breakevens": ("Breakevens",),
+    "tbill_defi.pricing.credit_spreads": ("CreditSpreads", "default_probability"),
     "tbill_defi.pricing.credit": ("yield_to_call", "yield_to_worst", "z_spread"),
     "tbill_defi.pricing.curve": ("Curve",),
     "tbill_defi.pricing.curve_history": ("CurveHistory",),

@@ -1,4 +1,4 @@
-"""Discount factors of a par-yield row, bootstrapped by QuantLib.
+"""Discount factors through market quotes, bootstrapped by QuantLib.
 
 QuantLib's evaluation date is global: it is set for one bootstrap and restored, and what leaves this module is an
 array, not an object that would follow a later change of it.
@@ -7,7 +7,7 @@ array, not an object that would follow a later change of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from enum import Enum
 from threading import Lock
@@ -18,6 +18,7 @@ import numpy as np
 from tbill_defi.conventions.schedules import add_months
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError
+from tbill_defi.pricing.interop import quantlib_date
 
 ACCURACY = 1e-14
 """Of a node's rate in the bootstrap; par yields are reproduced within 1e-12."""
@@ -45,6 +46,21 @@ class Interpolation(Enum):
     LOG_LINEAR = "log_linear"
     MONOTONE_CONVEX_ZERO = "monotone_convex_zero"
 
+    @classmethod
+    def of(cls, name: str | Interpolation) -> Interpolation:
+        """The member of a name.
+
+        Raises
+        ------
+        ConventionError
+            If there is none; lists the names.
+        """
+        try:
+            return cls(name)
+        except ValueError:
+            names = ", ".join(member.value for member in cls)
+            raise ConventionError(f"interpolation: {name!r} is not one of {names}") from None
+
 
 def tenor_months(label: str) -> float:
     """Months of a Treasury tenor label: "1 Mo", "1.5 Mo", "10 Yr".
@@ -66,16 +82,10 @@ def node_date(curve_date: date, months: float) -> date:
     return add_months(curve_date, whole) + timedelta(days=15 if months > whole else 0)
 
 
-def _quantlib_date(day: date) -> Any:
-    from QuantLib import Date
-
-    return Date(day.day, day.month, day.year)
-
-
 def _helper(ql: Any, curve_date: date, months: float, rate: float) -> Any:
     """A zero-coupon instrument under a year, a par bond from one year."""
-    start = _quantlib_date(curve_date)
-    end = _quantlib_date(node_date(curve_date, months))
+    start = quantlib_date(curve_date)
+    end = quantlib_date(node_date(curve_date, months))
     if months < 12:
         return ql.DepositRateHelper(
             ql.QuoteHandle(ql.SimpleQuote(rate)),
@@ -96,12 +106,34 @@ def _helper(ql: Any, curve_date: date, months: float, rate: float) -> Any:
 
 
 def daily_factors(curve_date: date, nodes: Sequence[tuple[float, float]], interpolation: Interpolation) -> Floats:
-    """Discount factors of every day from the curve date to the last node.
+    """Discount factors of every day from the curve date to the last node of par yields.
 
     Parameters
     ----------
     nodes
         (tenor in months, decimal par yield), ascending, at least two.
+
+    Returns and errors as of `bootstrapped`.
+    """
+    return bootstrapped(
+        curve_date,
+        lambda ql: [_helper(ql, curve_date, months, rate) for months, rate in nodes],
+        interpolation,
+        f"par yields of {curve_date}",
+    )
+
+
+def bootstrapped(
+    curve_date: date, helpers: Callable[[Any], list[Any]], interpolation: Interpolation, quotes: str
+) -> Floats:
+    """Discount factors of every day from the curve date to the last node of instruments.
+
+    Parameters
+    ----------
+    helpers
+        Makes QuantLib's rate helpers; called while the evaluation date is the curve date.
+    quotes
+        What the instruments are, for errors.
 
     Returns
     -------
@@ -110,7 +142,7 @@ def daily_factors(curve_date: date, nodes: Sequence[tuple[float, float]], interp
     Raises
     ------
     ConventionError
-        If QuantLib finds no curve through the nodes.
+        If QuantLib finds no curve through them.
     """
     import QuantLib
 
@@ -118,23 +150,23 @@ def daily_factors(curve_date: date, nodes: Sequence[tuple[float, float]], interp
     day_count = ql.Actual365Fixed()
     accuracy = ql.IterativeBootstrap(ACCURACY)
     with _LOCK, ql.SavedSettings():
-        ql.Settings.instance().evaluationDate = _quantlib_date(curve_date)
-        helpers = [_helper(ql, curve_date, months, rate) for months, rate in nodes]
-        start = _quantlib_date(curve_date)
+        ql.Settings.instance().evaluationDate = quantlib_date(curve_date)
+        start = quantlib_date(curve_date)
         try:
+            made = helpers(ql)
             if interpolation is Interpolation.LOG_LINEAR:
-                curve = ql.PiecewiseLogLinearDiscount(start, helpers, day_count, accuracy)
+                curve = ql.PiecewiseLogLinearDiscount(start, made, day_count, accuracy)
             elif interpolation is Interpolation.MONOTONE_CONVEX:
                 spline = ql.ConvexMonotone(0.3, 0.7, False)
-                curve = ql.PiecewiseConvexMonotoneForward(start, helpers, day_count, accuracy, spline)
+                curve = ql.PiecewiseConvexMonotoneForward(start, made, day_count, accuracy, spline)
             else:
-                curve = ql.PiecewiseConvexMonotoneZero(start, helpers, day_count, accuracy)
+                curve = ql.PiecewiseConvexMonotoneZero(start, made, day_count, accuracy)
             discount, days = curve.discount, curve.maxDate() - start
             factors = np.array([discount(day / 365.0) for day in range(days + 1)])
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise ConventionError(
-                f"par yields of {curve_date}: no {interpolation.value} curve passes through them ({reason}); "
+                f"{quotes}: no {interpolation.value} curve passes through them ({reason}); "
                 "check the row, or name another interpolation"
             ) from None
     factors.flags.writeable = False

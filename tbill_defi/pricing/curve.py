@@ -21,6 +21,7 @@ from tbill_defi.pricing.valuation import checked_price, checked_rate, checked_se
 
 if TYPE_CHECKING:
     from tbill_defi.pricing.par_curve import ParCurve
+    from tbill_defi.pricing.sofr_curve import SofrCurve
     from tbill_defi.pricing.svensson import SvenssonCurve
 
 DAYS_PER_YEAR = 365.0
@@ -29,7 +30,8 @@ DAYS_PER_YEAR = 365.0
 class Curve(ABC):
     """Discount factors for every day from the curve date on.
 
-    Made by `bootstrap` from par yields, or by `svensson` and `nelson_siegel` from prices or published parameters.
+    Made by `bootstrap` from par yields, by `sofr` from swap rates, or by `svensson` and `nelson_siegel` from prices or
+    published parameters.
 
     Attributes
     ----------
@@ -53,6 +55,17 @@ class Curve(ABC):
         from tbill_defi.pricing.par_curve import ParCurve
 
         return ParCurve.bootstrap(curve_date, par_yields, interpolation)
+
+    @staticmethod
+    def sofr(
+        curve_date: date,
+        rates: Mapping[str, float | None],
+        interpolation: str | Interpolation = Interpolation.LOG_LINEAR,
+    ) -> SofrCurve:
+        """The curve of a day's SOFR swap rates; parameters and errors as of `SofrCurve.of_swaps`."""
+        from tbill_defi.pricing.sofr_curve import SofrCurve
+
+        return SofrCurve.of_swaps(curve_date, rates, interpolation)
 
     @staticmethod
     def svensson(

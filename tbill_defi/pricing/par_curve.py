@@ -8,20 +8,17 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.pricing.bootstrap import Interpolation, daily_factors, node_date, tenor_months
-from tbill_defi.pricing.curve import DAYS_PER_YEAR, Curve
+from tbill_defi.pricing.daily_curve import DailyCurve, average_forward
 
 LARGEST_PAR_YIELD = 0.25
 """Par yields beyond it are taken for percent."""
 
 
 @dataclass(frozen=True, eq=False)
-class ParCurve(Curve):
+class ParCurve(DailyCurve):
     """Discount factors for every day from the curve date on.
 
     Tenors under a year are zero-coupon: D = 1 / (1 + y days/365), the simple
@@ -73,11 +70,7 @@ class ParCurve(Curve):
             If fewer than two tenors have a yield, one looks like percent, a label or the interpolation is unknown,
             or no curve passes through the yields.
         """
-        try:
-            method = Interpolation(interpolation)
-        except ValueError:
-            names = ", ".join(member.value for member in Interpolation)
-            raise ConventionError(f"interpolation: {interpolation!r} is not one of {names}") from None
+        method = Interpolation.of(interpolation)
         given = {label: float(rate) for label, rate in par_yields.items() if rate is not None and not math.isnan(rate)}
         ordered = dict(sorted(given.items(), key=lambda item: tenor_months(item[0])))
         nodes = [(tenor_months(label), rate) for label, rate in ordered.items()]
@@ -93,24 +86,10 @@ class ParCurve(Curve):
                     f"give a decimal such as {rate / 100:g}"
                 )
         factors = daily_factors(curve_date, nodes, method)
-        last, before = ((node_date(curve_date, months) - curve_date).days for months, _ in nodes[-1:-3:-1])
-        tail = math.log(factors[before] / factors[last]) / (last - before) * DAYS_PER_YEAR
-        return cls(curve_date, ordered, method, factors, tail)
-
-    @property
-    def last_date(self) -> date:
-        """Date of the last node; the forward is flat beyond it."""
-        return node_date(self.curve_date, tenor_months(list(self.par_yields)[-1]))
+        before = (node_date(curve_date, nodes[-2][0]) - curve_date).days
+        return cls(curve_date, ordered, method, factors, average_forward(factors, before))
 
     def moved(self, shifts: Mapping[str, float]) -> Self:
         """The curve after moves of its par yields: tenor -> decimal."""
         par = {tenor: rate + shifts.get(tenor, 0.0) for tenor, rate in self.par_yields.items()}
         return self.bootstrap(self.curve_date, par, self.interpolation)
-
-    def _factors_after(self, offsets: NDArray[np.int64]) -> Floats:
-        last = len(self.factors) - 1
-        inside = self.factors.take(offsets, mode="clip")
-        if offsets.max(initial=0) <= last:
-            return inside
-        values: Floats = inside * np.exp(-self.tail_forward * np.maximum(offsets - last, 0) / DAYS_PER_YEAR)
-        return values
