@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from random import Random
 
+from tbill_defi.conventions.frn_index import FrnIndex
 from tbill_defi.conventions.schedules import add_months, quasi_coupon_dates
-from tbill_defi.instruments import AnySecurity, Bill, Bond, Note, Tips
+from tbill_defi.instruments import AnySecurity, Bill, Bond, Frn, Note, Tips
 
 NOTE_MONTHS = (24, 36, 60, 84, 120)
 BOND_MONTHS = (240, 360)
@@ -15,17 +17,26 @@ BASE_CPI = 320.5
 BILL_WEEKS = (4, 6, 8, 13, 17, 26, 52)
 ODD = 0.05
 """Share of coupon securities with a short or long first period."""
+FLOATING = 0.02
+"""Share of floating rate notes in the market: 8 of 461 securities."""
 
 
-def universe(count: int, settlement: date, seed: int = 1) -> list[AnySecurity]:
+def universe(count: int, settlement: date, seed: int = 1, *, floating: float = 0.0) -> list[AnySecurity]:
     """`count` securities issued before `settlement` and not matured.
 
-    A sixth bills, a quarter bonds, the rest notes; of those of 5, 10 and 30 years a fifth TIPS.
+    A share `floating` of floating rate notes; of the others a sixth bills, a quarter bonds, the rest notes; of those of
+    5, 10 and 30 years a fifth TIPS.
     """
     random = Random(seed)
     found: list[AnySecurity] = []
     while len(found) < count:
         cusip = f"91{len(found):07d}"
+        if floating and random.random() < floating:
+            dated = _cycle_day(random, settlement - timedelta(days=random.randrange(35, 690)))
+            maturity = add_months(dated, 24, end_of_month=dated.day > 27)
+            spread = random.randint(-5, 30) / 10_000
+            found.append(Frn(cusip=cusip, spread=spread, dated_date=dated, maturity_date=maturity))
+            continue
         draw = random.random()
         if draw < 1 / 6:
             weeks = random.choice(BILL_WEEKS)
@@ -48,6 +59,13 @@ def universe(count: int, settlement: date, seed: int = 1) -> list[AnySecurity]:
         else:
             found.append((Bond if months in BOND_MONTHS else Note)(**terms))
     return found
+
+
+def frn_index(settlement: date, weeks: int = 30, seed: int = 1) -> FrnIndex:
+    """Rates of weekly auctions up to `settlement`."""
+    random = Random(seed)
+    effective = [settlement - timedelta(days=7 * week + 1) for week in range(weeks)]
+    return FrnIndex({day: Decimal(random.randint(34_000_000, 38_000_000)).scaleb(-9) for day in effective})
 
 
 def _cycle_day(random: Random, day: date) -> date:

@@ -41,7 +41,7 @@ class CurveFit:
     Raises
     ------
     ConventionError
-        If there are too few securities.
+        If there are too few securities, or one has payments that follow an index.
     SettlementOutOfRange
         If a security is not issued, or has matured.
 
@@ -55,6 +55,12 @@ class CurveFit:
 
     def __init__(self, curve_date: date, securities: Sequence[AnySecurity], *, humps: int = 2) -> None:
         self.curve_date, self.humps = curve_date, humps
+        floating = next((i for i, security in enumerate(securities) if security.kind == "frn"), None)
+        if floating is not None:
+            raise ConventionError(
+                f"securities[{floating}] ({securities[floating].cusip}): the price of a floating rate note tells "
+                "nothing of the curve; leave it out of the fit"
+            )
         self.book = Book(securities)
         size = 2 * humps + 2
         if len(securities) <= size:

@@ -20,6 +20,7 @@ from tbill_defi.pricing.valuation import checked_price, checked_rate
 
 YEAR = 360
 _STEPS = 100
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +170,7 @@ def discount_margin_from_price(frn: Frn, clean_price: float, *, settlement: date
         price, slope = place.dirty(guess)
         step = math.log(price / dirty) * price / -slope
         target = guess + step if guess + step > low else 0.5 * (low + guess)
-        if abs(target - guess) <= 1e-15 * (1.0 + abs(guess)):
+        if abs(target - guess) <= 4.0 * _EPSILON * (1.0 + abs(guess) + price / -slope):
             return target
         guess = target
         if guess > 1e3:

@@ -8,25 +8,17 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from tbill_defi.conventions.calendars import SETTLEMENT
+from tbill_defi.conventions.frn_index import FrnIndex
 from tbill_defi.conventions.yields import Floats, YieldConvention
-from tbill_defi.core.errors import ConventionError
+from tbill_defi.core.errors import ConventionError, DataError
 from tbill_defi.instruments import AnySecurity
-from tbill_defi.pricing.book.columns import EPOCH, Columns, Ints, cycle_days
+from tbill_defi.pricing.book.columns import Columns
 from tbill_defi.pricing.book.curve_values import DiscountCurve, OnCurve, checked_nodes
 from tbill_defi.pricing.book.cycles import Cycles, Placed
-from tbill_defi.pricing.book.yields import (
-    Compound,
-    Kernel,
-    Sensitivity,
-    Simple,
-    Sums,
-    in_yield,
-    require_positive,
-    solve,
-)
+from tbill_defi.pricing.book.groups import Groups
+from tbill_defi.pricing.book.yields import require_positive
 from tbill_defi.pricing.valuation import LARGEST_YIELD
 
 if TYPE_CHECKING:
@@ -46,9 +38,9 @@ class Analytics:
     clean_price, dirty_price, accrued
         [n] per 100 face.
     yield_
-        [n] decimal, in the convention asked for.
+        [n] decimal, in the convention asked for, to maturity; of a floating rate note index + discount margin.
     modified_duration, convexity
-        [n] years, years squared: analytic in the yield.
+        [n] years, years squared: analytic in the yield; of a floating rate note in the discount margin.
     dv01
         [n] positive dollars per 100 face for a fall of 1 bp in the yield.
     effective_duration, effective_convexity
@@ -57,6 +49,10 @@ class Analytics:
         [n, n_nodes] dollars per 100 face for a fall of 1 bp in the zero rate at each node; None without a curve.
     key_years
         [n_nodes] the nodes, years.
+    yield_to_worst, worst_date
+        [n] decimal, the lowest yield to a call or maturity, and the day it is to; None without callable bonds.
+    discount_margin
+        [n] decimal, over the index; NaN of a fixed coupon; None without floating rate notes.
     """
 
     cusips: tuple[str, ...]
@@ -71,14 +67,16 @@ class Analytics:
     effective_convexity: Floats | None = None
     key_rate_dv01: Floats | None = None
     key_years: Floats | None = None
+    yield_to_worst: Floats | None = None
+    worst_date: NDArray[np.datetime64] | None = None
+    discount_margin: Floats | None = None
 
     def frame(self) -> pl.DataFrame:
         """One row a security, key rates as columns `key_rate_dv01_2y`."""
         import polars as pl
 
         columns = {"cusip": list(self.cusips), **{name: getattr(self, name) for name in _COLUMNS}}
-        if self.effective_duration is not None:
-            columns |= {name: getattr(self, name) for name in _FROM_CURVE}
+        columns |= {name: getattr(self, name) for name in _OF_SOME if getattr(self, name) is not None}
         if self.key_rate_dv01 is not None and self.key_years is not None:
             columns |= {
                 f"key_rate_dv01_{years:g}y": self.key_rate_dv01[:, i] for i, years in enumerate(self.key_years.tolist())
@@ -87,7 +85,7 @@ class Analytics:
 
 
 _COLUMNS = ("clean_price", "dirty_price", "accrued", "yield_", "modified_duration", "convexity", "dv01")
-_FROM_CURVE = ("effective_duration", "effective_convexity")
+_OF_SOME = ("yield_to_worst", "worst_date", "discount_margin", "effective_duration", "effective_convexity")
 
 
 class Book:
@@ -97,27 +95,46 @@ class Book:
     ----------
     securities
         At least one.
+    frn_index
+        Rates that floating rate notes pay; a book without any takes none.
 
     Raises
     ------
     DataError
-        If there are none, or one is no security that a book prices.
+        If there are none, one is no security that a book prices, or a floating rate note has no index.
 
     Notes
     -----
     Agrees with the verbs on single securities, and with QuantLib, within 1e-11 per 100 face.
+
+    TIPS are in real terms. The yield of a callable bond is to maturity, as are duration and DV01; its yield to worst
+    is a column of its own, in which "worst" is the lowest yield to a call or to maturity (MSRB Rule G-15). The yield
+    of a floating rate note is index + discount margin, and its duration and DV01 are of the margin with payments as
+    projected, a spread risk; its risk to rates is the effective duration, from a curve, and nearly none.
     """
 
-    def __init__(self, securities: Sequence[AnySecurity]) -> None:
+    def __init__(self, securities: Sequence[AnySecurity], *, frn_index: FrnIndex | None = None) -> None:
         self.columns = Columns.of(securities)
-        rows = np.flatnonzero(~self.columns.single)
+        self._index = frn_index
+        self._require_index()
         c = self.columns
+        rows = c.level
         self._cycles = Cycles.among(c.months[rows], c.maturity_month[rows], c.rule[rows])
         self._placed: Placed | None = None
         self._groups: tuple[Placed, YieldConvention, Groups] | None = None
 
     def __len__(self) -> int:
         return len(self.columns)
+
+    def _require_index(self) -> None:
+        if self._index is not None and not isinstance(self._index, FrnIndex):
+            raise DataError(f"frn_index: {type(self._index).__name__} is not an FrnIndex")
+        if self._index is None and (rows := np.flatnonzero(self.columns.floating)).size:
+            row = int(rows[0])
+            raise DataError(
+                f"securities[{row}] ({self.cusips[row]}): a floating rate note needs the rates of 13-week auctions; "
+                "give frn_index=FrnIndex.of_auctions(...)"
+            )
 
     @property
     def cusips(self) -> tuple[str, ...]:
@@ -137,7 +154,7 @@ class Book:
         if isinstance(settlement, datetime) or not isinstance(settlement, date):
             raise ConventionError(f"settlement: {settlement!r} is not a datetime.date such as date(2026, 8, 24)")
         if self._placed is None or self._placed.settlement != settlement:
-            self._placed = Placed(self.columns, self._cycles, settlement)
+            self._placed = Placed(self.columns, self._cycles, settlement, self._index)
         return self._placed
 
     def _kernels(self, settlement: date, convention: YieldConvention) -> Groups:
@@ -252,6 +269,12 @@ class Book:
     def _measured(self, groups: Groups, yields: Floats, accrued: Floats) -> Analytics:
         found = groups.at(yields)
         price = found.price
+        lowest, ends = groups.calls.worst(price, yields) if groups.calls else (None, None)
+        floating = groups.placed.floating
+        margin = None
+        if floating is not None:
+            margin = np.full(len(yields), np.nan)
+            margin[floating.rows] = yields[floating.rows] - floating.index
         return Analytics(
             cusips=self.cusips,
             clean_price=price - accrued,
@@ -261,6 +284,9 @@ class Book:
             modified_duration=-found.slope / price,
             convexity=found.curvature / price,
             dv01=-found.slope * BASIS_POINT,
+            yield_to_worst=lowest,
+            worst_date=ends,
+            discount_margin=margin,
         )
 
     def _column(self, name: str, values: ArrayLike) -> Floats:
@@ -282,109 +308,3 @@ class Book:
                 f"give a decimal such as {column[row] / 100:g}"
             )
         return column
-
-
-class Groups:
-    """The securities of a placed book by the arithmetic of their yields under a convention."""
-
-    def __init__(self, placed: Placed, convention: YieldConvention) -> None:
-        if not isinstance(convention, YieldConvention):
-            names = ", ".join(f"YieldConvention.{member.name}" for member in YieldConvention)
-            raise ConventionError(f"convention: {convention!r} is not one of {names}")
-        self.placed = placed
-        on_payment_dates = convention is YieldConvention.TRUE_YIELD
-        final = placed.last == 0
-        amounts = (placed.coupon + placed.odd + 100.0)[final]
-        late = np.zeros(int(final.sum()))
-        single_days = placed.days
-        if on_payment_dates:
-            late = self._lateness()[0, placed.cycles.of[final]]
-            maturities = placed.columns.maturity[placed.singles]
-            single_days = single_days + _late_days(maturities)
-        frequency = 12.0 / placed.columns.months[placed.rows]
-        years = (placed.fraction[final] + late) / frequency[final]
-        bill_years = single_days / placed.year_days
-        if convention is YieldConvention.MONEY_MARKET:
-            self._require_single(final)
-            years = (placed.columns.maturity[placed.rows] - placed.day) / 360.0
-            bill_years = single_days / 360.0
-        self.final = placed.rows[final]
-        self.finals = Simple(amounts, years, compounds=False)
-        self.bills = Simple(
-            np.full(len(placed.singles), 100.0), bill_years, compounds=convention is not YieldConvention.MONEY_MARKET
-        )
-        many = ~final
-        self.compound = placed.rows[many]
-        self._kernel = self._true_kernel(many) if on_payment_dates else self._street(many, convention)
-
-    def _require_single(self, final: np.ndarray) -> None:
-        if not final.all():
-            row = int(self.placed.rows[~final][0])
-            raise ConventionError(
-                f"convention: MONEY_MARKET is defined when only the final payment remains; securities[{row}] "
-                f"({self.placed.columns.cusips[row]}) has more, use STREET or TREASURY"
-            )
-
-    def _street(self, many: np.ndarray, convention: YieldConvention) -> Kernel:
-        placed = self.placed
-        first = placed.first[many].astype(np.float64)
-        simple = placed.fraction[many] if convention is YieldConvention.TREASURY else None
-        return Compound(
-            frequency=12.0 / placed.columns.months[self.compound],
-            coupon=placed.coupon[many],
-            odd=placed.odd[many],
-            counts=(placed.last - placed.first + 1)[many].astype(np.float64),
-            times=first if simple is not None else first + placed.fraction[many],
-            simple=simple,
-        )
-
-    def _lateness(self) -> Floats:
-        """[n_periods, n_cycles] periods from each cycle date to the good day it is paid on."""
-        placed = self.placed
-        dates = placed.dates
-        months = placed.following + np.arange(len(dates) + 1)[:, None] * placed.cycles.months
-        following = cycle_days(months[1:], np.broadcast_to(placed.cycles.rule, dates.shape))
-        late = _late_days(dates.ravel()).reshape(dates.shape)
-        return late / (following - dates)
-
-    def _true_kernel(self, many: np.ndarray) -> Kernel:
-        placed, flows = self.placed, self.placed.flows
-        late = self._lateness()[flows.period, placed.cycles.of[flows.owner]]
-        times = placed.fraction[flows.owner] + flows.period + late
-        frequency = 12.0 / placed.columns.months[placed.rows]
-        every = Sums(flows.amounts, times, flows.owner, flows.starts, frequency)
-        return every.subset(np.flatnonzero(many))
-
-    def at(self, yields: Floats) -> Sensitivity:
-        """Prices at yields and their derivatives in the yield, of the whole book."""
-        parts = [
-            (self.compound, in_yield(self._kernel, yields[self.compound])),
-            (self.final, self.finals.in_yield(yields[self.final])),
-            (self.placed.singles, self.bills.in_yield(yields[self.placed.singles])),
-        ]
-        columns = [np.empty(len(yields)) for _ in range(3)]
-        for rows, part in parts:
-            for column, values in zip(columns, (part.price, part.slope, part.curvature), strict=True):
-                column[rows] = values
-        return Sensitivity(*columns)
-
-    def yields(self, dirty: Floats) -> Floats:
-        """[n] yields of positive dirty prices."""
-        found = np.empty(len(dirty))
-        singles, placed = self.placed.singles, self.placed
-        found[singles] = self.bills.yields(dirty[singles])
-        found[self.final] = self.finals.yields(dirty[self.final])
-        price, columns = dirty[self.compound] - placed.accrued[self.compound], placed.columns
-        coupon = columns.coupon[self.compound] * self._kernel.frequency
-        years = (columns.maturity[self.compound] - placed.day) / 365.25
-        start = (coupon + (100.0 - price) / years) / np.maximum(0.6 * price + 40.0, 1.0)
-        found[self.compound] = solve(self._kernel, dirty[self.compound], np.clip(start, -0.05, 0.5))
-        return found
-
-
-def _late_days(days: Ints) -> Ints:
-    """Days from each day to the good settlement day that payment is made on."""
-    distinct, place = np.unique(days, return_inverse=True)
-    dates = [date.fromordinal(int(number) + EPOCH) for number in distinct]
-    late = [(SETTLEMENT.following(day) - day).days for day in dates]
-    return np.array(late, dtype=np.int64)[place]

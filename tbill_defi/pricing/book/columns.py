@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tbill_defi.conventions.schedules import SHORTEST_MONTH
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import DataError
 from tbill_defi.instruments import AnySecurity
@@ -36,10 +37,13 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "bond": _COUPON,
     "tips": _COUPON,
     "strip": ("cusip", "maturity_date"),
+    "frn": (*_COMMON, "dated_date", "spread"),
+    "corporate": (*_COUPON, "periods_per_year"),
+    "municipal": (*_COUPON, "periods_per_year"),
 }
 """Kind -> the fields that a book reads. TIPS are in real terms: unadjusted prices, real yields."""
-MONTHS_PER_PERIOD = {"note": 6, "bond": 6, "tips": 6, "strip": 6}
-"""Kind -> months between coupons; a kind without an entry has a single flow and no cycle."""
+PERIODS_PER_YEAR = {"bill": 0, "note": 2, "bond": 2, "tips": 2, "strip": 2, "frn": 4}
+"""Kind -> coupons a year where the terms do not name them; 0: a single flow and no cycle."""
 
 
 def day_number(day: date) -> int:
@@ -74,6 +78,10 @@ class Columns:
         [n] text.
     single
         [n] whether there is one flow and no coupon cycle: bills.
+    floating
+        [n] whether interest follows the index: floating rate notes.
+    thirty
+        [n] whether days count 30/360: bonds of other issuers.
     months
         [n] months between cycle dates; 0 where `single`.
     rule
@@ -86,12 +94,18 @@ class Columns:
         [n] interest of a regular period, per 100 face.
     first_coupon
         [n] interest of the first period, per 100 face.
+    spread
+        [n] decimal, over the index; 0 of a fixed coupon.
+    call_rows, call_days, call_prices
+        [n_calls] places of callable bonds, ascending, day numbers and prices of their calls.
     """
 
     securities: tuple[AnySecurity, ...]
     cusips: tuple[str, ...]
     kind: NDArray[np.str_]
     single: Bools
+    floating: Bools
+    thirty: Bools
     months: Ints
     rule: Ints
     maturity: Ints
@@ -101,6 +115,10 @@ class Columns:
     first_month: Ints
     coupon: Floats
     first_coupon: Floats
+    spread: Floats
+    call_rows: Ints
+    call_days: Ints
+    call_prices: Floats
 
     @classmethod
     def of(cls, securities: Sequence[AnySecurity]) -> Columns:
@@ -113,9 +131,9 @@ class Columns:
         """
         raw = _read(securities)
         kind = raw["kind"]
-        names, member = np.unique(kind, return_inverse=True)
-        months = np.array([MONTHS_PER_PERIOD.get(str(name), 0) for name in names])[member]
-        single = months == 0
+        per_year = raw["periods_per_year"]
+        single = per_year == 0
+        months = np.where(single, 0, 12 // np.maximum(per_year, 1))
         maturity, issue, dated = raw["maturity_date"], raw["issue_date"], raw["dated_date"]
         maturity_month, day = months_of(maturity)
         rule = np.where(cycle_days(maturity_month, np.full_like(day, END_OF_MONTH)) == maturity, END_OF_MONTH, day)
@@ -131,6 +149,8 @@ class Columns:
             cusips=tuple(raw["cusip"]),
             kind=kind,
             single=single,
+            floating=kind == "frn",
+            thirty=(kind == "corporate") | (kind == "municipal"),
             months=months,
             rule=rule,
             maturity=maturity,
@@ -140,6 +160,8 @@ class Columns:
             first_month=first_month,
             coupon=coupon,
             first_coupon=coupon.copy(),
+            spread=raw["spread"],
+            **_calls(securities, kind),
         )
         columns._set_odd_first_coupons()
         return columns
@@ -147,12 +169,20 @@ class Columns:
     def __len__(self) -> int:
         return len(self.cusips)
 
+    @property
+    def level(self) -> Ints:
+        """Places of the securities with a level coupon on a cycle."""
+        return np.flatnonzero(~(self.single | self.floating))
+
     def _set_odd_first_coupons(self) -> None:
         """First coupons that are not of a regular period, by their fraction of one."""
         before = cycle_days(self.first_month - self.months, self.rule)
         odd = np.flatnonzero(~self.single & (self.dated != before))
         paid = cycle_days(self.first_month[odd], self.rule[odd])
         self.first_coupon[odd] = self.coupon[odd] * self.periods_between(odd, self.first_month[odd], paid)
+        odd = odd[self.thirty[odd]]
+        paid = cycle_days(self.first_month[odd], self.rule[odd])
+        self.first_coupon[odd] = self.coupon[odd] * self.periods_30_360(odd, self.dated[odd], paid)
 
     def periods_between(self, rows: Ints, month: Ints, end: Ints) -> Floats:
         """[n_rows] interest periods from the dated date to `end`, a day in the period that ends in cycle month `month`.
@@ -170,6 +200,23 @@ class Columns:
             total += np.where(open_, np.maximum(days, 0) / (right - left), 0.0)
             right = left
         return total
+
+    def periods_30_360(self, rows: Ints, start: Ints, end: Ints) -> Floats:
+        """[n_rows] coupon periods from `start` to `end` by days on 30/360."""
+        of_ends = self.rule[rows] > SHORTEST_MONTH
+        parts: Floats = thirty_360(start, end, of_ends) / (30.0 * self.months[rows])
+        return parts
+
+
+def thirty_360(start: Ints, end: Ints, of_month_ends: Bools) -> Ints:
+    """[n] days on 30/360 US between day numbers; see `conventions.day_counts.thirty_360`."""
+    (left, first), (right, last) = months_of(start), months_of(end)
+    february = of_month_ends & (left % 12 == 1) & (months_of(start + 1)[1] == 1)
+    both = february & (right % 12 == 1) & (months_of(end + 1)[1] == 1)
+    first = np.where(february, 30, np.minimum(first, 30))
+    last = np.where(both | ((last == 31) & (first == 30)), 30, last)
+    days: Ints = 30 * (right - left) + last - first
+    return days
 
 
 def _first_months(given: Ints, dated: Ints, months: Ints, rule: Ints, maturity_month: Ints) -> Ints:
@@ -193,16 +240,30 @@ def _read(securities: Sequence[AnySecurity]) -> dict[str, Any]:
     if kinds[0] not in FIELDS:
         raise DataError(_unpriced(securities, 0))
     kind = np.array(kinds)
-    found: dict[str, Any] = {"kind": kind, "cusip": np.empty(count, dtype=object), "coupon": np.zeros(count)}
+    found: dict[str, Any] = {"kind": kind, "cusip": np.empty(count, dtype=object)}
+    found |= {"coupon": np.zeros(count), "spread": np.zeros(count), "periods_per_year": np.zeros(count, dtype=np.int64)}
     for field in ("maturity_date", "issue_date", "dated_date", "first_coupon_date"):
         found[field] = np.full(count, UNKNOWN, dtype=np.int64)
     for name in dict.fromkeys(kinds):
         rows = np.flatnonzero(kind == name)
+        found["periods_per_year"][rows] = PERIODS_PER_YEAR.get(str(name), 0)
         get: Callable[[Any], tuple[Any, ...]] = attrgetter(*FIELDS[str(name)])
         values = zip(*map(get, (securities[i] for i in rows.tolist())), strict=True)
         for field, column in zip(FIELDS[str(name)], values, strict=True):
             found[field][rows] = _days(column) if field.endswith("_date") else column
     return found
+
+
+def _calls(securities: Sequence[Any], kind: NDArray[np.str_]) -> dict[str, Any]:
+    """The calls of bonds of other issuers, by bond and date."""
+    bonds = np.flatnonzero((kind == "corporate") | (kind == "municipal")).tolist()
+    calls = [(row, day_number(day), price) for row in bonds for day, price in securities[row].call_schedule]
+    rows, days, prices = zip(*calls, strict=True) if calls else ((), (), ())
+    return {
+        "call_rows": np.array(rows, dtype=np.int64),
+        "call_days": np.array(days, dtype=np.int64),
+        "call_prices": np.array(prices, dtype=np.float64),
+    }
 
 
 def _days(column: tuple[date | None, ...]) -> list[int]:

@@ -50,7 +50,7 @@ class OnCurve:
     Attributes
     ----------
     cycle_factors, single_factors
-        [n_periods, n_cycles] and [n_singles] factors D(date) / D(settlement).
+        [n_periods, n_cycles] and [n_singles + n_loose_flows] factors D(date) / D(settlement).
     """
 
     def __init__(self, placed: Placed, curve: DiscountCurve) -> None:
@@ -61,7 +61,7 @@ class OnCurve:
             )
         self.placed = placed
         maturities = placed.columns.maturity[placed.singles]
-        days = np.concatenate([placed.dates.ravel(), maturities, [placed.day]])
+        days = np.concatenate([placed.dates.ravel(), maturities, placed.loose.days, [placed.day]])
         factors = curve.discount_factors(days.view("datetime64[D]"))
         if not factors.min(initial=1.0) > 0.0:
             raise ConventionError(f"curve of {curve.curve_date}: has a discount factor that is not positive")
@@ -78,7 +78,7 @@ class OnCurve:
         cycle_factors
             [n_periods, n_cycles] or [n_periods, n_cycles, n_scenarios].
         single_factors
-            [n_singles] or [n_singles, n_scenarios].
+            [n_singles + n_loose_flows] or [n_singles + n_loose_flows, n_scenarios].
 
         Returns
         -------
@@ -104,7 +104,10 @@ class OnCurve:
             found[odd] += _spread(placed.odd[odd], tail) * flat.take(first, axis=0)
         values = np.empty((len(placed.columns), *tail))
         values[placed.rows] = found
-        values[placed.singles] = 100.0 * single_factors
+        count = len(placed.singles)
+        values[placed.singles] = 100.0 * single_factors[:count]
+        if len(placed.loose.rows):
+            values[placed.loose.rows] = placed.loose.values(single_factors[count:])
         return values
 
     def dirty_prices(self) -> Floats:
@@ -150,7 +153,12 @@ class OnCurve:
         placed = self.placed
         prices = np.empty(len(placed.columns))
         years = placed.days / DAYS_PER_YEAR
-        prices[placed.singles] = 100.0 * self.single_factors * np.exp(-spreads[placed.singles] * years)
+        count = len(placed.singles)
+        prices[placed.singles] = 100.0 * self.single_factors[:count] * np.exp(-spreads[placed.singles] * years)
+        if len((loose := placed.loose).rows):
+            values, terms = self._loose_worth()
+            factors = np.exp(-spreads[loose.rows][loose.owner] * terms)
+            prices[loose.rows] = np.add.reduceat(values * factors, loose.starts)
         if len(placed.rows):
             flows = placed.flows
             terms = (flows.days - placed.day) / DAYS_PER_YEAR
@@ -166,7 +174,12 @@ class OnCurve:
         terms = (self._times[:-1] - self._times[-1])[:cut].reshape(self.cycle_factors.shape)
         spreads = np.empty(len(placed.columns))
         years = placed.days / DAYS_PER_YEAR
-        spreads[placed.singles] = np.log(100.0 * self.single_factors / dirty[placed.singles]) / years
+        factors = self.single_factors[: len(placed.singles)]
+        spreads[placed.singles] = np.log(100.0 * factors / dirty[placed.singles]) / years
+        if len((loose := placed.loose).rows):
+            values, later = self._loose_worth()
+            sums = Sums(values, later, loose.owner, loose.starts, np.ones(len(loose.rows)))
+            spreads[loose.rows] = np.log1p(solve(sums, dirty[loose.rows], np.zeros(len(loose.rows))))
         if len(placed.rows):
             flows = placed.flows
             at = flows.period, placed.cycles.of[flows.owner]
@@ -175,6 +188,12 @@ class OnCurve:
             )
             spreads[placed.rows] = np.log1p(solve(sums, dirty[placed.rows], np.zeros(len(placed.rows))))
         return spreads
+
+    def _loose_worth(self) -> tuple[Floats, Floats]:
+        """[n_loose_flows] worth of the loose flows, and years to them."""
+        loose = self.placed.loose
+        years = (loose.days - self.placed.day) / DAYS_PER_YEAR
+        return loose.present_values(self.single_factors[len(self.placed.singles) :]), years
 
 
 def tent_weights(times: Floats, nodes: Floats) -> Floats:

@@ -13,10 +13,14 @@ from functools import cached_property
 
 import numpy as np
 
+from tbill_defi.conventions.calendars import SETTLEMENT
+from tbill_defi.conventions.frn_index import FrnIndex
 from tbill_defi.conventions.schedules import days_in_year_from
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import SettlementOutOfRange
-from tbill_defi.pricing.book.columns import EPOCH, Columns, Ints, cycle_days, months_of
+from tbill_defi.pricing.book.columns import EPOCH, Bools, Columns, Ints, cycle_days, months_of
+from tbill_defi.pricing.book.floating import Floating
+from tbill_defi.pricing.book.loose import Loose
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +57,9 @@ class Placed:
     Attributes
     ----------
     rows, singles
-        Places of coupon securities and of single flows.
+        Places of level coupons and of single flows.
+    floating, loose
+        Floating rate notes, None without any; the flows that are neither level coupons nor single.
     dates
         [n_periods, n_cycles] day numbers of the cycles' dates after settlement.
     fraction
@@ -68,11 +74,13 @@ class Placed:
         [n_singles] days to the single flow; 365 or 366.
     """
 
-    def __init__(self, columns: Columns, cycles: Cycles, settlement: date) -> None:
+    def __init__(self, columns: Columns, cycles: Cycles, settlement: date, frn_index: FrnIndex | None = None) -> None:
         self.settlement, self.day = settlement, settlement.toordinal() - EPOCH
         self.columns, self.cycles = columns, cycles
         self._require_alive()
-        self.rows, self.singles = np.flatnonzero(~columns.single), np.flatnonzero(columns.single)
+        self.rows, self.singles = columns.level, np.flatnonzero(columns.single)
+        self.floating = Floating(columns, self.day, frn_index) if frn_index and columns.floating.any() else None
+        self.loose = Loose.of(self.floating, self.day)
         self.days = columns.maturity[self.singles] - self.day
         self.year_days = days_in_year_from(settlement)
         self._place()
@@ -115,6 +123,25 @@ class Placed:
             accrued[unusual] = self.coupon[unusual] * share
         self.accrued = np.zeros(len(columns))
         self.accrued[rows] = accrued
+        if columns.thirty.any():
+            self._count_30_360(left[of], pending)
+        if self.floating is not None:
+            self.accrued[self.floating.rows] = self.floating.accrued
+
+    def _count_30_360(self, left: Ints, pending: Bools) -> None:
+        """What is left of the period, and accrued interest, of the securities whose days count 30/360."""
+        columns = self.columns
+        at = np.flatnonzero(columns.thirty[self.rows])
+        places, now = self.rows[at], np.full(len(at), self.day)
+        self.fraction[at] = 1.0 - columns.periods_30_360(places, left[at], now)
+        if (ended := (self.last[at] == 0) & (self.fraction[at] <= 0.0)).any():
+            row = int(places[ended][0])
+            raise SettlementOutOfRange(
+                f"settlement: {self.settlement} has no day left to the maturity of securities[{row}] "
+                f"{columns.cusips[row]} on 30/360; give an earlier date"
+            )
+        start = np.where(pending[at], columns.dated[places], left[at])
+        self.accrued[places] = self.coupon[at] * columns.periods_30_360(places, start, now)
 
     @cached_property
     def dates(self) -> Ints:
@@ -152,3 +179,11 @@ class Flows:
     period: Ints
     days: Ints
     amounts: Floats
+
+
+def late_days(days: Ints) -> Ints:
+    """Days from each day to the good settlement day that payment is made on."""
+    distinct, place = np.unique(days, return_inverse=True)
+    dates = [date.fromordinal(int(number) + EPOCH) for number in distinct]
+    late = [(SETTLEMENT.following(day) - day).days for day in dates]
+    return np.array(late, dtype=np.int64)[place]

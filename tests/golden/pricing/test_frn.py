@@ -8,11 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tbill_defi.conventions import YieldConvention
 from tbill_defi.conventions.frn_index import FrnIndex
 from tbill_defi.core.errors import DataError
 from tbill_defi.instruments import Frn
 from tbill_defi.market import read_auctions
 from tbill_defi.pricing import discount_margin_from_price, price_from_discount_margin
+from tbill_defi.pricing.book import Book
 
 PATH = Path(__file__).resolve().parents[4] / "shared" / "data" / "auctions.csv"
 
@@ -61,6 +63,9 @@ def test_every_auction_with_its_index_on_record() -> None:
             continue
         assert price == pytest.approx(row["pricePer100"], abs=2e-6), row["cusip"]
         assert discount_margin_from_price(frn, price, **where) == pytest.approx(row["highDiscountMargin"], abs=1e-13)
+        book = Book([frn], frn_index=index)
+        found = book.analytics(clean_prices=[price], settlement=row["issueDate"], convention=YieldConvention.STREET)
+        assert found.discount_margin == pytest.approx([row["highDiscountMargin"]], abs=1e-13)
         checked.add((row["cusip"], row["issueDate"]))
     assert checked == CHECKED
     assert without == 38

@@ -95,7 +95,7 @@ def test_a_yield_means_nothing_and_the_error_says_what_does(verb: Any) -> None:
         td.yield_from_clean_price(FRN, 100.0, settlement=SETTLES, convention=td.YieldConvention.STREET)
     with pytest.raises(td.ConventionError, match="floating_accrued_interest"):
         td.accrued_interest(FRN, settlement=SETTLES)
-    with pytest.raises(td.DataError, match="Frn is not a security that a book prices"):
+    with pytest.raises(td.DataError, match="a floating rate note needs the rates of 13-week auctions"):
         td.Book([FRN])
 
 
