@@ -20,9 +20,9 @@ from tbill_defi.automation.rules import (
     strategy_of,
 )
 from tbill_defi.automation.scene import Scene
-from tbill_defi.automation.state import replace_file
 from tbill_defi.automation.triggers import closes_out, is_settled
 from tbill_defi.core.errors import LedgerError, PlanError
+from tbill_defi.core.files import write_durably
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.life import TREASURY, Payment, coupon_steps, pay_coupon, redeem, redemption_steps
 from tbill_defi.ledger.mandate import approver_of, approving_address
@@ -241,7 +241,7 @@ def keep(draft: Path, home: Path, quote: str) -> None:
     place = home / "plans" / draft.name
     place.parent.mkdir(parents=True, exist_ok=True)
     if quote:
-        replace_file(place.with_suffix(".quote.json"), quote)
+        write_durably(place.with_suffix(".quote.json"), quote.encode())
     draft.replace(place)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tbill_defi.core.files import write_durably
 
 VERSION = 1
 MOST = 1_000
@@ -51,21 +52,6 @@ class State:
         self.firings[name] = row
         for old in list(self.firings)[:-MOST]:
             del self.firings[old]
-        replace_file(self.path, json.dumps({"version": VERSION, "firings": self.firings}, indent=1) + "\n")
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file whole and make it durable before it has its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    with draft.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    if os.name == "posix":
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"version": VERSION, "firings": self.firings}, indent=1) + "\n"
+        write_durably(self.path, text.encode())

@@ -7,8 +7,6 @@ holds beyond the state is written again.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from tbill_defi.backtest.books import Books, Line
 from tbill_defi.backtest.engine import State
 from tbill_defi.backtest.valuation import DayRecord
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.files import FileLock, write_durably
 from tbill_defi.core.hashing import keccak256
 
 STATE, PARTS, LOCK = "state.json", "parts", ".lock"
@@ -71,7 +70,7 @@ class Checkpoint:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder against another process (on POSIX).
+        """Hold the folder against another process.
 
         Raises
         ------
@@ -80,20 +79,15 @@ class Checkpoint:
         """
         try:
             (self.folder / PARTS).mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            lock = FileLock(self.folder / LOCK)
+        except BlockingIOError:
+            raise UsageError(f"out: another backtest is writing {self.folder}; name another folder") from None
         except OSError as error:
             raise UsageError(f"out: {self.folder} cannot be written ({error.strerror})") from None
         try:
-            if sys.platform != "win32":
-                import fcntl
-
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise UsageError(f"out: another backtest is writing {self.folder}; name another folder") from None
             yield
         finally:
-            os.close(lock)
+            lock.release()
 
     def load(self) -> Saved | None:
         """What is done of this run, or None to begin: nothing there, finished, or of other data or settings.
@@ -185,13 +179,3 @@ def _record(value: dict[str, Any]) -> DayRecord:
         receivable=int(value["receivable"]),
         matured=int(value["matured"]),
     )
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write beside, sync, rename: the old file or the new one, whole."""
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

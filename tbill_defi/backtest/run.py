@@ -11,12 +11,13 @@ from typing import Any
 
 import polars as pl
 
-from tbill_defi.backtest.checkpoint import Checkpoint, journal_frame, write_durably
+from tbill_defi.backtest.checkpoint import Checkpoint, journal_frame
 from tbill_defi.backtest.engine import Bookkeeper, DayResult, Engine, Progress, State
 from tbill_defi.backtest.result import BacktestResult
 from tbill_defi.backtest.settings import Settings
 from tbill_defi.backtest.valuation import DayRecord, daily_rows
 from tbill_defi.core.errors import UsageError
+from tbill_defi.core.files import write_durably
 from tbill_defi.core.hashing import canonical_json, keccak256
 from tbill_defi.core.home import home_path
 from tbill_defi.core.money import units

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from tbill_defi.core.errors import LedgerBusy
+from tbill_defi.core.files import FileLock
 
 
-class WriterLock:
+class WriterLock(FileLock):
     """Exclusive from construction until `release` or the end of the process.
 
     Raises
@@ -19,27 +18,7 @@ class WriterLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         try:
-            _lock(self._descriptor)
-        except OSError:
-            os.close(self._descriptor)
+            super().__init__(path)
+        except BlockingIOError:
             raise LedgerBusy(f"another writer holds {path}; nothing was executed", code="Busy") from None
-
-    def release(self) -> None:
-        """Let the next writer in. The file stays: removing it would let two writers lock two files."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

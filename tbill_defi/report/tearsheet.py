@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tbill_defi.backtest.checkpoint import write_durably
 from tbill_defi.backtest.result import BacktestResult
 from tbill_defi.core.errors import UsageError
+from tbill_defi.core.files import write_durably
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 from tbill_defi.report import formats
 from tbill_defi.report.backtest_tables import PARTS, by_year, whole_dollars

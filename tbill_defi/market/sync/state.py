@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tbill_defi.core.errors import DataError
+from tbill_defi.core.files import FileLock, write_durably
 
 FORMAT = "tbill_defi market sync, version 1"
 MOST_QUARANTINED = 50
@@ -138,7 +137,7 @@ class SyncFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """One sync at a time (on POSIX; elsewhere start one).
+        """One sync at a time.
 
         Raises
         ------
@@ -147,30 +146,20 @@ class SyncFolder:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            lock = FileLock(self.folder / ".lock")
+        except BlockingIOError:
+            raise DataError(f"{self.folder}: another sync is running; let it end") from None
         except OSError as error:
             raise DataError(f"{self.folder}: cannot be written ({error.strerror})") from None
         try:
-            if sys.platform != "win32":
-                import fcntl
-
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    raise DataError(f"{self.folder}: another sync is running; let it end") from None
             yield
         finally:
-            os.close(lock)
+            lock.release()
 
 
 def _write(path: Path, body: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_durably(path, body)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None

@@ -1,0 +1,61 @@
+"""Files that survive a crash, and folders that one process has to itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+class FileLock:
+    """A lock of the operating system on a file, exclusive until `release` or the end of the process.
+
+    Raises
+    ------
+    BlockingIOError
+        If another holds it, in this process or any other.
+    OSError
+        If the file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        try:
+            _lock(self._descriptor)
+        except OSError:
+            self.release()
+            raise BlockingIOError(f"{path} is locked") from None
+
+    def release(self) -> None:
+        """Let the next one in. The file stays: removing it would let two lock two files."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write beside, sync, rename, sync the folder: the old file or the new one, whole, and then the new one."""
+    draft = path.with_name(f".{path.name}.new")
+    with draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,55 @@
+"""Locks that one holder has, and files that are there whole."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tbill_defi.core.files import FileLock, write_durably
+
+HOLD = """
+import sys
+from pathlib import Path
+from tbill_defi.core.files import FileLock
+lock = FileLock(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_lock_has_one_holder_at_a_time(tmp_path):
+    path = tmp_path / "lock"
+    first = FileLock(path)
+    with pytest.raises(BlockingIOError, match="is locked"):
+        FileLock(path)
+    first.release()
+    first.release()
+    FileLock(path).release()
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    path = tmp_path / "lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(BlockingIOError):
+        FileLock(path)
+    holder.kill()
+    holder.communicate()
+    FileLock(path).release()
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "state.json"
+    for text in (b"first, and longer", b"second"):
+        write_durably(path, text)
+        assert path.read_bytes() == text
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    write_durably(path, b"old")
+    monkeypatch.setattr("tbill_defi.core.files.os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        write_durably(path, b"new")
+    assert path.read_bytes() == b"old"
