@@ -7,7 +7,7 @@ holds beyond the state is written again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -53,12 +53,16 @@ def journal_frame(lines: list[Line]) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Saved:
-    """A run as it was found: the state, the last day's record, and the tables of the years that are done."""
+    """A run as it was found: the state, the last day's record, and the tables of the years that are done.
+
+    `blocks` are those of the other bookkeeper; none if they are not asked for.
+    """
 
     state: State
     record: DayRecord
     daily: list[pl.DataFrame]
     journal: list[pl.DataFrame]
+    blocks: list[pl.DataFrame]
 
 
 class Checkpoint:
@@ -89,8 +93,13 @@ class Checkpoint:
         finally:
             lock.release()
 
-    def load(self) -> Saved | None:
-        """What is done of this run, or None to begin: nothing there, finished, or of other data or settings.
+    def load(self, *, blocks: bool) -> Saved | None:
+        """What is done of this run, or None to begin: nothing there, finished, or damaged.
+
+        Parameters
+        ----------
+        blocks
+            Whether those of the other bookkeeper are wanted; if some are not there, the run begins.
 
         Raises
         ------
@@ -112,11 +121,12 @@ class Checkpoint:
         if finished:
             return None
         try:
-            tables = [[self._read(part, kind) for part in parts] for kind in ("daily", "journal")]
+            kinds = ("daily", "journal", *(("blocks",) if blocks else ()))
+            tables = {kind: [self._read(part, kind) for part in parts] for kind in kinds}
             state = State(
                 value["done"], bytes.fromhex(value["chain"]), value["events"], Books.from_json(value["books"])
             )
-            saved = Saved(state, _record(value["record"]), *tables)
+            saved = Saved(state, _record(value["record"]), tables["daily"], tables["journal"], tables.get("blocks", []))
         except (DataError, KeyError, ValueError, TypeError):
             return None
         self._parts = parts
@@ -132,10 +142,10 @@ class Checkpoint:
             raise DataError(f"{path}: was changed")
         return pl.read_parquet(BytesIO(data))
 
-    def save(self, name: str, state: State, record: DayRecord, daily: pl.DataFrame, journal: pl.DataFrame) -> None:
-        """Add a part and replace the state."""
+    def save(self, name: str, state: State, record: DayRecord, tables: Mapping[str, pl.DataFrame]) -> None:
+        """Add a part, a table by kind, and replace the state."""
         part = {"name": name}
-        for kind, frame in (("daily", daily), ("journal", journal)):
+        for kind, frame in tables.items():
             buffer = BytesIO()
             frame.write_parquet(buffer)
             write_durably(self.folder / PARTS / f"{name}.{kind}.parquet", buffer.getvalue())

@@ -3,12 +3,17 @@
 The ledger's clock is simulated: what happens on a day happens at three in the afternoon, New York. A plan settles as
 its Instruction, signed by desk and dealer; coupons are paid by `CouponPayer` to the record at the start of their date,
 principal by `Issuance`. On every day the desk's cash and positions are read from the contracts and compared (I16).
+
+Keys and chain id come from the run's settings and data, so the same run signs the same bytes. These are kept with the
+finished years; an interrupted run executes them again, and has the contracts where they were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+
+import polars as pl
 
 from tbill_defi.backtest.books import DEALER, DESK, Due
 from tbill_defi.chain.keys import SigningKey
@@ -20,16 +25,25 @@ from tbill_defi.ledger.abi import decode_result, encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import OPERATOR, ROLE_NAMES, Ledger
-from tbill_defi.ledger.life import NO_EXPIRY, TREASURY, coupon_steps, redemption_steps
+from tbill_defi.ledger.life import NO_EXPIRY, TREASURY, coupon_steps, ensure_treasury, redemption_steps
 from tbill_defi.portfolio.execution import dealer_inventory, instruction_of
 from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
 
 AFTERNOON_SECONDS = 15 * 3_600
+LOWEST_CHAIN_ID = 2**40
+"""No public chain has an id as high."""
+BLOCKS_SCHEMA: dict[str, pl.DataType] = {"timestamp": pl.Int64(), "raw": pl.List(pl.Binary())}
+"""Unix seconds of a block, and its signed transactions."""
 _NOBODY = bytes(20)
 
 
 class ContractBooks:
     """Keeps the books of a run in contracts; made anew for each run.
+
+    Parameters
+    ----------
+    key
+        The run's, 32 bytes.
 
     Attributes
     ----------
@@ -37,10 +51,12 @@ class ContractBooks:
         Days on which contracts and arrays were found equal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes) -> None:
         self.compared_days = 0
+        self._chain_id = LOWEST_CHAIN_ID + int.from_bytes(key[:5], "big")
+        self._blocks: list[tuple[int, list[bytes]]] = []
         self._ledger: Ledger | None = None
-        self._height = -1
+        self._height, self._taken = -1, 0
         self._cash, self._positions = 0, dict[str, int]()
 
     @property
@@ -51,13 +67,37 @@ class ContractBooks:
         return self._ledger
 
     def open(self, day: date, capital_units: int) -> None:
-        """Deploy the contracts, register desk and dealer, and give the desk its capital."""
+        """Deploy the contracts, register desk, dealer and Treasury, and give the desk its capital."""
         names = (*ROLE_NAMES, DESK, DEALER, TREASURY)
         keys = Keys.in_memory({name: SigningKey.from_seed(f"backtest {name}") for name in names})
-        self._ledger = Ledger.create("sqlite://", keys=keys, at=new_york_midnight(day) + AFTERNOON_SECONDS)
+        self._ledger = Ledger.create("sqlite://", keys=keys, at=_afternoon(day), chain_id=self._chain_id)
         for party in (DESK, DEALER):
             self.ledger.add_party(party, keys.key(party).address, claim_expiry=NO_EXPIRY)
+        ensure_treasury(self.ledger)
         self.ledger.deposit(DESK, {}, capital_units)
+        self._taken = self.ledger.chain.height
+
+    def blocks(self) -> pl.DataFrame:
+        """What was signed and settled since this was last asked, `BLOCKS_SCHEMA`.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger has a block that was not taken (code "BooksDiffer").
+        """
+        taken, self._blocks = self._blocks, []
+        self._taken += len(taken)
+        if self._taken != self.ledger.chain.height:
+            raise LedgerError(f"backtest: {self.ledger.chain.height - self._taken} blocks were not kept", "BooksDiffer")
+        return pl.DataFrame(taken, schema=BLOCKS_SCHEMA, orient="row")
+
+    def resume(self, day: date, capital_units: int, blocks: pl.DataFrame) -> None:
+        """Open as on the first day, and execute the blocks that were taken before an interruption."""
+        self.open(day, capital_units)
+        for timestamp, raws in blocks.iter_rows():
+            self._advance(timestamp)
+            self._execute(raws)
+        self._taken = self.ledger.chain.height
 
     def close(self) -> None:
         """Let the ledger go."""
@@ -67,7 +107,7 @@ class ContractBooks:
 
     def pay(self, day: date, paid: Sequence[Due], securities: dict[str, Security]) -> None:
         """Coupons through `CouponPayer`, principal through `Issuance`, each in a block."""
-        self._advance(day)
+        self._advance(_afternoon(day))
         for due in paid:
             security = securities[due.cusip]
             if due.kind == "coupon":
@@ -78,7 +118,7 @@ class ContractBooks:
 
     def trade(self, day: date, plan: RebalancePlan) -> None:
         """The plan as one Instruction, after the dealer has registered what he delivers."""
-        self._advance(day)
+        self._advance(_afternoon(day))
         ledger = self.ledger
         _, deposits = dealer_inventory(plan, ledger)
         instruction = instruction_of(plan, ledger)
@@ -124,11 +164,21 @@ class ContractBooks:
         self._cash, self._positions = cash, dict(zip(tokens, face, strict=True))
         self._height = ledger.chain.height
 
-    def _advance(self, day: date) -> None:
-        """Time goes on to the afternoon of the day, or stays where it is on it."""
-        ahead = new_york_midnight(day) + AFTERNOON_SECONDS - self.ledger.chain.now()
+    def _advance(self, timestamp: int) -> None:
+        """The next block is at a time, or right after the last one if that is later."""
+        ahead = timestamp - self.ledger.chain.now()
         if ahead > 0:
             self.ledger.embedded.advance_clock(ahead)
 
     def _submit(self, steps: Sequence[Step]) -> None:
-        self.ledger.require_success(self.ledger.chain.submit(self.ledger.sign(steps)))
+        timestamp, raws = self.ledger.chain.now(), self.ledger.sign(steps)
+        self._execute(raws)
+        self._blocks.append((timestamp, raws))
+
+    def _execute(self, raws: Sequence[bytes]) -> None:
+        self.ledger.require_success(self.ledger.chain.submit(raws))
+
+
+def _afternoon(day: date) -> int:
+    """Three o'clock in New York, Unix seconds."""
+    return new_york_midnight(day) + AFTERNOON_SECONDS

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
+import polars as pl
+
 from tbill_defi.backtest.books import DEALER, DESK, Books, Due, Line
 from tbill_defi.backtest.schedule import ON_MATURITY, decision_days
 from tbill_defi.backtest.settings import Settings
@@ -48,6 +50,12 @@ class Bookkeeper(Protocol):
 
     def compare(self, day: date, cash: int, positions: dict[str, int]) -> None:
         """Raise if cash or positions of the desk differ by a base unit."""
+
+    def blocks(self) -> pl.DataFrame:
+        """What a resumed run needs of what was done since this was last asked."""
+
+    def resume(self, day: date, capital_units: int, blocks: pl.DataFrame) -> None:
+        """Do again, from the first day and its capital, what the blocks of all finished years say."""
 
     def close(self) -> None:
         """Let go of what it holds."""
@@ -115,6 +123,19 @@ class Engine:
     def fresh(self) -> State:
         """The state before the first day."""
         return State(0, self.settings.key(self.market))
+
+    def resume(self, state: State, blocks: pl.DataFrame) -> None:
+        """Have the bookkeeper where the state is.
+
+        Raises
+        ------
+        LedgerError
+            If its books are not the state's then (code "BooksDiffer").
+        """
+        assert self.bookkeeper is not None
+        self.bookkeeper.resume(self.days[0], self.settings.capital_units, blocks)
+        self.bookkeeper.compare(self.days[state.done - 1], state.books.cash, state.books.positions())
+        self.bookkeeper.compared_days = state.done
 
     def run(self, state: State) -> Iterator[DayResult]:
         """The days that are not done, in order; `state` is that of the end of the day yielded.

@@ -94,7 +94,7 @@ def run_backtest(
         checkpoint = Checkpoint(folder, key)
         with checkpoint.held():
             isolated.ready()
-            keeper = _keeper(ledger)
+            keeper = _keeper(ledger, key)
             try:
                 return _Run(Engine(settings, market, isolated, keeper), checkpoint, ledger).go(progress, resumed)
             finally:
@@ -109,12 +109,12 @@ def loaded_market(data: MarketData | str | Path | None, home: str | Path | None)
     return MarketStore(home_path(home)).load() if data is None else read_folder(data)
 
 
-def _keeper(ledger: str) -> Bookkeeper | None:
+def _keeper(ledger: str, key: bytes) -> Bookkeeper | None:
     if ledger == "arrays":
         return None
     from tbill_defi.backtest.contracts import ContractBooks
 
-    return ContractBooks()
+    return ContractBooks(key)
 
 
 class _Run:
@@ -130,12 +130,14 @@ class _Run:
     def go(self, progress: Progress, resumed: Resumed) -> BacktestResult:
         """From the start, or on from the last whole year."""
         engine, days = self.engine, self.engine.days
-        saved = self.checkpoint.load()
-        if saved is not None and engine.bookkeeper is None:
+        saved = self.checkpoint.load(blocks=engine.bookkeeper is not None)
+        if saved is not None:
             state, before = saved.state, saved.record
             self.daily, self.journal = saved.daily, saved.journal
             self._held = dict(state.books.securities)
             resumed(days[state.done - 1])
+            if engine.bookkeeper is not None:
+                engine.resume(state, pl.concat(saved.blocks))
         else:
             state, before = engine.fresh(), None
             self.checkpoint.forget()
@@ -161,8 +163,11 @@ class _Run:
         journal = journal_frame([line for result in results for line in result.lines])
         self.daily.append(daily)
         self.journal.append(journal)
+        tables = {"daily": daily, "journal": journal}
+        if self.engine.bookkeeper is not None:
+            tables["blocks"] = self.engine.bookkeeper.blocks()
         last = results[-1]
-        self.checkpoint.save(str(last.day.year), state, last.record, daily, journal)
+        self.checkpoint.save(str(last.day.year), state, last.record, tables)
         self._held = dict(last.securities)
         return last.record
 

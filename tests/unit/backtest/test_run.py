@@ -8,10 +8,13 @@ import polars as pl
 import pytest
 
 from tbill_defi.backtest.checkpoint import Checkpoint
+from tbill_defi.backtest.contracts import ContractBooks
 from tbill_defi.backtest.engine import Engine
 from tbill_defi.backtest.run import run_backtest
-from tbill_defi.core.errors import DataError, Infeasible, NoCurve, PlanError, UsageError
+from tbill_defi.backtest.settings import Settings
+from tbill_defi.core.errors import DataError, Infeasible, LedgerError, NoCurve, PlanError, UsageError
 from tbill_defi.market.data import MarketData
+from tbill_defi.portfolio.history import HistoricalMarket
 from tbill_defi.strategy.discovery import find
 from tests.unit.backtest.support import market, par_yields
 
@@ -94,13 +97,19 @@ class Crash(BaseException):
     """Nothing catches it: as if the process were gone."""
 
 
-def test_an_interrupted_run_goes_on_to_the_same_hash(result, data, tmp_path):
+def interrupted(data, out, **changes):
+    """A run that is gone after the first year and a bit."""
+
     def stop(done, total):
         if done > 300:
             raise Crash
 
     with pytest.raises(Crash):
-        run(data, tmp_path, progress=stop)
+        run(data, out, progress=stop, **changes)
+
+
+def test_an_interrupted_run_goes_on_to_the_same_hash(result, data, tmp_path):
+    interrupted(data, tmp_path)
     state = json.loads((tmp_path / "state.json").read_text())
     assert (state["finished"], [part["name"] for part in state["parts"]]) == (False, ["2003"])
     told = []
@@ -112,12 +121,7 @@ def test_an_interrupted_run_goes_on_to_the_same_hash(result, data, tmp_path):
 
 
 def test_a_damaged_part_is_made_again(result, data, tmp_path):
-    def stop(done, total):
-        if done > 300:
-            raise Crash
-
-    with pytest.raises(Crash):
-        run(data, tmp_path, progress=stop)
+    interrupted(data, tmp_path)
     part = tmp_path / "parts" / "2003.daily.parquet"
     part.write_bytes(part.read_bytes()[:-9])
     told = []
@@ -142,6 +146,45 @@ def test_the_contracts_keep_the_same_books(result, data, tmp_path):
     assert certified.run_hash == result.run_hash
     assert certified.compared_days == result.daily.height
     assert certified.daily.equals(result.daily)
+
+
+@pytest.mark.invariant("I16")
+def test_contracts_go_on_where_they_were(result, data, tmp_path):
+    interrupted(data, tmp_path / "cut", ledger="revm")
+    told = []
+    again = run(data, tmp_path / "cut", ledger="revm", resumed=told.append)
+    assert told == [date(2003, 12, 31)]
+    assert again.run_hash == result.run_hash
+    assert again.compared_days == result.daily.height
+    run(data, tmp_path / "whole", ledger="revm")
+    parts = [sorted((tmp_path / name / "parts").iterdir()) for name in ("cut", "whole")]
+    assert [path.read_bytes() for path in parts[0]] == [path.read_bytes() for path in parts[1]]
+    assert {path.name for path in parts[0]} >= {"2003.blocks.parquet", "2004.blocks.parquet"}
+
+
+def test_contracts_begin_where_blocks_are_not_kept(result, data, tmp_path):
+    """An interrupted run of arrays alone has no blocks; one with a damaged part of them begins anew too."""
+    told = []
+    interrupted(data, tmp_path / "arrays")
+    assert run(data, tmp_path / "arrays", ledger="revm", resumed=told.append).compared_days == result.daily.height
+    interrupted(data, tmp_path / "damaged", ledger="revm")
+    part = tmp_path / "damaged" / "parts" / "2003.blocks.parquet"
+    part.write_bytes(part.read_bytes()[:-9])
+    assert run(data, tmp_path / "damaged", ledger="revm", resumed=told.append).run_hash == result.run_hash
+    assert told == []
+
+
+def test_contracts_that_are_not_where_the_state_is_stop_the_run(data, tmp_path):
+    interrupted(data, tmp_path, ledger="revm")
+    key = bytes.fromhex(json.loads((tmp_path / "state.json").read_text())["key"])
+    saved = Checkpoint(tmp_path, key).load(blocks=True)
+    strategy = find("ladder")(rungs=16, longest_years=4.0)
+    settings = Settings(strategy.identity(), FIRST, LAST, 10**12, "quarterly")
+    keeper = ContractBooks(key)
+    engine = Engine(settings, HistoricalMarket(data), strategy, keeper)
+    with pytest.raises(LedgerError, match="contracts and arrays differ: "):
+        engine.resume(saved.state, saved.blocks[0][:-1])
+    keeper.close()
 
 
 @pytest.mark.invariant("I16")
@@ -194,9 +237,6 @@ def test_no_data(tmp_path):
 
 def test_scrambled_later_data_leave_earlier_plans_byte_equal(data):
     """No look-ahead: the plans of the first year are the same whatever comes after it."""
-    from tbill_defi.backtest.settings import Settings
-    from tbill_defi.portfolio.history import HistoricalMarket
-
     strategy = find("ladder")(rungs=4, longest_years=4.0)
     settings = Settings(strategy.identity(), FIRST, date(2003, 12, 31), 10**12)
 
