@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -49,8 +50,8 @@ class OnCurve:
 
     Attributes
     ----------
-    cycle_factors, single_factors
-        [n_periods, n_cycles] and [n_singles + n_loose_flows] factors D(date) / D(settlement).
+    factors
+        [n_dates] D(date) / D(settlement) at the dates of `Grid`.
     """
 
     def __init__(self, placed: Placed, curve: DiscountCurve) -> None:
@@ -59,72 +60,54 @@ class OnCurve:
             raise SettlementOutOfRange(
                 f"settlement: {placed.settlement} is before the curve of {curve.curve_date}; give a later date"
             )
-        self.placed = placed
-        maturities = placed.columns.maturity[placed.singles]
-        days = np.concatenate([placed.dates.ravel(), maturities, placed.loose.days, [placed.day]])
-        factors = curve.discount_factors(days.view("datetime64[D]"))
-        if not factors.min(initial=1.0) > 0.0:
+        self.placed, self.grid = placed, placed.grid
+        factors = curve.discount_factors(self.grid.days.view("datetime64[D]"))
+        if not factors.min() > 0.0:
             raise ConventionError(f"curve of {curve.curve_date}: has a discount factor that is not positive")
-        relative = factors[:-1] / factors[-1]
-        cut = placed.dates.size
-        self.cycle_factors, self.single_factors = relative[:cut].reshape(placed.dates.shape), relative[cut:]
-        self._times = (days - start) / DAYS_PER_YEAR
+        self.factors: Floats = factors[:-1] / factors[-1]
+        self._start = start
 
-    def value(self, cycle_factors: Floats, single_factors: Floats) -> Floats:
+    @cached_property
+    def _times(self) -> Floats:
+        """[n_dates + 1] years from the curve's date, of settlement last."""
+        return (self.grid.days - self._start) / DAYS_PER_YEAR
+
+    def value(self, factors: Floats) -> Floats:
         """What the book's flows are worth at factors, per 100 face; linear in them.
 
         Parameters
         ----------
-        cycle_factors
-            [n_periods, n_cycles] or [n_periods, n_cycles, n_scenarios].
-        single_factors
-            [n_singles + n_loose_flows] or [n_singles + n_loose_flows, n_scenarios].
+        factors
+            [n_dates] or [n_dates, n_scenarios].
 
         Returns
         -------
         [n] or [n, n_scenarios].
         """
-        placed = self.placed
-        tail = cycle_factors.shape[2:]
-        sums = np.empty_like(cycle_factors)
-        running = np.zeros(cycle_factors.shape[1:])
-        for period, row in enumerate(cycle_factors):
-            running += row
-            sums[period] = running
-        width = cycle_factors.shape[1]
-        flat, total = cycle_factors.reshape(-1, *tail), sums.reshape(-1, *tail)
-        end = placed.last * width + placed.cycles.of
-        found: Floats = _spread(placed.coupon, tail) * total.take(end, axis=0)
-        found += 100.0 * flat.take(end, axis=0)
-        if (late := np.flatnonzero(placed.first > 0)).size:
-            before = end[late] - (placed.last[late] - placed.first[late] + 1) * width
-            found[late] -= _spread(placed.coupon[late], tail) * total.take(before, axis=0)
-        if (odd := np.flatnonzero(placed.odd != 0.0)).size:
-            first = end[odd] - (placed.last[odd] - placed.first[odd]) * width
-            found[odd] += _spread(placed.odd[odd], tail) * flat.take(first, axis=0)
-        values = np.empty((len(placed.columns), *tail))
-        values[placed.rows] = found
-        count = len(placed.singles)
-        values[placed.singles] = 100.0 * single_factors[:count]
-        if len(placed.loose.rows):
-            values[placed.loose.rows] = placed.loose.values(single_factors[count:])
-        return values
+        grid = self.grid
+        tail = factors.shape[1:]
+        sums, by_period = np.zeros_like(factors), (-1, max(grid.width, 1), *tail)
+        np.cumsum(factors[: grid.cut].reshape(by_period), axis=0, out=sums[: grid.cut].reshape(by_period))
+        found: Floats = sums.take(grid.last, axis=0)
+        found *= _spread(grid.coupon, tail)
+        found += (100.0 * factors).take(grid.last, axis=0)
+        if grid.late.size:
+            found[grid.late] -= _spread(grid.coupon[grid.late], tail) * sums.take(grid.before, axis=0)
+        if grid.odd.size:
+            found[grid.odd] += _spread(grid.extra, tail) * factors.take(grid.first, axis=0)
+        if len((loose := self.placed.loose).rows):
+            found[loose.rows] = loose.values(factors.take(grid.loose, axis=0))
+        return found
 
     def dirty_prices(self) -> Floats:
         """[n] per 100 face."""
-        return self.value(self.cycle_factors, self.single_factors)
-
-    def _moments(self, weight: Floats) -> Floats:
-        """[n] value of the flows, each multiplied by the weight of its date."""
-        cut = self.cycle_factors.size
-        return self.value(
-            self.cycle_factors * weight[:cut].reshape(self.cycle_factors.shape), self.single_factors * weight[cut:]
-        )
+        return self.value(self.factors)
 
     def effective(self) -> tuple[Floats, Floats]:
         """First and second derivative of the prices in a parallel move of continuous zero rates, each [n]."""
         terms = self._times[:-1] - self._times[-1]
-        return -self._moments(terms), self._moments(terms * terms)
+        weighted = self.factors * terms
+        return -self.value(weighted), self.value(weighted * terms)
 
     def key_rates(self, nodes: Floats) -> Floats:
         """[n, n_nodes] dollars per 100 face that a fall of 1 bp in the zero rate at each node brings.
@@ -132,29 +115,31 @@ class OnCurve:
         A node's move falls off linearly to the nodes beside it, and is flat beyond the first and last, so the columns
         add up to the DV01 of a parallel move.
         """
-        weights = tent_weights(self._times, nodes) * self._times
-        return np.stack([self._moments(row[:-1] - row[-1]) * 1e-4 for row in weights], axis=1)
+        moves = self._moves(nodes)
+        moves *= 1e-4 * self.factors[:, None]
+        return self.value(moves)
+
+    def _moves(self, nodes: Floats) -> Floats:
+        """[n_dates, n_nodes] by which the logarithm of each factor falls for a unit move of the zero rate at a node."""
+        weights = (tent_weights(self._times, nodes) * self._times).T
+        moves: Floats = np.ascontiguousarray(weights[:-1] - weights[-1])
+        return moves
 
     def scenarios(self, shifts: Floats, nodes: Floats) -> Iterator[tuple[slice, Floats]]:
         """Prices after moves of the zero rates at nodes: blocks of (which scenarios, [n, n_block] dirty prices)."""
-        weights = tent_weights(self._times, nodes) * self._times
-        move = np.ascontiguousarray((weights[:, :-1] - weights[:, -1:]).T)
-        base = np.concatenate([self.cycle_factors.ravel(), self.single_factors])[:, None]
-        cut, shape = self.cycle_factors.size, self.cycle_factors.shape
+        moves = self._moves(nodes)
         for start in range(0, len(shifts), BLOCK):
             part = shifts[start : start + BLOCK]
-            factors = np.exp(move @ -part.T)
-            factors *= base
-            cycle = factors[:cut].reshape(*shape, len(part))
-            yield slice(start, start + len(part)), self.value(cycle, factors[cut:])
+            factors = np.exp(moves @ -part.T)
+            factors *= self.factors[:, None]
+            yield slice(start, start + len(part)), self.value(factors)
 
     def dirty_at_spreads(self, spreads: Floats) -> Floats:
         """[n] dirty prices at [n] spreads over the curve's zero rates: decimal, continuous, Act/365."""
         placed = self.placed
         prices = np.empty(len(placed.columns))
         years = placed.days / DAYS_PER_YEAR
-        count = len(placed.singles)
-        prices[placed.singles] = 100.0 * self.single_factors[:count] * np.exp(-spreads[placed.singles] * years)
+        prices[placed.singles] = 100.0 * self._single_factors() * np.exp(-spreads[placed.singles] * years)
         if len((loose := placed.loose).rows):
             values, terms = self._loose_worth()
             factors = np.exp(-spreads[loose.rows][loose.owner] * terms)
@@ -162,30 +147,24 @@ class OnCurve:
         if len(placed.rows):
             flows = placed.flows
             terms = (flows.days - placed.day) / DAYS_PER_YEAR
-            factors = self.cycle_factors[flows.period, placed.cycles.of[flows.owner]]
-            values = flows.amounts * factors * np.exp(-spreads[placed.rows][flows.owner] * terms)
+            values = flows.amounts * self.factors[flows.place] * np.exp(-spreads[placed.rows][flows.owner] * terms)
             prices[placed.rows] = np.add.reduceat(values, flows.starts)
         return prices
 
     def z_spreads(self, dirty: Floats) -> Floats:
         """[n] spreads over the curve's zero rates that explain dirty prices: decimal, continuous, Act/365."""
         placed = self.placed
-        cut = self.cycle_factors.size
-        terms = (self._times[:-1] - self._times[-1])[:cut].reshape(self.cycle_factors.shape)
         spreads = np.empty(len(placed.columns))
         years = placed.days / DAYS_PER_YEAR
-        factors = self.single_factors[: len(placed.singles)]
-        spreads[placed.singles] = np.log(100.0 * factors / dirty[placed.singles]) / years
+        spreads[placed.singles] = np.log(100.0 * self._single_factors() / dirty[placed.singles]) / years
         if len((loose := placed.loose).rows):
             values, later = self._loose_worth()
             sums = Sums(values, later, loose.owner, loose.starts, np.ones(len(loose.rows)))
             spreads[loose.rows] = np.log1p(solve(sums, dirty[loose.rows], np.zeros(len(loose.rows))))
         if len(placed.rows):
             flows = placed.flows
-            at = flows.period, placed.cycles.of[flows.owner]
-            sums = Sums(
-                flows.amounts * self.cycle_factors[at], terms[at], flows.owner, flows.starts, np.ones(len(placed.rows))
-            )
+            values, terms = flows.amounts * self.factors[flows.place], (flows.days - placed.day) / DAYS_PER_YEAR
+            sums = Sums(values, terms, flows.owner, flows.starts, np.ones(len(placed.rows)))
             spreads[placed.rows] = np.log1p(solve(sums, dirty[placed.rows], np.zeros(len(placed.rows))))
         return spreads
 
@@ -193,7 +172,10 @@ class OnCurve:
         """[n_loose_flows] worth of the loose flows, and years to them."""
         loose = self.placed.loose
         years = (loose.days - self.placed.day) / DAYS_PER_YEAR
-        return loose.present_values(self.single_factors[len(self.placed.singles) :]), years
+        return loose.present_values(self.factors[self.grid.loose]), years
+
+    def _single_factors(self) -> Floats:
+        return self.factors.take(self.grid.last[self.placed.singles])
 
 
 def tent_weights(times: Floats, nodes: Floats) -> Floats:

@@ -161,7 +161,34 @@ class Placed:
         amounts = self.coupon[owner]
         amounts[starts] += self.odd
         amounts[starts + counts - 1] += 100.0
-        return Flows(owner, starts, period, self.dates[period, self.cycles.of[owner]], amounts)
+        place = period * len(self.cycles.months) + self.cycles.of[owner]
+        return Flows(owner, starts, period, place, self.dates.ravel()[place], amounts)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The dates of the book's flows, and where each security's lie among them."""
+        width, cut = len(self.cycles.months), self.dates.size
+        singles = self.columns.maturity[self.singles]
+        distinct, place = np.unique(np.concatenate([singles, self.loose.days]), return_inverse=True)
+        place = cut + place.reshape(-1)
+        last, coupon = np.zeros(len(self.columns), dtype=np.int64), np.zeros(len(self.columns))
+        end = self.last * width + self.cycles.of
+        last[self.rows], last[self.singles] = end, place[: len(singles)]
+        coupon[self.rows] = self.coupon
+        late, odd = np.flatnonzero(self.first > 0), np.flatnonzero(self.odd != 0.0)
+        return Grid(
+            days=np.concatenate([self.dates.ravel(), distinct, [self.day]]),
+            width=width,
+            cut=cut,
+            last=last,
+            coupon=coupon,
+            late=self.rows[late],
+            before=end[late] - (self.last[late] - self.first[late] + 1) * width,
+            odd=self.rows[odd],
+            first=end[odd] - (self.last[odd] - self.first[odd]) * width,
+            extra=self.odd[odd],
+            loose=place[len(singles) :],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,13 +199,50 @@ class Flows:
     ----------
     starts
         [n_rows] place of each security's first flow.
+    place
+        [n_flows] of their dates in `Grid.days`.
     """
 
     owner: Ints
     starts: Ints
     period: Ints
+    place: Ints
     days: Ints
     amounts: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where a book's flows lie among their distinct dates: all that a curve is asked for.
+
+    Attributes
+    ----------
+    days
+        [n_dates + 1] day numbers: the dates of the cycles, period by period, then those of single and of loose flows,
+        then settlement.
+    width, cut
+        Cycles, and how many of the dates are theirs.
+    last, coupon
+        [n] place of each security's last date; regular interest per 100 face, 0 of a single flow.
+    late, before
+        [n_late] securities that pay no coupon at the next date of their cycle; place of the last date without one.
+    odd, first, extra
+        [n_odd] securities whose first flow is another than the regular; its place, and what it pays beyond.
+    loose
+        [n_loose_flows] places of the loose flows.
+    """
+
+    days: Ints
+    width: int
+    cut: int
+    last: Ints
+    coupon: Floats
+    late: Ints
+    before: Ints
+    odd: Ints
+    first: Ints
+    extra: Floats
+    loose: Ints
 
 
 def late_days(days: Ints) -> Ints:

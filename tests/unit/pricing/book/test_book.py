@@ -127,6 +127,19 @@ def test_prices_from_a_curve_are_the_sum_of_discounted_flows():
     assert found.yield_ == pytest.approx(again.yield_, abs=1e-13)
 
 
+@pytest.mark.parametrize("kinds", [("bill",), ("note", "bond"), ("strip",), ("bill", "strip")])
+def test_books_of_some_types_have_the_prices_of_the_whole(kinds):
+    part = [i for i, s in enumerate(SECURITIES) if s.kind in kinds]
+    book, rates = td.Book([SECURITIES[i] for i in part]), some_yields()
+    assert np.array_equal(book.dirty_prices(CURVE, DAY), BOOK.dirty_prices(CURVE, DAY)[part])
+    assert np.array_equal(book.key_rate_dv01(CURVE, DAY), BOOK.key_rate_dv01(CURVE, DAY)[part])
+    found = book.analytics(yields=rates[part], settlement=DAY, convention=STREET)
+    whole = BOOK.analytics(yields=rates, settlement=DAY, convention=STREET)
+    assert found.clean_price == pytest.approx(whole.clean_price[part], abs=1e-12, rel=0)
+    again = book.analytics(clean_prices=found.clean_price, settlement=DAY, convention=STREET)
+    assert again.yield_ == pytest.approx(rates[part], abs=1e-12, rel=0)
+
+
 class Shifted:
     """A curve whose continuous zero rates are moved by linear interpolation between nodes."""
 
