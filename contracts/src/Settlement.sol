@@ -105,6 +105,11 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         return _settledPlans[giver][planHash];
     }
 
+    /// @notice Whether an instruction is being settled right now: legs may have moved that no guard has judged yet.
+    function isSettling() external view returns (bool) {
+        return _reentrancyGuardEntered();
+    }
+
     /// @notice The EIP-712 digest that givers sign and events name.
     function hashInstruction(Instruction calldata instruction) public view returns (bytes32) {
         return _hashTypedDataV4(InstructionHash.structHash(instruction));

@@ -259,7 +259,7 @@ contract LifeTest is LifeDesk {
 
     function _open(uint64 payableFrom) private {
         vm.prank(issuer);
-        issuance.openRedemption(security, payableFrom);
+        issuance.openRedemption(security, payableFrom, treasury);
     }
 
     function _fundRedemption(uint256 amount) private {
@@ -274,7 +274,7 @@ contract LifeTest is LifeDesk {
         issuance.redeem(security, one(alice));
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger));
         vm.prank(stranger);
-        issuance.openRedemption(security, MATURES);
+        issuance.openRedemption(security, MATURES, treasury);
         vm.expectRevert(
             abi.encodeWithSelector(PaymentWindow.PaymentTimeOutOfRange.selector, MATURES, MATURES - 1)
         );
@@ -308,6 +308,29 @@ contract LifeTest is LifeDesk {
         issuance.redeem(security, two(alice, bob));
         assertEq(usd.balanceOf(bob), 1_000_500, "face in cash");
         assertEq(security.totalSupply(), 0, "nothing is outstanding");
+    }
+
+    /// @notice Who funds a cent of a redemption first does not shut its payer out.
+    function test_nobody_takes_the_payers_place() public {
+        issue(security, alice, 1_000);
+        vm.expectRevert(abi.encodeWithSelector(Issuance.RedemptionWithoutPayer.selector, address(security)));
+        vm.prank(issuer);
+        issuance.openRedemption(security, MATURES, address(0));
+        _open(MATURES);
+        bytes memory why = abi.encodeWithSelector(
+            Issuance.NotRedemptionPayer.selector,
+            address(security),
+            treasury
+        );
+        for (uint256 amount = 0; amount < 2; ++amount) {
+            vm.expectRevert(why);
+            vm.prank(bob);
+            issuance.fundRedemption(security, amount);
+        }
+        _fundRedemption(1_000);
+        vm.warp(MATURES);
+        issuance.redeem(security, one(alice));
+        assertEq(usd.balanceOf(alice), 1_000, "face in cash");
     }
 
     function test_lapsed_frozen_held_and_unregistered() public {

@@ -34,6 +34,7 @@ contract LifeHandler is Test {
     mapping(bytes32 => mapping(address => uint256)) public paidTo;
     mapping(address => uint256) public redeemedOf;
     uint256 public paidTwice;
+    uint256 public intruders;
     uint256 public issued;
 
     constructor(LifeDesk.World memory world, address[3] memory holders_, bytes32[3] memory names) {
@@ -126,7 +127,7 @@ contract LifeHandler is Test {
 
     function openRedemption() external {
         vm.prank(_issuer);
-        try _issuance.openRedemption(_token, _token.maturity()) {} catch {}
+        try _issuance.openRedemption(_token, _token.maturity(), _treasury) {} catch {}
     }
 
     function fundRedemption(uint256 seed) external {
@@ -135,6 +136,14 @@ contract LifeHandler is Test {
         if (supply <= funds) return;
         vm.prank(_treasury);
         try _issuance.fundRedemption(_token, seed % 4 == 0 ? between(seed, 1, supply - funds) : supply - funds) {} catch {}
+    }
+
+    /// @dev Whoever is not the payer takes no part, not even with nothing.
+    function fundRedemptionBy(uint8 who, uint256 seed) external {
+        vm.prank(holders[who % 3]);
+        try _issuance.fundRedemption(_token, seed % 3) {
+            ++intruders;
+        } catch {}
     }
 
     function redeem(uint8 first, uint8 second) external {
@@ -219,6 +228,7 @@ contract LifeInvariantTest is LifeDesk {
         for (uint256 i = 0; i < 3; ++i) redeemed += _handler.redeemedOf(_holders()[i]);
         Issuance.Redemption memory redemption = issuance.redemptionOf(address(security));
         assertEq(redemption.redeemed, redeemed, "I10: redeemed");
+        assertEq(_handler.intruders(), 0, "only the payer funds");
         assertEq(redeemed + security.totalSupply(), _handler.issued(), "I10");
         assertEq(usd.balanceOf(address(issuance)), redemption.funds + blocked, "I10: cash of the issuance contract");
     }

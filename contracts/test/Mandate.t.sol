@@ -337,7 +337,7 @@ contract MandateTest is Mandated {
     // --- 12: the guard itself -----------------------------------------------------------------------------------
 
     function test_12_guards() public {
-        MandateGuard lax = new MandateGuard(address(settlement), assets, oracle, address(usd));
+        MandateGuard lax = new MandateGuard(settlement, assets, oracle, address(usd));
         vm.prank(manager_);
         vm.expectRevert(abi.encodeWithSelector(ManagedAccount.NotOwner.selector, manager_));
         account.announceGuard(address(lax));
@@ -421,7 +421,7 @@ contract MandateTest is Mandated {
         }
         assertUntouched();
         // another managed account, and a contract wallet, are parties like any
-        GuardedAccount wallet = new GuardedAccount(bob, address(new MandateGuard(address(settlement), assets, oracle, address(usd))));
+        GuardedAccount wallet = new GuardedAccount(bob, address(new MandateGuard(settlement, assets, oracle, address(usd))));
         enrol("wallet", address(wallet));
         Leg[] memory swap = new Leg[](2);
         swap[0] = Leg(address(note), bob, address(account), 1_000);

@@ -155,7 +155,7 @@ contract MandateHandler is Mandated {
     function replaceGuard(uint8 who) external {
         address caller = _someone(who);
         vm.prank(caller);
-        try account.announceGuard(address(new MandateGuard(address(settlement), assets, oracle, address(usd)))) {
+        try account.announceGuard(address(new MandateGuard(settlement, assets, oracle, address(usd)))) {
             if (who % 3 != 0) ++intruders;
         } catch {}
         vm.prank(caller);

@@ -282,7 +282,7 @@ def redemption_steps(ledger: Ledger, security: Security, *, payment_date: date |
     steps = []
     if state["payableFrom"] == 0:
         payable = new_york_midnight(payment_date or security.maturity_date)
-        steps.append(Step("issuer", issuance, encode_call("Issuance", "openRedemption", token, payable)))
+        steps.append(Step("issuer", issuance, encode_call("Issuance", "openRedemption", token, payable, treasury)))
     missing = supply - state["funds"]
     if missing > 0:
         steps += _allowance_steps(ledger, treasury, issuance, missing)

@@ -35,7 +35,7 @@ contract Issuance is AccessManaged {
         uint256 face,
         uint256 proceeds
     );
-    event RedemptionOpened(address indexed token, uint64 payableFrom);
+    event RedemptionOpened(address indexed token, uint64 payableFrom, address indexed payer);
     event RedemptionFunded(address indexed token, address indexed payer, uint256 amount);
 
     /// @notice `face` units were destroyed: `paid` went to the holder's wallet, `blocked` into his blocked account.
@@ -53,6 +53,7 @@ contract Issuance is AccessManaged {
     error IssueWithoutPayment(address token);
     error IssuedFromTwoAccounts(address first, address second);
     error RedemptionAlreadyOpened(address token, uint64 payableFrom);
+    error RedemptionWithoutPayer(address token);
     error RedemptionNotOpen(address token, uint64 payableFrom);
     error RedemptionOverfunded(address token, uint256 amount, uint256 missing);
     error RedemptionUnderfunded(address token, uint256 funds, uint256 outstanding);
@@ -129,20 +130,21 @@ contract Issuance is AccessManaged {
 
     // --- redemption ---------------------------------------------------------------------------------------------
 
-    /// @notice Sets when a security is redeemed, once.
+    /// @notice Sets when a security is redeemed and who pays for it, once.
     /// @param payableFrom New York midnight of the day it is paid: the maturity date or the next good settlement day.
-    function openRedemption(SecurityToken token, uint64 payableFrom) external restricted {
+    /// @param payer Who alone can fund it, so that nobody can take his place with a cent.
+    function openRedemption(SecurityToken token, uint64 payableFrom, address payer) external restricted {
         Redemption storage redemption = _redemptions[address(token)];
         if (redemption.payableFrom != 0) revert RedemptionAlreadyOpened(address(token), redemption.payableFrom);
+        if (payer == address(0)) revert RedemptionWithoutPayer(address(token));
         PaymentWindow.check(token.maturity(), payableFrom);
-        redemption.payableFrom = payableFrom;
-        emit RedemptionOpened(address(token), payableFrom);
+        (redemption.payableFrom, redemption.payer) = (payableFrom, payer);
+        emit RedemptionOpened(address(token), payableFrom, payer);
     }
 
-    /// @notice Takes cash for a redemption from the caller's allowance, at most what is missing.
+    /// @notice Takes cash for a redemption from its payer's allowance, at most what is missing.
     function fundRedemption(SecurityToken token, uint256 amount) external {
         Redemption storage redemption = _opened(token);
-        if (redemption.payer == address(0)) redemption.payer = msg.sender;
         if (redemption.payer != msg.sender) revert NotRedemptionPayer(address(token), redemption.payer);
         uint256 outstanding = token.totalSupply();
         uint256 funds = redemption.funds + amount;

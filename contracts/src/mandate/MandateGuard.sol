@@ -8,6 +8,7 @@ import {IAccountRoles, IManagedAccount} from "../interfaces/IManagedAccount.sol"
 import {IAssetRegistry} from "../interfaces/IAssetRegistry.sol";
 import {IMandateBooks, IMandateGuard} from "../interfaces/IMandateGuard.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
+import {Settlement} from "../Settlement.sol";
 import {Leg} from "../settlement/Instruction.sol";
 import {Book, Books} from "./Books.sol";
 import {Mandate, Mandates} from "./Mandate.sol";
@@ -63,6 +64,9 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
     error AnnouncementLapsed(uint64 until);
     error UnregisteredToken(address token);
 
+    /// @notice Legs have moved and are not judged yet: what the account has now is not what it had before them.
+    error SettlementUnderWay(address account);
+
     /// @notice A party of the instruction keeps books of what the account would owe or be owed: a repo facility.
     error ObligationRefused(address account, address keeper);
 
@@ -70,7 +74,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
     uint64 public constant GRACE = 7 days;
 
     /// @notice Who alone may ask.
-    address public immutable settlement;
+    Settlement public immutable settlement;
 
     /// @notice Names tokens' CUSIPs.
     IAssetRegistry public immutable assetRegistry;
@@ -87,7 +91,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
     mapping(address account => uint256) private _cashOf;
     mapping(address account => VolumeLog.Log) private _turnover;
 
-    constructor(address settlement_, IAssetRegistry assetRegistry_, IPriceOracle oracle_, address cash_) {
+    constructor(Settlement settlement_, IAssetRegistry assetRegistry_, IPriceOracle oracle_, address cash_) {
         (settlement, assetRegistry, oracle, cash) = (settlement_, assetRegistry_, oracle_, cash_);
     }
 
@@ -137,6 +141,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
         if (msg.sender != roles.owner() && msg.sender != roles.manager()) {
             revert NotOwnerOrManager(account, msg.sender);
         }
+        _requireNoneSettling(account);
         Book memory book = Books.load(_positions[account], _cashOf[account], tokens.length);
         for (uint256 i = 0; i < tokens.length; ++i) {
             uint256 units = Books.unitsOf(tokens[i], account);
@@ -156,6 +161,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
     /// @inheritdoc IMandateBooks
     /// @dev Anyone may: it only ever lowers the books to the truth.
     function sync(address account, address token) external {
+        _requireNoneSettling(account);
         Book memory book = Books.load(_positions[account], _cashOf[account], 1);
         uint256 units = Books.unitsOf(token, account);
         if (token == cash) {
@@ -188,7 +194,7 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
     /// @inheritdoc IMandateGuard
     /// @dev An instruction that only gives to the account is a gift: it needs no plan and changes nothing here.
     function check(address account, bytes32 planHash, Leg[] calldata legs) external {
-        if (msg.sender != settlement) revert OnlySettlement(msg.sender);
+        if (msg.sender != address(settlement)) revert OnlySettlement(msg.sender);
         if (!_gives(account, legs)) return;
         if (planHash == 0) revert PlanRequired(account);
         Mandate memory mandate = _mandates[account];
@@ -318,6 +324,12 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
 
     function _requireOwner(address account) private view {
         if (msg.sender != IAccountRoles(account).owner()) revert NotOwner(account, msg.sender);
+    }
+
+    /// @dev Another party's guard may run between the legs and `check`. Books that were lowered there would be lowered once
+    /// more by what the legs took, and hide that much from every limit.
+    function _requireNoneSettling(address account) private view {
+        if (settlement.isSettling()) revert SettlementUnderWay(account);
     }
 
     function _least(uint256 left, uint256 right) private pure returns (uint256) {

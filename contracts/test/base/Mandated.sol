@@ -18,7 +18,7 @@ abstract contract Mandated is Desk, Pricers {
     uint64 internal constant DELAY = 1 days;
 
     uint256 internal managerKey = 0x3A4A6E2;
-    address internal owner = address(0x0E);
+    address internal owner = address(0x0E00);
     address internal manager_;
     ManagedAccount internal account;
     MandateGuard internal guard;
@@ -30,7 +30,7 @@ abstract contract Mandated is Desk, Pricers {
         _deployOracle(manager);
         manager_ = vm.addr(managerKey);
         short = createSecurity(SHORT);
-        guard = new MandateGuard(address(settlement), assets, oracle, address(usd));
+        guard = new MandateGuard(settlement, assets, oracle, address(usd));
         account = new ManagedAccount(address(settlement), owner, manager_, address(guard), DELAY);
         enrol("fund", address(account));
         issue(note, address(account), 400_000);
