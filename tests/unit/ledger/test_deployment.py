@@ -45,7 +45,7 @@ OPEN = {
         "cancel": "own nonce",
     },
     "Issuance": {
-        "fundRedemption": "the caller's own cash, by allowance",
+        "fundRedemption": "the payer that was named when it was opened, out of its own cash",
         "redeem": "anyone, once funded and due: it only pays holders",
         "redeemOne": "Issuance itself",
         "setAuthority": "the AccessManager itself, on the administrator's word",
