@@ -73,9 +73,8 @@ class Due:
 @lru_cache(maxsize=8192)
 def _coupons(security: Security) -> tuple[tuple[date, Fraction], ...]:
     flows = security.resolve()
-    first, *later = flows.fractions
-    regular = flows.rate * later[0] / 100 if later else Fraction(0)
-    rates = [flows.rate * first / 100, *(regular for _ in later)]
+    shares = {fraction: flows.rate * fraction / 100 for fraction in set(flows.fractions)}
+    rates = [shares[fraction] for fraction in flows.fractions]
     return tuple((day, rate) for day, rate in zip(flows.payment_dates, rates, strict=True) if rate)
 
 

@@ -78,9 +78,18 @@ class CashFlows:
         """Exact interest per 100 face at `day` since the last coupon date, or since `accrual_start`; 0 on one."""
         if not self.rate:
             return self.rate
+        dates = self.accrual_dates
+        return self.rate * accrued_fraction(dates[: bisect_right(dates, day) + 1], self.accrues_from(day), day)
+
+    @property
+    def accrual_dates(self) -> tuple[date, ...]:
+        """Dates that bound the quasi-coupon periods in which interest accrues."""
+        return self.quasi_dates
+
+    def accrues_from(self, day: date) -> date:
+        """Since when interest at `day` has accrued: the last coupon date, or `accrual_start`."""
         end = bisect_right(self.quasi_dates, day)
-        start = self.quasi_dates[end - 1] if end > self.first_flow else self.accrual_start
-        return self.rate * accrued_fraction(self.quasi_dates[: end + 1], start, day)
+        return self.quasi_dates[end - 1] if end > self.first_flow else self.accrual_start
 
     def part_left(self, day: date) -> float:
         """Part of the current quasi-coupon period that is left at `day`, by actual days; in (0, 1]."""

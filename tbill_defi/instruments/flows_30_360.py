@@ -31,9 +31,7 @@ class Flows30360(CashFlows):
 
     def accrued(self, day: date) -> Fraction:
         """Exact interest per 100 face at `day`: days on 30/360 since the last coupon or dated date; 0 on one."""
-        end = bisect_right(self.quasi_dates, day)
-        start = self.quasi_dates[end - 1] if end > self.first_flow else self.accrual_start
-        return self.rate * self._days(start, day) / 360
+        return self.rate * self._days(self.accrues_from(day), day) / 360
 
     def part_left(self, day: date) -> float:
         """Part of a regular period from `day` to the end of the current one: (E - A) / E of MSRB Rule G-33."""

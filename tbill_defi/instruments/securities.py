@@ -10,7 +10,16 @@ from pydantic import Field, TypeAdapter, model_validator
 from tbill_defi.conventions.schedules import MONTHS_PER_PERIOD, add_months
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.instruments.flows import CashFlows, coupon_flows, discount_flow
-from tbill_defi.instruments.terms import AnnualRate, Cusip, Terms, require_first_coupon, require_life, require_order
+from tbill_defi.instruments.flows_odd_last import odd_last_flows
+from tbill_defi.instruments.terms import (
+    AnnualRate,
+    Cusip,
+    Terms,
+    require_first_coupon,
+    require_life,
+    require_order,
+    require_penultimate,
+)
 
 LONGEST_YEARS = 50
 """Stated limit of a maturity; the Treasury issues up to 30 years."""
@@ -58,24 +67,31 @@ class CouponTerms(Terms):
     dated_date: date
     maturity_date: date
     first_coupon_date: date | None = None
+    penultimate_coupon_date: date | None = None
     issue_date: date | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         require_life(self.dated_date, self.issue_date, self.maturity_date, LONGEST_YEARS)
+        if self.penultimate_coupon_date is not None:
+            require_penultimate(self.penultimate_coupon_date, self.dated_date, self.maturity_date)
         if self.first_coupon_date is not None:
-            require_first_coupon(self.first_coupon_date, self.dated_date, self.maturity_date, MONTHS_PER_PERIOD)
+            anchor = self.penultimate_coupon_date or self.maturity_date
+            require_first_coupon(self.first_coupon_date, self.dated_date, anchor, MONTHS_PER_PERIOD)
         return self
 
     def resolve(self) -> CashFlows:
-        """Dated, unadjusted cash flows; odd first periods as in 31 CFR 356 Appendix B, I.B."""
-        return coupon_flows(
+        """Dated, unadjusted cash flows; odd periods as in 31 CFR 356 Appendix B, I.B."""
+        terms = (
             self.coupon,
             self.dated_date,
             self.maturity_date,
             self.first_coupon_date,
             self.issue_date or self.dated_date,
         )
+        if self.penultimate_coupon_date is None:
+            return coupon_flows(*terms)
+        return odd_last_flows(*terms, self.penultimate_coupon_date)
 
 
 class Note(CouponTerms):
@@ -93,6 +109,9 @@ class Note(CouponTerms):
         Last coupon and principal; if it ends a month, every coupon date does.
     first_coupon_date
         On the coupon cycle; None: the first cycle date after the dated date.
+    penultimate_coupon_date
+        Before an odd last period, short or long: the coupon cycle is counted back from it, the quasi-coupon dates of
+        the last period forward. None: maturity is on the cycle.
     issue_date
         First settlement; None: the dated date.
     """

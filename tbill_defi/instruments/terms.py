@@ -149,3 +149,24 @@ def require_first_coupon(first: date, dated: date, maturity: date, months: int) 
             f"first_coupon_date: {first} is not one of {', '.join(map(str, allowed))}: "
             f"the first cycle dates of maturity {maturity} after dated_date {dated}"
         )
+
+
+def require_penultimate(penultimate: date, dated: date, maturity: date) -> None:
+    """Demand that a coupon date can stand before an odd last period, of at most a year.
+
+    Raises
+    ------
+    ConventionError
+        If it is out of order, too early, or on the cycle of the maturity: then the last period is regular.
+    """
+    require_order("dated_date", dated, "penultimate_coupon_date", penultimate)
+    require_order("penultimate_coupon_date", penultimate, "maturity_date", maturity)
+    if maturity > add_months(penultimate, 12):
+        raise ConventionError(
+            f"penultimate_coupon_date: {penultimate} is more than a year before maturity {maturity}; "
+            "an odd last period is at most two regular ones"
+        )
+    if quasi_coupon_dates(penultimate, maturity)[0] == penultimate:
+        raise ConventionError(
+            f"penultimate_coupon_date: {penultimate} is on the cycle of maturity {maturity}; leave it out"
+        )

@@ -18,10 +18,10 @@ def accrual_period(security: Security, day: date) -> dict[str, Any] | None:
     flows = security.resolve()
     if not flows.rate:
         return {}
-    end = bisect_right(flows.quasi_dates, day)
-    previous = flows.quasi_dates[end - 1]
-    start = previous if end > flows.first_flow else flows.accrual_start
-    prior = flows.quasi_dates[end - 2] if start < previous else None
+    dates, start = flows.accrual_dates, flows.accrues_from(day)
+    end = bisect_right(dates, day)
+    previous = dates[end - 1]
+    prior = dates[end - 2] if start < previous else None
     if prior is not None and start < prior:
         return None
     coupon = flows.rate * 10**7  # percent of face to 10^-9
@@ -32,7 +32,7 @@ def accrual_period(security: Security, day: date) -> dict[str, Any] | None:
         "accrual_start": start,
         "prior_coupon": prior,
         "previous_coupon": previous,
-        "next_coupon": flows.quasi_dates[end],
+        "next_coupon": dates[end],
     }
 
 

@@ -11,6 +11,7 @@ from tbill_defi.conventions.schedules import is_month_end
 from tbill_defi.instruments.callable import CallableTerms
 from tbill_defi.instruments.flows import CashFlows
 from tbill_defi.instruments.flows_30_360 import Flows30360
+from tbill_defi.instruments.flows_odd_last import OddLastFlows
 from tbill_defi.instruments.frn import Frn
 from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.instruments.securities import CouponTerms
@@ -28,6 +29,7 @@ def quantlib_schedule(flows: CashFlows) -> tuple[Any, Any]:
     import QuantLib
 
     ql = QuantLib
+    cycle_end = flows.last_dates[0] if isinstance(flows, OddLastFlows) else flows.maturity
     schedule = ql.Schedule(
         quantlib_date(flows.accrual_start),
         quantlib_date(flows.maturity),
@@ -36,8 +38,9 @@ def quantlib_schedule(flows: CashFlows) -> tuple[Any, Any]:
         ql.Unadjusted,
         ql.Unadjusted,
         ql.DateGeneration.Backward,
-        is_month_end(flows.maturity),
+        is_month_end(cycle_end),
         quantlib_date(flows.payment_dates[0]) if flows.first_flow > 1 else ql.Date(),
+        quantlib_date(flows.last_dates[0]) if isinstance(flows, OddLastFlows) else ql.Date(),
     )
     if isinstance(flows, Flows30360):
         return schedule, ql.Thirty360(ql.Thirty360.USA if flows.end_of_month else ql.Thirty360.BondBasis)
@@ -48,7 +51,8 @@ def quantlib_bond(security: AnySecurity) -> Any:
     """The security as a `QuantLib.FixedRateBond` or `QuantLib.ZeroCouponBond`, face 100, unadjusted dates.
 
     A note or bond counts ActualActual(Bond) on its own schedule, backward from maturity, end-of-month when the
-    maturity is one; with a long first period the schedule names the first coupon date. A corporate or municipal bond
+    maturity is one; with a long first period the schedule names the first coupon date, with an odd last one the date
+    before it. A corporate or municipal bond
     counts Thirty360 (BondBasis; USA if it pays at month ends, where QuantLib's coupons at the end of February are of
     178 or 179 days) and is a bullet.
     """

@@ -6,7 +6,6 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from tbill_defi.conventions.schedules import add_months, days_in_year_from, is_m
 from tbill_defi.conventions.yields import BillTimes, CouponTimes, Factors, Floats, Times, YieldConvention
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
 from tbill_defi.instruments.flows import CashFlows
+from tbill_defi.instruments.flows_odd_last import OddLastFlows
 from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.instruments.securities import Bill
 
@@ -174,9 +174,13 @@ class Valuation:
 
 def _payment_delays(flows: CashFlows, first: int) -> Floats:
     """[n] periods from each coupon date to the good day it is paid on."""
-    end = flows.maturity
-    cycle = (*flows.quasi_dates[first:], add_months(end, 12 // flows.periods_per_year, end_of_month=is_month_end(end)))
-    return np.array([(SETTLEMENT.following(day) - day).days / (later - day).days for day, later in pairwise(cycle)])
+    end, months = flows.maturity, 12 // flows.periods_per_year
+    days = flows.quasi_dates[first:]
+    later = [*days[1:], add_months(end, months, end_of_month=is_month_end(end))]
+    if isinstance(flows, OddLastFlows) and len(days) > 1:
+        later[-2] = flows.last_dates[1]
+    late = [(SETTLEMENT.following(day) - day).days / (after - day).days for day, after in zip(days, later, strict=True)]
+    return np.array(late)
 
 
 def valuation(security: AnySecurity, settlement: date, convention: YieldConvention) -> Valuation:

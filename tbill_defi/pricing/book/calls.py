@@ -6,53 +6,16 @@ yield to worst is the lowest over these and maturity, the earliest date of equal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import SettlementOutOfRange
-from tbill_defi.pricing.book.columns import Ints, cycle_days, months_of
-from tbill_defi.pricing.book.cycles import Placed, late_days
-from tbill_defi.pricing.book.yields import Kernel, Sensitivity, Simple, Sums, solve
-
-
-@dataclass(frozen=True, eq=False)
-class SimpleFirst:
-    """Sums whose times begin at the next cycle date, with simple interest for the part of a period before it.
-
-    Attributes
-    ----------
-    sums
-        Times in whole periods from the next cycle date.
-    simple
-        [n] part of a period.
-    """
-
-    sums: Sums
-    simple: Floats
-
-    @property
-    def frequency(self) -> Floats:
-        """[n] periods a year."""
-        return self.sums.frequency
-
-    def at(self, u: Floats) -> Sensitivity:
-        """Prices and their derivatives in u."""
-        found, growth = self.sums.at(u), np.expm1(u)
-        base = 1.0 + self.simple * growth
-        share = self.simple * (1.0 + growth) / base
-        bend = 2.0 * share * share - share
-        return Sensitivity(
-            found.price / base,
-            (found.slope - share * found.price) / base,
-            (found.curvature - 2.0 * share * found.slope + bend * found.price) / base,
-        )
-
-    def subset(self, rows: Ints) -> SimpleFirst:
-        """The kernel of some of the securities."""
-        return SimpleFirst(self.sums.subset(rows), self.simple[rows])
+from tbill_defi.pricing.book.columns import END_OF_MONTH, Ints, cycle_days, months_of
+from tbill_defi.pricing.book.cycles import Placed
+from tbill_defi.pricing.book.days import late_days
+from tbill_defi.pricing.book.simple_first import SimpleFirst
+from tbill_defi.pricing.book.yields import Kernel, Simple, Sums, solve
 
 
 class Calls:
@@ -137,7 +100,7 @@ class Calls:
         later = np.minimum(cycle_days(month + step, rule), call)
         number, day = months_of(call)
         ends_month = months_of(call + 1)[1] == 1
-        after = cycle_days(number + step, np.where(ends_month, 31, day))
+        after = cycle_days(number + step, np.where(ends_month, END_OF_MONTH, day))
         late: Floats = late_days(days) / (np.where(at_call, after, later) - days)
         return late
 

@@ -31,11 +31,12 @@ UNKNOWN = -(1 << 40)
 
 _COMMON = ("cusip", "maturity_date", "issue_date")
 _COUPON = (*_COMMON, "dated_date", "first_coupon_date", "coupon")
+_TREASURY = (*_COUPON, "penultimate_coupon_date")
 FIELDS: dict[str, tuple[str, ...]] = {
     "bill": _COMMON,
-    "note": _COUPON,
-    "bond": _COUPON,
-    "tips": _COUPON,
+    "note": _TREASURY,
+    "bond": _TREASURY,
+    "tips": _TREASURY,
     "strip": ("cusip", "maturity_date"),
     "frn": (*_COMMON, "dated_date", "spread"),
     "corporate": (*_COUPON, "periods_per_year"),
@@ -82,6 +83,8 @@ class Columns:
         [n] whether interest follows the index: floating rate notes.
     thirty
         [n] whether days count 30/360: bonds of other issuers.
+    odd_last
+        [n] whether the last period is none of the cycle.
     months
         [n] months between cycle dates; 0 where `single`.
     rule
@@ -89,7 +92,7 @@ class Columns:
     maturity, issue, dated
         [n] day numbers; `issue` is the first settlement, `dated` where interest starts.
     maturity_month, first_month
-        [n] month numbers of the last and of the first payment date.
+        [n] month numbers of the last payment date on the cycle and of the first.
     coupon
         [n] interest of a regular period, per 100 face.
     first_coupon
@@ -106,6 +109,7 @@ class Columns:
     single: Bools
     floating: Bools
     thirty: Bools
+    odd_last: Bools
     months: Ints
     rule: Ints
     maturity: Ints
@@ -135,8 +139,10 @@ class Columns:
         single = per_year == 0
         months = np.where(single, 0, 12 // np.maximum(per_year, 1))
         maturity, issue, dated = raw["maturity_date"], raw["issue_date"], raw["dated_date"]
-        maturity_month, day = months_of(maturity)
-        rule = np.where(cycle_days(maturity_month, np.full_like(day, END_OF_MONTH)) == maturity, END_OF_MONTH, day)
+        odd_last = raw["penultimate_coupon_date"] != UNKNOWN
+        anchor = np.where(odd_last, raw["penultimate_coupon_date"], maturity)
+        maturity_month, day = months_of(anchor)
+        rule = np.where(cycle_days(maturity_month, np.full_like(day, END_OF_MONTH)) == anchor, END_OF_MONTH, day)
         if (strips := np.flatnonzero(kind == "strip")).size:  # a coupon of 0, the only flow at maturity
             oldest = cycle_days(maturity_month[strips] - 12 * LONGEST_YEARS, rule[strips])
             issue[strips] = dated[strips] = oldest
@@ -151,6 +157,7 @@ class Columns:
             single=single,
             floating=kind == "frn",
             thirty=(kind == "corporate") | (kind == "municipal"),
+            odd_last=odd_last,
             months=months,
             rule=rule,
             maturity=maturity,
@@ -172,7 +179,7 @@ class Columns:
     @property
     def level(self) -> Ints:
         """Places of the securities with a level coupon on a cycle."""
-        return np.flatnonzero(~(self.single | self.floating))
+        return np.flatnonzero(~(self.single | self.floating | self.odd_last))
 
     def _set_odd_first_coupons(self) -> None:
         """First coupons that are not of a regular period, by their fraction of one."""
@@ -242,7 +249,7 @@ def _read(securities: Sequence[AnySecurity]) -> dict[str, Any]:
     kind = np.array(kinds)
     found: dict[str, Any] = {"kind": kind, "cusip": np.empty(count, dtype=object)}
     found |= {"coupon": np.zeros(count), "spread": np.zeros(count), "periods_per_year": np.zeros(count, dtype=np.int64)}
-    for field in ("maturity_date", "issue_date", "dated_date", "first_coupon_date"):
+    for field in ("maturity_date", "issue_date", "dated_date", "first_coupon_date", "penultimate_coupon_date"):
         found[field] = np.full(count, UNKNOWN, dtype=np.int64)
     for name in dict.fromkeys(kinds):
         rows = np.flatnonzero(kind == name)

@@ -13,7 +13,6 @@ from functools import cached_property
 
 import numpy as np
 
-from tbill_defi.conventions.calendars import SETTLEMENT
 from tbill_defi.conventions.frn_index import FrnIndex
 from tbill_defi.conventions.schedules import days_in_year_from
 from tbill_defi.conventions.yields import Floats
@@ -21,6 +20,7 @@ from tbill_defi.core.errors import SettlementOutOfRange
 from tbill_defi.pricing.book.columns import EPOCH, Bools, Columns, Ints, cycle_days, months_of
 from tbill_defi.pricing.book.floating import Floating
 from tbill_defi.pricing.book.loose import Loose
+from tbill_defi.pricing.book.odd_last import OddLast
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +58,10 @@ class Placed:
     ----------
     rows, singles
         Places of level coupons and of single flows.
-    floating, loose
-        Floating rate notes, None without any; the flows that are neither level coupons nor single.
+    floating, odd_last
+        Floating rate notes and securities with an odd last period; None without any.
+    loose
+        The flows of both.
     dates
         [n_periods, n_cycles] day numbers of the cycles' dates after settlement.
     fraction
@@ -80,7 +82,8 @@ class Placed:
         self._require_alive()
         self.rows, self.singles = columns.level, np.flatnonzero(columns.single)
         self.floating = Floating(columns, self.day, frn_index) if frn_index and columns.floating.any() else None
-        self.loose = Loose.of(self.floating, self.day)
+        self.odd_last = OddLast(columns, self.day) if columns.odd_last.any() else None
+        self.loose = Loose.of(self.floating, self.odd_last, self.day)
         self.days = columns.maturity[self.singles] - self.day
         self.year_days = days_in_year_from(settlement)
         self._place()
@@ -125,8 +128,9 @@ class Placed:
         self.accrued[rows] = accrued
         if columns.thirty.any():
             self._count_30_360(left[of], pending)
-        if self.floating is not None:
-            self.accrued[self.floating.rows] = self.floating.accrued
+        for part in (self.floating, self.odd_last):
+            if part is not None:
+                self.accrued[part.rows] = part.accrued
 
     def _count_30_360(self, left: Ints, pending: Bools) -> None:
         """What is left of the period, and accrued interest, of the securities whose days count 30/360."""
@@ -243,11 +247,3 @@ class Grid:
     first: Ints
     extra: Floats
     loose: Ints
-
-
-def late_days(days: Ints) -> Ints:
-    """Days from each day to the good settlement day that payment is made on."""
-    distinct, place = np.unique(days, return_inverse=True)
-    dates = [date.fromordinal(int(number) + EPOCH) for number in distinct]
-    late = [(SETTLEMENT.following(day) - day).days for day in dates]
-    return np.array(late, dtype=np.int64)[place]

@@ -9,8 +9,11 @@ import numpy as np
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.pricing.book.calls import Calls
-from tbill_defi.pricing.book.columns import cycle_days
-from tbill_defi.pricing.book.cycles import Placed, late_days
+from tbill_defi.pricing.book.columns import Ints, cycle_days
+from tbill_defi.pricing.book.cycles import Placed
+from tbill_defi.pricing.book.days import late_days
+from tbill_defi.pricing.book.floating import Floating
+from tbill_defi.pricing.book.odd_last import OddLastYields
 from tbill_defi.pricing.book.yields import Compound, Kernel, Sensitivity, Simple, Sums, in_yield, solve
 from tbill_defi.pricing.valuation import LARGEST_SOLVED_YIELD
 
@@ -48,6 +51,7 @@ class Groups:
         many = ~final
         self.compound = placed.rows[many]
         self._kernel = self._true_kernel(many) if on_payment_dates else self._street(many, convention)
+        self._others = self._loose(convention)
         self.calls = Calls(placed, convention) if len(placed.columns.call_rows) else None
 
     def _require_single(self, final: np.ndarray) -> None:
@@ -60,10 +64,23 @@ class Groups:
             f"({self.placed.columns.cusips[row]}) has more, use STREET or TREASURY"
         )
 
+    def _loose(self, convention: YieldConvention) -> list[tuple[Ints, Floating | OddLastYields]]:
+        """Places and arithmetic of what has no level coupon."""
+        floating, odd = self.placed.floating, self.placed.odd_last
+        parts: list[tuple[Ints, Floating | OddLastYields]] = []
+        if floating is not None:
+            parts.append((floating.rows, floating))
+        if odd is not None:
+            parts.append((odd.rows, odd.under(convention)))
+        return parts
+
     def _require_one_payment(self) -> None:
         floating = self.placed.floating
         if floating is not None and (more := np.flatnonzero(floating.counts > 1)).size:
             self._refuse_money_market(int(floating.rows[more[0]]))
+        odd = self.placed.odd_last
+        if odd is not None and not odd.final.all():
+            self._refuse_money_market(int(odd.rows[~odd.final][0]))
 
     def _street(self, many: np.ndarray, convention: YieldConvention) -> Kernel:
         placed = self.placed
@@ -104,8 +121,7 @@ class Groups:
             (self.final, self.finals.in_yield(yields[self.final])),
             (self.placed.singles, self.bills.in_yield(yields[self.placed.singles])),
         ]
-        if (floating := self.placed.floating) is not None:
-            parts.append((floating.rows, floating.in_yield(yields[floating.rows])))
+        parts += [(rows, part.in_yield(yields[rows])) for rows, part in self._others]
         columns = [np.empty(len(yields)) for _ in range(3)]
         for rows, part in parts:
             for column, values in zip(columns, (part.price, part.slope, part.curvature), strict=True):
@@ -130,8 +146,8 @@ class Groups:
         start = (coupon + (100.0 - price) / years) / np.maximum(0.6 * price + 40.0, 1.0)
         with np.errstate(all="ignore"):  # on the way to a yield that is refused below
             found[self.compound] = solve(self._kernel, dirty[self.compound], np.clip(start, -0.05, 0.5))
-        if (floating := placed.floating) is not None:
-            found[floating.rows] = floating.yields(dirty[floating.rows])
+        for rows, part in self._others:
+            found[rows] = part.yields(dirty[rows])
         if not found.max() <= LARGEST_SOLVED_YIELD:
             row = int(np.flatnonzero(~(found <= LARGEST_SOLVED_YIELD))[0])
             raise ConventionError(

@@ -10,6 +10,7 @@ import numpy as np
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.pricing.book.columns import Bools, Ints
 from tbill_defi.pricing.book.floating import Floating
+from tbill_defi.pricing.book.odd_last import OddLast
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +37,28 @@ class Loose:
     floats: Bools
 
     @classmethod
-    def of(cls, floating: Floating | None, day: int) -> Self:
+    def of(cls, floating: Floating | None, odd_last: OddLast | None, day: int) -> Self:
         """The loose flows of a book at a settlement."""
+        rows, owners, days, amounts, floats = [np.zeros(0, dtype=np.int64)], [], [], [], []
+        for part in (floating, odd_last):
+            if part is None:
+                continue
+            owner, at, paid = part.flows(day) if isinstance(part, Floating) else (part.owner, part.days, part.amounts)
+            owners.append(owner + sum(map(len, rows)))
+            rows.append(part.rows)
+            days.append(at)
+            amounts.append(paid)
+            floats.append(np.full(len(owner), isinstance(part, Floating)))
         none = np.zeros(0, dtype=np.int64)
-        if floating is None:
-            return cls(none, none, none, none, np.zeros(0), none.astype(bool))
-        owner, days, amounts = floating.flows(day)
-        starts = np.searchsorted(owner, np.arange(len(floating.rows)))
-        return cls(floating.rows, starts, owner, days, amounts, np.ones(len(owner), dtype=bool))
+        every, owner = np.concatenate(rows), np.concatenate([none, *owners])
+        return cls(
+            rows=every,
+            starts=np.searchsorted(owner, np.arange(len(every))),
+            owner=owner,
+            days=np.concatenate([none, *days]),
+            amounts=np.concatenate([np.zeros(0), *amounts]),
+            floats=np.concatenate([none.astype(bool), *floats]),
+        )
 
     def values(self, factors: Floats) -> Floats:
         """[n] or [n, n_scenarios] sums of amounts x factors of [n_flows] or [n_flows, n_scenarios]."""

@@ -52,7 +52,7 @@ BILL: dict[str, Any] = {"cusip": "912797SC2", "issue_date": date(2025, 9, 25), "
         (
             {"price": 99.0},
             "Note: price is not a field; the fields are "
-            "cusip, coupon, dated_date, maturity_date, first_coupon_date, issue_date",
+            "cusip, coupon, dated_date, maturity_date, first_coupon_date, penultimate_coupon_date, issue_date",
         ),
     ],
 )
