@@ -13,11 +13,21 @@ from pathlib import Path
 import polars as pl
 
 from tbill_defi.core.errors import DataError
-from tbill_defi.market.table import Bounds, Row, lines_of, read_text, refuse_duplicates, rows_of, show, split_line
+from tbill_defi.market.table import (
+    MISSING,
+    Bounds,
+    Row,
+    lines_of,
+    read_text,
+    refuse_duplicates,
+    rows_of,
+    show,
+    split_line,
+)
 
 BETAS, TAUS = ("BETA0", "BETA1", "BETA2", "BETA3"), ("TAU1", "TAU2")
 SCHEMA: dict[str, pl.DataType] = {"date": pl.Date()} | {name.lower(): pl.Float64() for name in (*BETAS, *TAUS)}
-MISSING = frozenset({"NA", "-999.99", "-999.990000"})
+NONE = MISSING | {"-999.99", "-999.990000"}
 BETA = Bounds(Decimal(-1_000_000), Decimal(1_000_000), "3.917606", percent=True)
 TAU = Bounds(Decimal("0.000001"), Decimal(1_000_000), "0.339218")
 """Years."""
@@ -63,8 +73,8 @@ def parse_gsw(text: str, file: str) -> pl.DataFrame:
 
 def _parameters(row: Row) -> tuple[object, ...] | None:
     day = row.day("Date")
-    betas = [row.optional_number(name, BETA, MISSING) for name in BETAS]
-    taus = [row.optional_number(name, TAU, MISSING) for name in TAUS]
+    betas = [row.optional_number(name, BETA, NONE) for name in BETAS]
+    taus = [row.optional_number(name, TAU, NONE) for name in TAUS]
     if betas[0] is None and taus[0] is None:
         return None
     if taus[1] is None:

@@ -59,8 +59,6 @@ XML_DATE = "NEW_DATE"
 XML_FIELDS = {f"BC_{tenor.replace('.', '_').replace(' Mo', 'MONTH').replace(' Yr', 'YEAR')}": tenor for tenor in TENORS}
 """Fields of the Treasury's XML feed -> tenor; BC_30YEARDISPLAY repeats the 30 years for a page."""
 _XML_OTHERS = frozenset({"Id", "NEW_DATE", "BC_30YEARDISPLAY"})
-_MISSING = frozenset({"N/A"})
-_FRED_MISSING = frozenset({"."})
 
 
 def tenor_name(text: str) -> str | None:
@@ -79,8 +77,8 @@ def read_par_yields(path: str | Path) -> pl.DataFrame:
     ----------
     path
         The Treasury's CSV: a `Date` column (YYYY-MM-DD or MM/DD/YYYY, any order) and a column per tenor, in percent;
-        tenors may be missing altogether, a cell may be empty or N/A. Or FRED's CSV of DGS1MO to DGS30, one series or
-        several; a day on which all are missing is a holiday and left out. Or the Treasury's XML feed.
+        tenors may be missing altogether, a cell may be empty or of `MISSING`. Or FRED's CSV of DGS1MO to DGS30, one
+        series or several; a day on which all are missing is a holiday and left out. Or the Treasury's XML feed.
 
     Returns
     -------
@@ -104,11 +102,11 @@ def parse_par_yields(text: str, file: str) -> pl.DataFrame:
     """`read_par_yields` on a text; `file` names it in errors."""
     table = table_of(text, file)
     if is_fred(table.header):
-        day, columns, missing = table.header[0], _fred_columns(table), _FRED_MISSING
+        day, columns = _fred_columns(table)
     elif XML_DATE in table.header:
-        day, columns, missing = XML_DATE, _xml_columns(table), frozenset()
+        day, columns = XML_DATE, _xml_columns(table)
     else:
-        day, columns, missing = *_treasury_columns(table), _MISSING
+        day, columns = _treasury_columns(table)
     rows = table.rows({day: "date", **columns})
     dates = column_of(rows, "date", Row.day)
     refuse_duplicates(rows, dates, "date", "date")
@@ -116,7 +114,7 @@ def parse_par_yields(text: str, file: str) -> pl.DataFrame:
     made: list[str | None] = column_of(rows, SIMULATED, _label) if SIMULATED in given else [None] * len(rows)
     if len(set(made)) > 1:
         raise DataError(f"{file}: some rows are simulated and some are not, or by others; keep them in files apart")
-    values = {tenor: _column(rows, tenor, missing) if tenor in given else [None] * len(rows) for tenor in TENORS}
+    values = {tenor: _column(rows, tenor) if tenor in given else [None] * len(rows) for tenor in TENORS}
     frame = pl.DataFrame({"date": dates, **values, SIMULATED: made}, schema=SCHEMA).sort("date")
     if is_fred(table.header):
         frame = frame.filter(pl.any_horizontal(pl.col(TENORS).is_not_null()))
@@ -127,16 +125,28 @@ def parse_par_yields(text: str, file: str) -> pl.DataFrame:
 
 def is_fred(header: tuple[str, ...]) -> bool:
     """Whether a header is FRED's, with a series of par yields."""
-    return bool(header) and header[0] in FRED_DATES and bool(set(header) & set(FRED_SERIES))
+    return bool(set(header) & set(FRED_DATES) and set(header) & set(FRED_SERIES))
+
+
+def is_treasury(header: tuple[str, ...]) -> bool:
+    """Whether a header is that of the Treasury's CSV: a date and a tenor."""
+    return bool(_dates(header)) and any(tenor_name(name) for name in header)
+
+
+def _dates(header: tuple[str, ...]) -> list[str]:
+    return [name for name in header if name.lower() == "date"]
 
 
 def _treasury_columns(table: Table) -> tuple[str, dict[str, str]]:
     header, place = table.header, table.place
-    if not header or header[0].lower() != "date":
-        raise DataError(f'{place}: the first column is {show(header[0] if header else "")}, expected "Date"')
+    dates = _dates(header)
+    if len(dates) != 1:
+        shown = show(",".join(header))
+        number, shown = len(dates) or "no", show(",".join(header))
+        raise DataError(f'{place}: {number} columns "Date" in header {shown} (expected one)')
     columns: dict[str, str] = {}
-    for name in header[1:]:
-        if name == MARK:
+    for name in header:
+        if name in (MARK, *dates):
             continue
         tenor = tenor_name(name)
         if tenor is None:
@@ -147,16 +157,17 @@ def _treasury_columns(table: Table) -> tuple[str, dict[str, str]]:
         columns[name] = tenor
     if not columns:
         raise DataError(f"{place}: has no tenor column (expected some of {', '.join(TENORS)})")
-    return header[0], columns | ({MARK: SIMULATED} if MARK in header else {})
+    return dates[0], columns | ({MARK: SIMULATED} if MARK in header else {})
 
 
-def _fred_columns(table: Table) -> dict[str, str]:
-    for name in table.header[1:]:
-        if name not in FRED_SERIES and name not in _FRED_OTHERS:
+def _fred_columns(table: Table) -> tuple[str, dict[str, str]]:
+    day = next(name for name in FRED_DATES if name in table.header)
+    for name in table.header:
+        if name not in FRED_SERIES and name not in _FRED_OTHERS and name != day:
             raise DataError(
                 f"{table.place}: column {show(name)} is not a par yield (expected some of {', '.join(FRED_SERIES)})"
             )
-    return {name: FRED_SERIES[name] for name in table.header if name in FRED_SERIES}
+    return day, {name: FRED_SERIES[name] for name in table.header if name in FRED_SERIES}
 
 
 def _xml_columns(table: Table) -> dict[str, str]:
@@ -176,5 +187,5 @@ def _label(row: Row, name: str) -> str | None:
     return value or None
 
 
-def _column(rows: list[Row], tenor: str, missing: frozenset[str]) -> list[float | None]:
-    return column_of(rows, tenor, lambda row, name: row.optional_number(name, PERCENT, missing))
+def _column(rows: list[Row], tenor: str) -> list[float | None]:
+    return column_of(rows, tenor, lambda row, name: row.optional_number(name, PERCENT))

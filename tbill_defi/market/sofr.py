@@ -17,7 +17,7 @@ import polars as pl
 
 from tbill_defi.core.errors import DataError
 from tbill_defi.market.records import Table, is_csv, table_of
-from tbill_defi.market.table import PERCENT, Row, column_of, read_text, refuse_duplicates, show
+from tbill_defi.market.table import PERCENT, Row, column_of, lines_of, read_text, refuse_duplicates, show
 
 SCHEMA: dict[str, pl.DataType] = {"date": pl.Date(), "rate": pl.Float64()}
 DATE_COLUMNS = ("Date", "Effective Date", "observation_date", "DATE")
@@ -26,7 +26,6 @@ JSON_COLUMNS = ("effectiveDate", "percentRate")
 TYPE_COLUMNS = ("Rate Type", "type")
 OTHER_RATES = frozenset({"EFFR", "OBFR", "TGCR", "BGCR", "SOFRAI"})
 """What else the New York Fed publishes in the same file; SOFRAI is the averages and the index of SOFR."""
-_MISSING = frozenset({".", "N/A"})
 
 
 def read_sofr(path: str | Path) -> pl.DataFrame:
@@ -37,7 +36,7 @@ def read_sofr(path: str | Path) -> pl.DataFrame:
     path
         A date and a rate in percent: columns `Date,SOFR`; the New York Fed's `Effective Date`, `Rate Type`,
         `Rate (%)`, with or without notes below the rows; its JSON; or FRED's `observation_date,SOFR`. Other rates of
-        the New York Fed in the same file are passed over. The rate is empty (FRED: a dot) on holidays.
+        the New York Fed in the same file are passed over. The rate is empty or of `MISSING` on holidays.
 
     Returns
     -------
@@ -67,14 +66,14 @@ def _the_column(table: Table, names: tuple[str, ...]) -> str:
 
 
 def _is_note(line: str) -> bool:
-    """Whether a line is none of a rate: it begins with no digit, and no rate is named second."""
-    first, _, rest = line.replace('"', "").strip().partition(",")
-    return not first[:1].isdigit() and rest.partition(",")[0].strip() not in OTHER_RATES | {"SOFR"}
+    """Whether a line is none of a rate: it begins with no digit, and no field of it is the name of a rate."""
+    fields = [field.strip(' "') for field in re.split("[,;\t]", line)]
+    return not fields[0][:1].isdigit() and not OTHER_RATES.union({"SOFR"}).intersection(fields)
 
 
 def _without_notes(text: str) -> str:
     """The text up to the notes that the New York Fed puts below the rows."""
-    lines = re.split(r"\r\n|\n|\r", text)
+    lines = lines_of(text)
     while len(lines) > 1 and _is_note(lines[-1]):
         lines.pop()
     return "\n".join(lines)
@@ -108,5 +107,5 @@ def parse_sofr(text: str, file: str) -> pl.DataFrame:
     rows = _of_sofr(rows) if types else rows
     dates = column_of(rows, "date", Row.day)
     refuse_duplicates(rows, dates, "date", "date")
-    values = column_of(rows, "rate", lambda row, name: row.optional_number(name, PERCENT, _MISSING))
+    values = column_of(rows, "rate", lambda row, name: row.optional_number(name, PERCENT))
     return pl.DataFrame({"date": dates, "rate": values}, schema=SCHEMA).sort("date")

@@ -19,7 +19,7 @@ from tbill_defi.market.auctions import is_auctions, parse_auctions
 from tbill_defi.market.data import KINDS, Kind, MarketData
 from tbill_defi.market.fedinvest import COLUMNS, parse_fedinvest
 from tbill_defi.market.merging import Merged, Precedence, merge
-from tbill_defi.market.par_yields import XML_DATE, is_fred, parse_par_yields, tenor_name
+from tbill_defi.market.par_yields import XML_DATE, is_fred, is_treasury, parse_par_yields
 from tbill_defi.market.records import is_csv, table_of
 from tbill_defi.market.reference_cpi import is_reference_cpi, parse_reference_cpi
 from tbill_defi.market.sightings import SCHEMA as SIGHTINGS
@@ -103,7 +103,7 @@ def sniff(text: str, file: str) -> str:
         seen = f"fields {show(', '.join(cells))} are those"
     if is_auctions(cells):
         return "auctions"
-    yields = is_fred(cells) or XML_DATE in cells or (cells[:1] and cells[0].lower() == "date" and _has_tenor(cells))
+    yields = is_fred(cells) or XML_DATE in cells or is_treasury(cells)
     rates = is_sofr(cells)
     if is_reference_cpi(cells):
         return "reference_cpi"
@@ -118,10 +118,6 @@ def sniff(text: str, file: str) -> str:
         "feed), auction results (cusip, ..., auctionDate or auction_date, ...), a FedInvest sheet (8 columns, no "
         "header), SOFR or reference CPI (index_date, ref_cpi)"
     )
-
-
-def _has_tenor(cells: tuple[str, ...]) -> bool:
-    return any(tenor_name(cell) for cell in cells)
 
 
 def date_in_name(name: str) -> date | None:

@@ -31,6 +31,12 @@ MAX_BYTES = 64 * 2**20
 MAX_ROWS = 500_000
 """Stated limit of rows in one file."""
 FIRST_YEAR, LAST_YEAR = 1900, 2199
+MISSING = frozenset({".", "N/A", "ND", "NA", "null"})
+"""What publishers write where they have no value, besides nothing: FRED, the Treasury, the Federal Reserve Board, the
+New York Fed and FiscalData.
+"""
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip or Excel", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+"""First bytes of files that are packed."""
 FEED = "http://www.w3.org/2005/Atom"
 """The namespace that tells the Treasury's XML feed from a page."""
 DELIMITERS = (",", ";", "\t")
@@ -54,7 +60,7 @@ def read_text(path: str | Path) -> str:
     Raises
     ------
     DataError
-        If it is missing, a directory, unreadable, larger than `MAX_BYTES`, empty, not UTF-8 or UTF-16, or HTML.
+        If it is missing, a directory, unreadable, larger than `MAX_BYTES`, packed, empty, not UTF-8 or UTF-16, or HTML.
     """
     path = Path(path)
     try:
@@ -90,6 +96,9 @@ def _utf_16(raw: bytes) -> str | None:
 
 def decode(raw: bytes, name: str) -> str:
     """The text of a file's bytes; see `read_text` for what is refused."""
+    for start, kind in PACKED.items():
+        if raw.startswith(start):
+            raise DataError(f"{name}: is {kind}, not text; unpack it or save it as CSV")
     encoding = _utf_16(raw)
     try:
         text = raw.decode(encoding or "utf-8-sig").removeprefix("\ufeff")
@@ -215,7 +224,7 @@ class Row:
             )
         return _nearest(exact, bounds.percent)
 
-    def optional_number(self, column: str, bounds: Bounds, missing: frozenset[str] = frozenset()) -> float | None:
+    def optional_number(self, column: str, bounds: Bounds, missing: frozenset[str] = MISSING) -> float | None:
         """The cell's number, or None if it is empty or one of `missing`."""
         text = self.text(column)
         return None if not text or text in missing else self.number(column, bounds, text)

@@ -98,7 +98,8 @@ def test_duplicate_date_names_both_lines():
 @pytest.mark.parametrize(
     ("header", "problem"),
     [
-        ("1 Mo,Date", 'the first column is "1 Mo", expected "Date"'),
+        ("1 Mo,Day", 'line 1: no columns "Date" in header "1 Mo,Day" (expected one)'),
+        ("Date,DATE", 'line 1: 2 columns "Date" in header "Date,DATE" (expected one)'),
         ("Date", "has no tenor column"),
         ("Date,9 Yr", 'column "9 Yr" is not a tenor'),
         ("Date,1 Mo,1 Month", 'columns "1 Mo" and "1 Month" are the same tenor'),
