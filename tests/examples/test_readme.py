@@ -9,6 +9,7 @@ import pytest
 
 import tbill_defi as td
 from tbill_defi.cli.main import app
+from tests.examples import terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -23,7 +24,8 @@ PLUGINS = {block.splitlines()[0].removeprefix("# "): block for block in blocks("
 
 def test_the_script_settles_a_plan(tmp_path):
     (script,) = (block for block in blocks("python") if not block.startswith("# "))
-    (tmp_path / "positions.csv").write_text(blocks("csv")[0])
+    (positions,) = re.findall(r"^(printf .* > positions\.csv)$", README, re.MULTILINE)
+    assert terminal.typed(positions, tmp_path) == (0, "")
     run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     price, plan, settled = run.stdout.splitlines()
@@ -60,8 +62,3 @@ def test_every_command_has_a_line():
         assert re.search(rf"\btbill {name.name}\b", README), name.name
     for group in app.registered_groups:
         assert re.search(rf"\btbill {group.name} [a-z]", README), group.name
-
-
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target

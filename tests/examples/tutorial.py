@@ -1,18 +1,17 @@
 """docs/tutorial.md as a program: its shell blocks, what they say, and the page with that written into it.
 
-`python tests/examples/tutorial.py` runs the page in a new folder and writes what was said below each block, in place of
+`python -m tests.examples.tutorial` runs the page in a new folder and writes what was said below each block, in place of
 what stood there. Of a block with a line `...` the lines before it and after it are kept as many as they were.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import tempfile
 from itertools import zip_longest
 from pathlib import Path
+
+from tests.examples import terminal
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial.md"
 STEP = re.compile(r"```sh\n(?P<command>.*?)```\n(?:\n?```text\n(?P<shown>.*?)```\n)?", re.DOTALL)
@@ -28,7 +27,6 @@ PLACEHOLDERS = (
 
 Hashes of markets, plans and runs are the same everywhere, and are compared.
 """
-WIDTH = "100"
 
 
 def steps() -> list[tuple[str, str]]:
@@ -36,29 +34,10 @@ def steps() -> list[tuple[str, str]]:
     return [(found["command"], found["shown"] or "") for found in STEP.finditer(PAGE.read_text())]
 
 
-def surroundings() -> dict[str, str]:
-    """Environment of a reader who has nothing set, with `tbill` of this interpreter on the path."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TBILL_", "PYTEST_"))}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**kept, "COLUMNS": WIDTH, "NO_COLOR": "1", "PATH": path}
-
-
 def play(folder: Path) -> list[tuple[int, str]]:
-    """Run every block in turn in a folder, as a reader with a terminal 100 columns wide: (exit code, what was said)."""
-    said = []
-    for command, _ in steps():
-        done = subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", command],
-            cwd=folder,
-            env=surroundings(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-        )
-        said.append((done.returncode, masked(done.stdout)))
-    return said
+    """Type every block in turn in a folder: (exit code, what was said)."""
+    said = [terminal.typed(command, folder) for command, _ in steps()]
+    return [(code, masked(text)) for code, text in said]
 
 
 def masked(text: str) -> str:
