@@ -79,6 +79,21 @@ class FrnIndex:
                 rates[row["auctionDate"] + timedelta(days=1)] = index_rate(row["highDiscountRate"], days)
         return cls(rates)
 
+    def held(self, day: date, until: date) -> FrnIndex:
+        """The index if the rate projected on `day` stays: it takes effect again each week, up to `until`.
+
+        Rates that take effect in the lockout before `day`, or later, are left out.
+
+        Raises
+        ------
+        DataError
+            If the rate of the day is not known.
+        """
+        rate, first = self.on(day, end=day), self.lockout(day)
+        rates = {at: known for at, known in zip(self._days, self._rates, strict=True) if at < first}
+        weeks = range(0, (until - first).days + 1, 7)
+        return FrnIndex(rates | {first + timedelta(days=n): rate for n in weeks})
+
     @staticmethod
     def lockout(end: date) -> date:
         """First day of the lockout before a payment or settlement on `end`: the second good day before it."""

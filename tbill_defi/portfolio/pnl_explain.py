@@ -14,6 +14,7 @@ from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.portfolio.face_vector import face_vector
 from tbill_defi.pricing.book.book import Book
+from tbill_defi.pricing.book.carry_roll import Still, paid_between
 from tbill_defi.pricing.book.curve_values import DiscountCurve, OnCurve
 
 DAYS_PER_YEAR = 365.0
@@ -102,7 +103,7 @@ def explain(
         clean_prices=opening - book.accrued(first), settlement=first, convention=YieldConvention.STREET
     )
     aged = book.analytics(yields=own.yield_, settlement=last, convention=YieldConvention.STREET).dirty_price
-    still = _Still(before, last)
+    still = Still(before, last)
     moves = _shape(before, after)
     steps = [opening - paid, aged]  # the start without what is paid on the way, which is income
     for share in (None, (1, 0), (1, 1)):
@@ -125,31 +126,17 @@ def _prices(book: Book, day: tuple[date, DiscountCurve, ArrayLike]) -> Floats:
 
 def _paid(book: Book, first: date, last: date) -> Floats:
     """[n] interest per 100 face with first < date <= last."""
-    placed = book.at(first)
-    flows = placed.flows
-    due = flows.days <= np.datetime64(last, "D").astype(np.int64)
+    rows, _, amounts = paid_between(book.at(first), last)
     paid = np.zeros(len(book))
-    np.add.at(paid, placed.rows[flows.owner[due]], flows.amounts[due])
+    np.add.at(paid, rows, amounts)
     return paid
-
-
-@dataclass(frozen=True)
-class _Still:
-    """A curve of the past that stands still by term, on a later day."""
-
-    curve: DiscountCurve
-    curve_date: date
-
-    def discount_factors(self, days: NDArray[np.datetime64]) -> Floats:
-        aged = np.datetime64(self.curve_date) - np.datetime64(self.curve.curve_date)
-        return self.curve.discount_factors(days - aged)
 
 
 @dataclass(frozen=True, eq=False)
 class _Moved:
     """A curve whose zero rates moved by shares of level and slope."""
 
-    curve: _Still
+    curve: Still
     moves: Floats
     share: tuple[int, int]
 

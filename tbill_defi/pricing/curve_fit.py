@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.instruments.reading import AnySecurity
-from tbill_defi.pricing.book.book import Analytics, Book
+from tbill_defi.pricing.book import Analytics, Book
 from tbill_defi.pricing.curve import DAYS_PER_YEAR
 from tbill_defi.pricing.least_squares import minimum
 from tbill_defi.pricing.svensson import SvenssonCurve, loadings

@@ -3,89 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tbill_defi.conventions.frn_index import FrnIndex
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError, DataError
 from tbill_defi.instruments import AnySecurity
+from tbill_defi.pricing.book.analytics import Analytics
+from tbill_defi.pricing.book.carry_roll import CarryRoll, carry_roll, checked_horizon
 from tbill_defi.pricing.book.columns import Columns
 from tbill_defi.pricing.book.curve_values import DiscountCurve, OnCurve, checked_nodes
 from tbill_defi.pricing.book.cycles import Cycles, Placed
 from tbill_defi.pricing.book.groups import Groups
+from tbill_defi.pricing.book.rich_cheap import RichCheap, fit_mask, z_scores
 from tbill_defi.pricing.book.yields import require_positive
 from tbill_defi.pricing.valuation import LARGEST_YIELD
-
-if TYPE_CHECKING:
-    import polars as pl
 
 BASIS_POINT = 1e-4
 KEY_YEARS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 25.0, 30.0)
 """Nodes of key rates where none are named."""
-
-
-@dataclass(frozen=True, eq=False)
-class Analytics:
-    """Figures of a book, in its order; prices per 100 face.
-
-    Attributes
-    ----------
-    clean_price, dirty_price, accrued
-        [n] per 100 face.
-    yield_
-        [n] decimal, in the convention asked for, to maturity; of a floating rate note index + discount margin.
-    modified_duration, convexity
-        [n] years, years squared: analytic in the yield; of a floating rate note in the discount margin.
-    dv01
-        [n] positive dollars per 100 face for a fall of 1 bp in the yield.
-    effective_duration, effective_convexity
-        [n] the same for a parallel move of the curve's continuous zero rates; None without a curve.
-    key_rate_dv01
-        [n, n_nodes] dollars per 100 face for a fall of 1 bp in the zero rate at each node; None without a curve.
-    key_years
-        [n_nodes] the nodes, years.
-    yield_to_worst, worst_date
-        [n] decimal, the lowest yield to a call or maturity, and the day it is to; None without callable bonds.
-    discount_margin
-        [n] decimal, over the index; NaN of a fixed coupon; None without floating rate notes.
-    """
-
-    cusips: tuple[str, ...]
-    clean_price: Floats
-    dirty_price: Floats
-    accrued: Floats
-    yield_: Floats
-    modified_duration: Floats
-    convexity: Floats
-    dv01: Floats
-    effective_duration: Floats | None = None
-    effective_convexity: Floats | None = None
-    key_rate_dv01: Floats | None = None
-    key_years: Floats | None = None
-    yield_to_worst: Floats | None = None
-    worst_date: NDArray[np.datetime64] | None = None
-    discount_margin: Floats | None = None
-
-    def frame(self) -> pl.DataFrame:
-        """One row a security, key rates as columns `key_rate_dv01_2y`."""
-        import polars as pl
-
-        columns = {"cusip": list(self.cusips), **{name: getattr(self, name) for name in _COLUMNS}}
-        columns |= {name: getattr(self, name) for name in _OF_SOME if getattr(self, name) is not None}
-        if self.key_rate_dv01 is not None and self.key_years is not None:
-            columns |= {
-                f"key_rate_dv01_{years:g}y": self.key_rate_dv01[:, i] for i, years in enumerate(self.key_years.tolist())
-            }
-        return pl.DataFrame({name.removesuffix("_"): values for name, values in columns.items()})
-
-
-_COLUMNS = ("clean_price", "dirty_price", "accrued", "yield_", "modified_duration", "convexity", "dv01")
-_OF_SOME = ("yield_to_worst", "worst_date", "discount_margin", "effective_duration", "effective_convexity")
 
 
 class Book:
@@ -202,6 +142,116 @@ class Book:
         dirty = self._column("clean_prices", clean_prices) + placed.accrued
         require_positive(dirty, self.cusips)
         return OnCurve(placed, curve).z_spreads(dirty)
+
+    def carry_roll(
+        self,
+        curve: DiscountCurve,
+        *,
+        settlement: date,
+        horizon: date,
+        repo_rate: float,
+        convention: YieldConvention,
+        clean_prices: ArrayLike | None = None,
+        inflation: float | None = None,
+    ) -> CarryRoll:
+        """What the securities earn, financed at a repo rate, to a horizon at which the curve has not moved.
+
+        Parameters
+        ----------
+        curve
+            Of the settlement; it stands still by term.
+        horizon
+            A date after settlement, before every maturity.
+        repo_rate
+            Decimal, simple, Act/360.
+        convention
+            Of the yields.
+        clean_prices
+            [n] per 100 face; None: the curve's. The spread over the curve that explains a price stays.
+        inflation
+            Annual rate, decimal, at which the index ratio of TIPS grows to the horizon; needed if there are any. Their
+            prices stay real.
+
+        Raises
+        ------
+        SettlementOutOfRange
+            If a security is not alive at settlement and horizon: names row and CUSIP.
+        ConventionError
+            If a price or rate is wrong.
+        """
+        groups = self._kernels(settlement, convention)
+        checked_horizon(self.columns, settlement, horizon)
+        dirty = OnCurve(groups.placed, curve).dirty_prices()
+        if clean_prices is not None:
+            dirty = self._column("clean_prices", clean_prices) + groups.placed.accrued
+            require_positive(dirty, self.cusips)
+        held = None if self._index is None else self._index.held(settlement, horizon)
+        later = Groups(Placed(self.columns, self._cycles, horizon, held), convention)
+        return carry_roll(groups, later, curve, dirty, repo_rate, inflation)
+
+    def rich_cheap(
+        self,
+        clean_prices: ArrayLike,
+        *,
+        settlement: date,
+        convention: YieldConvention,
+        curve: DiscountCurve | None = None,
+        fitted: ArrayLike | None = None,
+        history: Sequence[RichCheap] = (),
+    ) -> RichCheap:
+        """Market prices against a curve, or against the Svensson curve fitted to them.
+
+        Parameters
+        ----------
+        clean_prices
+            [n] per 100 face.
+        convention
+            Of the yields.
+        curve
+            The model; None: a fit.
+        fitted
+            [n] of bool, what the fit is to; None: bills, notes and bonds with more than 30 days left (in a book of
+            TIPS: these). The others are valued by the curve all the same.
+        history
+            Earlier results, any books: z-scores are from their residuals of the same CUSIPs.
+
+        Raises
+        ------
+        ConventionError
+            If a price is wrong, TIPS and others are mixed, or too few securities are left to fit a curve to.
+        SettlementOutOfRange
+            If a security is not issued, or has matured.
+        """
+        from tbill_defi.pricing.svensson import SvenssonCurve
+
+        groups = self._kernels(settlement, convention)
+        placed, clean = groups.placed, self._column("clean_prices", clean_prices)
+        dirty = clean + placed.accrued
+        require_positive(dirty, self.cusips)
+        mask = np.zeros(len(self), dtype=bool)
+        if curve is None:
+            mask = fit_mask(self.columns, placed.day, fitted)
+            chosen = np.flatnonzero(mask).tolist()
+            curve = SvenssonCurve.fit(settlement, [self.columns.securities[i] for i in chosen], clean[mask])
+        on = OnCurve(placed, curve)
+        model, yields = on.dirty_prices(), groups.yields(dirty)
+        of_model = groups.yields(model)
+        residual_bp = (yields - of_model) / BASIS_POINT
+        return RichCheap(
+            cusips=self.cusips,
+            settlement=settlement,
+            curve=curve,
+            maturity=self.columns.maturity.view("datetime64[D]"),
+            clean_price=clean,
+            model_clean_price=model - placed.accrued,
+            residual=dirty - model,
+            yield_=yields,
+            model_yield=of_model,
+            residual_bp=residual_bp,
+            z_spread_bp=on.z_spreads(dirty) / BASIS_POINT,
+            fitted=mask,
+            z_score=z_scores(self.cusips, residual_bp, history) if history else None,
+        )
 
     def analytics(
         self,

@@ -75,7 +75,7 @@ class Calls:
         placed, columns = self._placed, self._placed.columns
         counts = self._last - self._first + 1
         self._owner = np.repeat(np.arange(len(self.rows)), counts)
-        self._starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+        self._starts = np.cumsum(counts) - counts
         self._period = np.arange(len(self._owner)) - np.repeat(self._starts - self._first, counts)
         coupon, odd = placed.coupon[self._at], placed.odd[self._at]
         amounts = coupon[self._owner]

@@ -160,7 +160,7 @@ class Placed:
         """Every remaining flow by itself: for what is no geometric series."""
         counts = self.last - self.first + 1
         owner = np.repeat(np.arange(len(self.rows)), counts)
-        starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+        starts = np.cumsum(counts) - counts
         period = np.arange(len(owner)) - np.repeat(starts - self.first, counts)
         amounts = self.coupon[owner]
         amounts[starts] += self.odd

@@ -52,7 +52,7 @@ class OddLast:
         self.accrued = coupon * share
         counts = regular - first + 1
         self.owner = np.repeat(np.arange(len(rows)), counts)
-        self.starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+        self.starts = np.cumsum(counts) - counts
         self._ends = self.starts + counts - 1
         self._period = np.arange(len(self.owner)) - np.repeat(self.starts - first, counts)
         self.amounts = coupon[self.owner]

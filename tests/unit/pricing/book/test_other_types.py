@@ -303,3 +303,11 @@ def test_a_yield_beyond_all_bounds_is_none(kind: str) -> None:
 def test_a_floater_is_no_part_of_a_curve_fit() -> None:
     with pytest.raises(ConventionError, match=r"securities\[0\] \(F00000000\): the price of a floating rate note"):
         td.Curve.svensson(DAY, FLOATERS[:10], [100.0] * 10)
+
+
+def test_a_bond_whose_calls_are_past_is_worst_at_maturity() -> None:
+    terms = {"cusip": "594918BZ6", "coupon": 0.05, "dated_date": date(2020, 3, 1), "maturity_date": date(2030, 3, 1)}
+    bond = td.CorporateBond(**terms, call_schedule=((date(2025, 3, 1), 101.0),))
+    found = td.Book([bond]).analytics(clean_prices=[99.0], settlement=DAY, convention=STREET)
+    assert found.worst_date is not None
+    assert found.worst_date[0].item() == bond.maturity_date
