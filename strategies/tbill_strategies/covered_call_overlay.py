@@ -39,6 +39,8 @@ class CoveredCallOverlay(Strategy[CoveredCallOverlayConfig]):
     rounded up to a whole 32nd. Positions change only by exercise; what the premium is, the plan says (Black-76).
     """
 
+    over = "ladder"
+
     def decide(self, view: View, book: Holdings) -> Overlay:
         """The calls to write on this book."""
         config, lots = self.config, Lots(self.config.lot)

@@ -1,8 +1,8 @@
 """The desk's books in a backtest: integers, double entry, balanced on every day.
 
 Each line moves units of one asset from one account to another, so the accounts of an asset always sum to zero. The
-accounts are "desk", "dealer", "treasury" (the issuer), "investor" (who gave the capital) and "receivable" (coupons the
-desk is entitled to and has not been paid).
+accounts are "desk", "dealer", "treasury" (the issuer), "investor" (who gave the capital), "receivable" (coupons the
+desk is entitled to and has not been paid) and "collateral" (the desk's own units, on hold for calls it has written).
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from datetime import date
 from fractions import Fraction
 from functools import lru_cache
 
+from tbill_defi.backtest.calls import OpenCall, calls_of, on_hold
 from tbill_defi.conventions import SETTLEMENT
 from tbill_defi.core.errors import PlanError
 from tbill_defi.instruments import Security
 from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
 
-DESK, DEALER, TREASURY, INVESTOR, RECEIVABLE = "desk", "dealer", "treasury", "investor", "receivable"
+DESK, DEALER, TREASURY, INVESTOR = "desk", "dealer", "treasury", "investor"
+RECEIVABLE, COLLATERAL = "receivable", "collateral"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,13 @@ class Line:
     Attributes
     ----------
     kind
-        "capital", "trade", "entitlement", "coupon", "redemption".
+        "capital", "trade", "entitlement", "coupon", "redemption"; of calls "premium", "hold", "exercise", "release".
     giver, receiver
         Accounts: credited, debited.
     asset
         "USD" or a CUSIP; `units` are 10^-6 dollar, of face for a security.
     reference
-        Plan hash of a trade; CUSIP and date of a coupon or redemption.
+        Plan hash of a trade or a premium; CUSIP and date of a coupon or redemption; `OpenCall.name` of a call.
     """
 
     day: date
@@ -108,11 +110,14 @@ class Books:
         Terms of what the desk holds.
     dues
         Entitlements not yet paid.
+    calls
+        Written and not ended.
     """
 
     balances: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     securities: dict[str, Security] = field(default_factory=dict)
     dues: list[Due] = field(default_factory=list)
+    calls: list[OpenCall] = field(default_factory=list)
     _live: dict[str, int] | None = field(default=None, repr=False, compare=False)
     _next_due: date = field(default=date.min, repr=False, compare=False)
 
@@ -127,8 +132,16 @@ class Books:
         return self.balances[CURRENCY][RECEIVABLE]
 
     def positions(self) -> dict[str, int]:
-        """CUSIP -> face of everything the desk holds, matured and unpaid included, by CUSIP."""
-        return {cusip: self.balances[cusip][DESK] for cusip in sorted(self.securities)}
+        """CUSIP -> face of everything the desk holds, matured and unpaid and on hold included, by CUSIP."""
+        return {cusip: self._face(cusip) for cusip in sorted(self.securities)}
+
+    def _face(self, cusip: str) -> int:
+        accounts = self.balances[cusip]
+        return accounts[DESK] + accounts[COLLATERAL]
+
+    def held(self) -> dict[str, int]:
+        """CUSIP -> face that is on hold, by CUSIP."""
+        return {cusip: face for cusip in sorted(self.securities) if (face := self.balances[cusip][COLLATERAL])}
 
     def live_positions(self) -> dict[str, int]:
         """CUSIP -> face of what has not matured, by CUSIP; the same object while nothing changes."""
@@ -203,9 +216,37 @@ class Books:
             self._move(Line(plan.trade_date, "trade", leg.from_party, leg.to_party, leg.asset, leg.amount, name))
             for leg in plan.legs
         ]
-        for cusip in [cusip for cusip in self.securities if not self.balances[cusip][DESK]]:
-            del self.securities[cusip]
+        self._forget_empty()
         return lines
+
+    def write(self, plan: RebalancePlan) -> list[Line]:
+        """The calls of a plan: each one's premium, and its face on hold."""
+        lines = []
+        for write, call in zip(plan.writes, calls_of(plan), strict=True):
+            day, premium = plan.trade_date, write.premium_units
+            lines.append(self._move(Line(day, "premium", DEALER, DESK, CURRENCY, premium, plan.hash)))
+            lines.append(self._move(Line(day, "hold", DESK, COLLATERAL, call.cusip, call.face_units, call.name)))
+            self.calls.append(call)
+        return lines
+
+    def exercise(self, day: date, call: OpenCall) -> list[Line]:
+        """The dealer pays strike and accrued interest, and gets what was on hold."""
+        self.calls.remove(call)
+        lines = [
+            self._move(Line(day, "exercise", COLLATERAL, DEALER, call.cusip, call.face_units, call.name)),
+            self._move(Line(day, "exercise", DEALER, DESK, CURRENCY, call.payment_units, call.name)),
+        ]
+        self._forget_empty()
+        return lines
+
+    def release(self, day: date, call: OpenCall) -> list[Line]:
+        """A call that lapsed no longer holds anything."""
+        self.calls.remove(call)
+        return [self._move(Line(day, "release", COLLATERAL, DESK, call.cusip, call.face_units, call.name))]
+
+    def _forget_empty(self) -> None:
+        for cusip in [cusip for cusip in self.securities if not self._face(cusip)]:
+            del self.securities[cusip]
 
     def _move(self, line: Line) -> Line:
         self._live, self._next_due = None, date.min
@@ -229,10 +270,12 @@ class Books:
         """
         for asset in self.balances if lines is None else {line.asset for line in lines}:
             accounts = self.balances[asset]
-            if sum(accounts.values()) or accounts[DESK] < 0 or accounts[RECEIVABLE] < 0:
+            if sum(accounts.values()) or min(accounts[name] for name in (DESK, RECEIVABLE, COLLATERAL)) < 0:
                 raise PlanError(f"books of {day}: {asset} does not balance: {dict(accounts)}")
         if sum(due.cash for due in self.dues if due.kind == "coupon") != self.receivable:
             raise PlanError(f"books of {day}: receivables are not the coupons due")
+        if on_hold(self.calls) != self.held():
+            raise PlanError(f"books of {day}: what is on hold is not what the calls cover")
 
     # --- storing --------------------------------------------------------------------------------------------------
 
@@ -249,6 +292,7 @@ class Books:
                 [d.kind, d.cusip, d.nominal.isoformat(), d.payment.isoformat(), str(d.face), str(d.cash)]
                 for d in self.dues
             ],
+            "calls": [call.to_json() for call in self.calls],
         }
 
     @classmethod
@@ -269,4 +313,6 @@ class Books:
             Due(kind, cusip, date.fromisoformat(nominal), date.fromisoformat(payment), int(face), int(cash))
             for kind, cusip, nominal, payment, face, cash in dues
         ]
+        calls: list[list[object]] = value["calls"]  # type: ignore[assignment]
+        books.calls = [OpenCall.from_json(call) for call in calls]
         return books

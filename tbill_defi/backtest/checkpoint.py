@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from tbill_defi.backtest.books import Books, Line
+from tbill_defi.backtest.calls import OpenCall
 from tbill_defi.backtest.engine import State
 from tbill_defi.backtest.valuation import DayRecord
 from tbill_defi.core.errors import DataError, UsageError
@@ -175,6 +176,7 @@ class Checkpoint:
                 "cash": str(record.cash),
                 "receivable": str(record.receivable),
                 "matured": str(record.matured),
+                "calls": [call.to_json() for call in record.calls],
             },
             "parts": self._parts,
         }
@@ -188,4 +190,5 @@ def _record(value: dict[str, Any]) -> DayRecord:
         cash=int(value["cash"]),
         receivable=int(value["receivable"]),
         matured=int(value["matured"]),
+        calls=tuple(OpenCall.from_json(call) for call in value["calls"]),
     )

@@ -2,7 +2,8 @@
 
 The ledger's clock is simulated: what happens on a day happens at three in the afternoon, New York. A plan settles as
 its Instruction, signed by desk and dealer; coupons are paid by `CouponPayer` to the record at the start of their date,
-principal by `Issuance`. On every day the desk's cash and positions are read from the contracts and compared (I16).
+principal by `Issuance`; calls are written, bought, exercised and end in the `OptionBook`. On every day the desk's cash,
+positions and holds are read from the contracts and compared (I16).
 
 Keys and chain id come from the run's settings and data, so the same run signs the same bytes. These are kept with the
 finished years; an interrupted run executes them again, and has the contracts where they were.
@@ -10,12 +11,13 @@ finished years; an interrupted run executes them again, and has the contracts wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import polars as pl
 
 from tbill_defi.backtest.books import DEALER, DESK, Due
+from tbill_defi.backtest.calls import OpenCall
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.types import Call
 from tbill_defi.core.clock import new_york_midnight
@@ -26,8 +28,12 @@ from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import OPERATOR, ROLE_NAMES, Ledger
 from tbill_defi.ledger.life import NO_EXPIRY, TREASURY, coupon_steps, ensure_treasury, redemption_steps
+from tbill_defi.ledger.option import Options
+from tbill_defi.ledger.option_deeds import call_step, exercise_step
+from tbill_defi.ledger.option_terms import OptionState
 from tbill_defi.portfolio.execution import dealer_inventory, instruction_of
 from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
+from tbill_defi.portfolio.writing import writing_steps
 
 AFTERNOON_SECONDS = 15 * 3_600
 LOWEST_CHAIN_ID = 2**40
@@ -57,7 +63,7 @@ class ContractBooks:
         self._blocks: list[tuple[int, list[bytes]]] = []
         self._ledger: Ledger | None = None
         self._height, self._taken = -1, 0
-        self._cash, self._positions = 0, dict[str, int]()
+        self._found: dict[str, int] = {}
 
     @property
     def ledger(self) -> Ledger:
@@ -67,13 +73,14 @@ class ContractBooks:
         return self._ledger
 
     def open(self, day: date, capital_units: int) -> None:
-        """Deploy the contracts, register desk, dealer and Treasury, and give the desk its capital."""
+        """Deploy the contracts, register who deals on them, and give the desk its capital."""
         names = (*ROLE_NAMES, DESK, DEALER, TREASURY)
         keys = Keys.in_memory({name: SigningKey.from_seed(f"backtest {name}") for name in names})
         self._ledger = Ledger.create("sqlite://", keys=keys, at=_afternoon(day), chain_id=self._chain_id)
         for party in (DESK, DEALER):
             self.ledger.add_party(party, keys.key(party).address, claim_expiry=NO_EXPIRY)
         ensure_treasury(self.ledger)
+        Options(self.ledger).ensure_book()
         self.ledger.deposit(DESK, {}, capital_units)
         self._taken = self.ledger.chain.height
 
@@ -117,10 +124,14 @@ class ContractBooks:
             self._submit(steps)
 
     def trade(self, day: date, plan: RebalancePlan) -> None:
-        """The plan as one Instruction, after the dealer has registered what he delivers."""
+        """The plan as one Instruction, or its calls, after the dealer has registered what he delivers."""
         self._advance(_afternoon(day))
         ledger = self.ledger
         _, deposits = dealer_inventory(plan, ledger)
+        if plan.writes:
+            steps, _ = writing_steps(plan, ledger, ledger.keyring.key(DESK), ledger.keyring.key(DEALER))
+            self._submit([*deposits, *steps])
+            return
         instruction = instruction_of(plan, ledger)
         digest = instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
         keys = {ledger.address_of(name): ledger.keyring.key(name) for name in (DESK, DEALER)}
@@ -128,7 +139,26 @@ class ContractBooks:
         data = encode_call("Settlement", "settle", instruction.abi_value(), signatures)
         self._submit([*deposits, Step(OPERATOR, ledger.contracts.settlement, data)])
 
-    def compare(self, day: date, cash: int, positions: dict[str, int]) -> None:
+    def end(self, day: date, exercised: Sequence[OpenCall], lapsed: Sequence[OpenCall]) -> None:
+        """The dealer exercises, after he has registered what he pays; holds of what lapsed end."""
+        self._advance(_afternoon(day))
+        ledger, dealer = self.ledger, self.ledger.keyring.key(DEALER)
+        missing = sum(call.payment_units for call in exercised) - ledger.books().settling_wallet(DEALER).cash
+        steps = ledger.deposit_steps(dealer.address, {}, missing) if missing > 0 else []
+        steps += [exercise_step(ledger, self._option(call), dealer) for call in exercised]
+        steps += [call_step(ledger, "expire", self._option(call).option_id) for call in lapsed]
+        self._submit(steps)
+
+    def _option(self, call: OpenCall) -> OptionState:
+        """The option that a call is on the ledger."""
+        wanted = int(call.context, 16), call.cusip, call.strike_e6, call.expiry
+        for option in self.ledger.books().options().values():
+            terms = option.terms
+            if (terms.salt, terms.cusip, terms.strike_e6, terms.expiry) == wanted:
+                return option
+        raise LedgerError(f"contracts and arrays differ: no option is the call {call.name}", "BooksDiffer")
+
+    def compare(self, day: date, cash: int, positions: dict[str, int], held: dict[str, int]) -> None:
         """Read the desk's balances from the contracts and hold them against the arrays'.
 
         Raises
@@ -138,30 +168,31 @@ class ContractBooks:
         """
         if self.ledger.chain.height != self._height:
             self._read()
-        if (cash, positions) != (self._cash, self._positions):
-            assets = {CURRENCY: (self._cash, cash)}
-            for cusip in {*positions, *self._positions}:
-                assets[cusip] = (self._positions.get(cusip, 0), positions.get(cusip, 0))
+        theirs, ours = self._found, {CURRENCY: cash, **positions, **_named(held)}
+        if ours != theirs:
             differing = "; ".join(
-                f"{asset}: {theirs} in contracts, {ours} in arrays"
-                for asset, (theirs, ours) in sorted(assets.items())
-                if theirs != ours
+                f"{asset}: {theirs.get(asset, 0)} in contracts, {ours.get(asset, 0)} in arrays"
+                for asset in sorted({*ours, *theirs})
+                if theirs.get(asset, 0) != ours.get(asset, 0)
             )
             raise LedgerError(f"contracts and arrays differ: {differing}", "BooksDiffer")
         self.compared_days += 1
 
     def _read(self) -> None:
-        """The desk's balances as the contracts answer them, of every token that its events name."""
+        """The desk's balances as the contracts answer them, of every token that its events name, and what is held."""
         ledger = self.ledger
-        wallet = ledger.wallet(DESK)
         desk = ledger.address_of(DESK)
-        tokens = {cusip: ledger.token_of(cusip) or _NOBODY for cusip in wallet.positions}
+        tokens = {cusip: ledger.token_of(cusip) or _NOBODY for cusip in ledger.wallet(DESK).positions}
         calls = [Call(_NOBODY, token, encode_call("CashToken", "balanceOf", desk)) for token in tokens.values()]
         calls.append(Call(_NOBODY, ledger.contracts.usd, encode_call("CashToken", "balanceOf", desk)))
+        if ledger.books().options():
+            calls += [Call(_NOBODY, token, encode_call("SecurityToken", "heldOf", desk)) for token in tokens.values()]
         receipts = ledger.simulate((), then=calls)
         ledger.require_success(receipts)
-        *face, cash = (int(decode_result("CashToken", "balanceOf", receipt.return_data)[0]) for receipt in receipts)
-        self._cash, self._positions = cash, dict(zip(tokens, face, strict=True))
+        answers = [int(decode_result("CashToken", "balanceOf", receipt.return_data)[0]) for receipt in receipts]
+        held = zip(tokens, answers[len(tokens) + 1 :], strict=False)
+        self._found = dict(zip([*tokens, CURRENCY], answers, strict=False))
+        self._found |= _named({cusip: units for cusip, units in held if units})
         self._height = ledger.chain.height
 
     def _advance(self, timestamp: int) -> None:
@@ -177,6 +208,11 @@ class ContractBooks:
 
     def _execute(self, raws: Sequence[bytes]) -> None:
         self.ledger.require_success(self.ledger.chain.submit(raws))
+
+
+def _named(held: Mapping[str, int]) -> dict[str, int]:
+    """Holds beside balances: by CUSIP and "on hold"."""
+    return {f"{cusip} on hold": units for cusip, units in held.items()}
 
 
 def _afternoon(day: date) -> int:

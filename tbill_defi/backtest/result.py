@@ -19,6 +19,8 @@ from tbill_defi.core.money import UNITS_PER_DOLLAR
 Floats = npt.NDArray[np.float64]
 DAYS_PER_YEAR = 365.25
 TRADING_DAYS = 252
+SOURCES = ("carry", "roll_down", "curve", "cost", "options", "residual")
+"""Of P&L, columns of the daily table; they sum to the change of NAV."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class BacktestResult:
         Hash over settings, data, strategy source, every event and the final NAV; 0x and 64 digits. It does not depend
         on where the run was interrupted, nor on whether contracts kept books beside it.
     events
-        Capital, orders, coupons, redemptions.
+        Capital, orders, coupons, redemptions; calls written, exercised and lapsed.
     ledger
         "arrays", or "revm": the contracts agreed with the arrays on every day.
     compared_days
@@ -128,9 +130,20 @@ class BacktestResult:
         high = int(np.argmax(nav))
         return Drawdown(float(falls[low]), self.daily["date"][high], self.daily["date"][low])
 
+    def calls(self) -> dict[str, int]:
+        """How many calls were written, exercised, and lapsed; and their premiums, base units."""
+        counts = dict(self.journal.group_by("kind").len().iter_rows())
+        premiums = self.journal.filter(kind="premium")["units"]
+        return {
+            "written": len(premiums),
+            "exercised": counts.get("exercise", 0) // 2,
+            "lapsed": counts.get("release", 0),
+            "premium_units": int(premiums.sum()),
+        }
+
     def attribution(self) -> dict[str, float]:
-        """P&L of the whole run by source, dollars; with `residual` they sum to the change of NAV."""
-        return {name: float(self.daily[name].sum()) for name in ("carry", "roll_down", "curve", "cost", "residual")}
+        """P&L of the whole run by source, dollars; they sum to the change of NAV."""
+        return {name: float(self.daily[name].sum()) for name in SOURCES}
 
     def to_json(self) -> dict[str, Any]:
         """JSON form; base units as text, paths as text."""
@@ -153,5 +166,6 @@ class BacktestResult:
             "returns_by_year_at_constant_maturity": self.returns_by_year(without=["cost", "roll_down"]),
             "drawdown": {"depth": low.depth, "peak": low.peak.isoformat(), "trough": low.trough.isoformat()},
             "attribution": self.attribution(),
+            "calls": {name: str(count) if name == "premium_units" else count for name, count in self.calls().items()},
             "files": {name: str(path) for name, path in self.files.items()},
         }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -27,7 +29,7 @@ from tbill_defi.market.folder import read_folder
 from tbill_defi.market.store import MarketStore
 from tbill_defi.portfolio.history import Costs, HistoricalMarket, Universe
 from tbill_defi.strategy.base import Strategy
-from tbill_defi.strategy.isolation import IsolatedStrategy
+from tbill_defi.strategy.isolation import About, IsolatedStrategy
 
 LEDGERS = ("arrays", "revm")
 Resumed = Callable[[date], None]
@@ -36,6 +38,7 @@ Resumed = Callable[[date], None]
 def run_backtest(
     strategy: Strategy[Any] | IsolatedStrategy,
     *,
+    over: Strategy[Any] | IsolatedStrategy | None = None,
     first: date,
     last: date,
     capital: str | int = 25_000_000,
@@ -55,6 +58,9 @@ def run_backtest(
     ----------
     strategy
         Made here, or in a process of its own: then nothing of the plugin runs here.
+    over
+        The strategy whose holdings `strategy` writes calls on; None: what `strategy` says itself, which is nothing
+        for one that holds securities.
     first, last
         The first must have a curve; the run ends on the last curve not after `last`.
     capital
@@ -83,23 +89,74 @@ def run_backtest(
     """
     if ledger not in LEDGERS:
         raise UsageError(f"ledger: {ledger!r} is not one of {', '.join(LEDGERS)}")
-    with IsolatedStrategy(strategy) if isinstance(strategy, Strategy) else strategy as isolated:
-        kind = strategy if isinstance(strategy, Strategy) else isolated.about
-        when, what = frequency or kind.schedule, universe or kind.universe
-        capital_units = units(capital, field="capital")
-        settings = Settings(isolated.identity(), first, last, capital_units, when, what, costs)  # type: ignore[arg-type]
+    with ExitStack() as stack:
+        asked = _Asked.enter(strategy, over, stack)
+        settings = asked.settings(first, last, units(capital, field="capital"), frequency, universe, costs)
         market = HistoricalMarket(loaded_market(data, home), universe=settings.universe, costs=costs)
         key = settings.key(market)
         folder = Path(out) if out else home_path(home) / "backtests" / f"{settings.strategy.name}-{key.hex()[:12]}"
         checkpoint = Checkpoint(folder, key)
-        with checkpoint.held():
-            isolated.ready()
-            keeper = _keeper(ledger, key)
-            try:
-                return _Run(Engine(settings, market, isolated, keeper), checkpoint, ledger).go(progress, resumed)
-            finally:
-                if keeper is not None:
-                    keeper.close()
+        stack.enter_context(checkpoint.held())
+        asked.ready()
+        engine = Engine(settings, market, asked.holder, _keeper(ledger, key, stack), asked.overlay)
+        return _Run(engine, checkpoint, ledger).go(progress, resumed)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Who is asked, each in a process of its own: who holds, and who writes calls on it; what the holder says it is."""
+
+    holder: IsolatedStrategy
+    overlay: IsolatedStrategy | None
+    about: Strategy[Any] | About
+
+    @classmethod
+    def enter(
+        cls, strategy: Strategy[Any] | IsolatedStrategy, over: Strategy[Any] | IsolatedStrategy | None, stack: ExitStack
+    ) -> _Asked:
+        """Start the processes."""
+        first, about = _entered(strategy, stack)
+        named = over or about.over
+        if not named:
+            return cls(first, None, about)
+        holder, about = _entered(named, stack)
+        return cls(holder, first, about)
+
+    def settings(
+        self,
+        first: date,
+        last: date,
+        capital_units: int,
+        frequency: str | None,
+        universe: Universe | None,
+        costs: Costs,
+    ) -> Settings:
+        """The run's, with what the holder wants where nothing is said."""
+        return Settings(
+            (self.overlay or self.holder).identity(),
+            first,
+            last,
+            capital_units,
+            frequency or self.about.schedule,
+            universe or self.about.universe,  # type: ignore[arg-type]
+            costs,
+            over=self.holder.identity() if self.overlay else None,
+        )
+
+    def ready(self) -> None:
+        """Wait until all are loaded."""
+        self.holder.ready()
+        if self.overlay is not None:
+            self.overlay.ready()
+
+
+def _entered(
+    strategy: Strategy[Any] | IsolatedStrategy | str, stack: ExitStack
+) -> tuple[IsolatedStrategy, Strategy[Any] | About]:
+    """A strategy in its process, and what it says of itself; one that was made here says so without it."""
+    isolated = strategy if isinstance(strategy, IsolatedStrategy) else IsolatedStrategy(strategy)
+    stack.enter_context(isolated)
+    return isolated, strategy if isinstance(strategy, Strategy) else isolated.about
 
 
 def loaded_market(data: MarketData | str | Path | None, home: str | Path | None) -> MarketData:
@@ -109,12 +166,14 @@ def loaded_market(data: MarketData | str | Path | None, home: str | Path | None)
     return MarketStore(home_path(home)).load() if data is None else read_folder(data)
 
 
-def _keeper(ledger: str, key: bytes) -> Bookkeeper | None:
+def _keeper(ledger: str, key: bytes, stack: ExitStack) -> Bookkeeper | None:
     if ledger == "arrays":
         return None
     from tbill_defi.backtest.contracts import ContractBooks
 
-    return ContractBooks(key)
+    keeper = ContractBooks(key)
+    stack.callback(keeper.close)
+    return keeper
 
 
 class _Run:

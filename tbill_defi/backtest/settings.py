@@ -38,6 +38,8 @@ class Settings:
         When the strategy is asked, of `schedule.FREQUENCIES`.
     universe, costs
         As of `HistoricalMarket`.
+    over
+        Of a strategy that writes calls: the one whose holdings it writes on.
     """
 
     strategy: StrategyIdentity
@@ -47,6 +49,7 @@ class Settings:
     frequency: str = "monthly"
     universe: Universe = "issued"
     costs: Costs = "table"
+    over: StrategyIdentity | None = None
 
     def __post_init__(self) -> None:
         if self.last <= self.first:
@@ -69,15 +72,14 @@ class Settings:
         """What the run's hash begins with."""
         return {
             "format": FORMAT,
-            "strategy": self.strategy.name,
-            "strategy_source_hash": "0x" + self.strategy.source_hash.hex(),
-            "config": dict(self.strategy.config),
+            **_named(self.strategy),
             "from": self.first.isoformat(),
             "to": self.last.isoformat(),
             "capital": str(self.capital_units),
             "frequency": self.frequency,
             "universe": self.universe,
             "costs": self.costs,
+            **({"over": _named(self.over)} if self.over else {}),
         }
 
     def key(self, market: HistoricalMarket) -> bytes:
@@ -112,3 +114,11 @@ class Settings:
             if (after - before).days > LONGEST_GAP_DAYS:
                 raise DataError(f"par yields: there is no curve between {before} and {after}; the range has a hole")
         return days
+
+
+def _named(strategy: StrategyIdentity) -> dict[str, Any]:
+    return {
+        "strategy": strategy.name,
+        "strategy_source_hash": "0x" + strategy.source_hash.hex(),
+        "config": dict(strategy.config),
+    }

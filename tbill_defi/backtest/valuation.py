@@ -8,19 +8,26 @@ From one day T0 to the next T1, with the positions held between, per 100 face an
     D  price on T1 on T1's curve                     curve      = D - C
 
 A curve stands still when its yields by time to maturity do. B and C are carried at T0's repo rate, so what a change of
-the repo rate does to the price is in `curve`. `cost` is what the day's trades gave up against mid. The residual is
-the change of NAV less these four: rounding of prices to 10^-6 and of values to base units, and nothing else.
+the repo rate does to the price is in `curve`. `cost` is what the day's trades gave up against mid. `options` is what
+calls brought in, premiums and what an exercise pays above the mid of what it takes, less the change of what the open
+ones are worth. The residual is the change of NAV less these five: rounding of prices to 10^-6 and of values to base
+units, and nothing else.
+
+NAV is net of the open calls; duration and DV01 are less by their delta.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
+from tbill_defi.backtest.calls import OpenCall
+from tbill_defi.core.money import cash_from_price, decimal_price
 from tbill_defi.instruments import Security
 from tbill_defi.portfolio.history import HistoricalMarket, Marks
 from tbill_defi.portfolio.market_view import DAYS_PER_YEAR
@@ -36,6 +43,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "nav_units": pl.Int64(),
     "cash_units": pl.Int64(),
     "receivable_units": pl.Int64(),
+    "options_units": pl.Int64(),
     "securities": pl.Int64(),
     "yield": pl.Float64(),
     "duration": pl.Float64(),
@@ -45,10 +53,11 @@ SCHEMA: dict[str, pl.DataType] = {
     "roll_down": pl.Float64(),
     "curve": pl.Float64(),
     "cost": pl.Float64(),
+    "options": pl.Float64(),
     "residual": pl.Float64(),
     "traded_face_units": pl.Int64(),
 }
-"""Of the daily table: units are 10^-6 dollar, yields decimal, years, P&L in dollars."""
+"""Of the daily table: units are 10^-6 dollar, yields decimal, years, P&L in dollars. `options_units` are owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,10 @@ class DayRecord:
         Base units given up against mid by the day's trades.
     traded
         Face units bought and sold.
+    calls
+        Those that are open at the end of the day.
+    options
+        Base units that calls brought in on the day: premiums, and what exercises paid less what they took, at mid.
     """
 
     row: int
@@ -79,11 +92,26 @@ class DayRecord:
     coupons: Mapping[str, int] = field(default_factory=dict)
     cost: int = 0
     traded: int = 0
+    calls: tuple[OpenCall, ...] = ()
+    options: int = 0
 
 
 def value_units(face: int, bid_micro: int, offer_micro: int) -> int:
     """Value at mid, base units, half up."""
     return (2 * face * (bid_micro + offer_micro) + VALUE_DIVISOR) // (2 * VALUE_DIVISOR)
+
+
+def mid_values(
+    market: HistoricalMarket, day: date, securities: Mapping[str, Security], calls: Sequence[OpenCall]
+) -> list[int]:
+    """What the face of each call is worth at mid on a day, base units."""
+    if not calls:
+        return []
+    table, number = market.table_of(securities)
+    index = np.array([number[call.cusip] for call in calls], dtype=np.int64)
+    marks = market.marks(table, index, np.full(len(calls), market.row(day), np.int64))
+    faces = [call.face_units for call in calls]
+    return list(map(value_units, faces, marks.bid_micro.tolist(), marks.offer_micro.tolist()))
 
 
 @dataclass(frozen=True)
@@ -159,40 +187,82 @@ def daily_rows(
         np.concatenate([held.row, later[live]]),
     )
     places = priced.places(held.security, held.row)
-    nav = np.array(_navs(records, held, priced.marks, places, start_units), dtype=np.int64)
+    owed = _owed(market, table, number, records, priced)
+    nav = np.array(_navs(records, held, priced.marks, places, owed.units, start_units), dtype=np.int64)
     carry, roll, curve = _attribute(market, table, records, held, priced, places, live)
     cost = np.array([-record.cost for record in records[1:]], dtype=np.float64) / UNITS
+    options = (np.array([record.options for record in records[1:]]) - np.diff(owed.units)) / UNITS
     found = {
         "date": [market.days[record.row] for record in records[1:]],
         "nav_units": nav[1:],
         "cash_units": [record.cash for record in records[1:]],
         "receivable_units": [record.receivable + record.matured for record in records[1:]],
+        "options_units": owed.units[1:],
         "securities": np.diff(held.starts)[1:],
-        **{name: values[1:] for name, values in _figures(market, table, held, priced.marks, places, nav).items()},
+        **{name: values[1:] for name, values in _figures(market, table, held, priced.marks, places, nav, owed).items()},
         "carry": carry,
         "roll_down": roll,
         "curve": curve,
         "cost": cost,
-        "residual": np.diff(nav) / UNITS - carry - roll - curve - cost,
+        "options": options,
+        "residual": np.diff(nav) / UNITS - carry - roll - curve - cost - options,
         "traded_face_units": [record.traded for record in records[1:]],
     }
     return pl.DataFrame(found, schema=SCHEMA)
 
 
-def _navs(records: Sequence[DayRecord], held: _Held, marks: Marks, places: Ints, start_units: int | None) -> list[int]:
+@dataclass(frozen=True)
+class _Owed:
+    """Open calls of each record: what they are worth, [n_records] base units, and the value x duration they take away.
+
+    `duration` is in dollars x years: delta x face at mid x modified duration of the security.
+    """
+
+    units: list[int]
+    duration: Floats
+
+
+def _owed(
+    market: HistoricalMarket, table: FlowTable, number: Mapping[str, int], records: Sequence[DayRecord], priced: _Priced
+) -> _Owed:
+    marks = priced.marks
+    found, duration = [0] * len(records), np.zeros(len(records))
+    for i, record in enumerate(records):
+        day = market.days[record.row]
+        for call in record.calls:
+            if call.expiry <= day:  # it has lapsed
+                continue
+            (place,) = priced.places(np.array([number[call.cusip]]), np.array([record.row])).tolist()
+            bid, offer = int(marks.bid_micro[place]), int(marks.offer_micro[place])
+            security, rate = table.securities[number[call.cusip]], float(market.repo_rates[record.row])
+            value = call.value(security, day, bid, offer, float(marks.accrued[place]), rate)
+            found[i] += cash_from_price(call.face_units, decimal_price(value.price))
+            worth = value_units(call.face_units, bid, offer) / UNITS
+            duration[i] += value.delta * worth * float(marks.risk.modified_duration[place])
+    return _Owed(found, duration)
+
+
+def _navs(
+    records: Sequence[DayRecord],
+    held: _Held,
+    marks: Marks,
+    places: Ints,
+    owed: Sequence[int],
+    start_units: int | None,
+) -> list[int]:
     """NAV of each record, base units, exact."""
     bid, offer = marks.bid_micro[places].tolist(), marks.offer_micro[places].tolist()
     values = list(map(value_units, held.faces, bid, offer))
     bounds = pairwise(held.starts.tolist())
     navs = [
-        record.cash + record.receivable + record.matured + sum(values[start:end])
-        for record, (start, end) in zip(records, bounds, strict=True)
+        record.cash + record.receivable + record.matured + sum(values[start:end]) - calls
+        for record, (start, end), calls in zip(records, bounds, owed, strict=True)
     ]
     return navs if start_units is None else [start_units, *navs[1:]]
 
 
 def _figures(
-    market: HistoricalMarket, table: FlowTable, held: _Held, marks: Marks, places: Ints, nav: Ints
+    market: HistoricalMarket, table: FlowTable, held: _Held, marks: Marks, places: Ints, nav: Ints, owed: _Owed
 ) -> dict[str, Floats]:
     """Market-value weighted yield, duration and maturity, [n_records] each; cash counts with 0."""
     values = np.array(held.faces, dtype=np.float64) * (marks.bid_micro + marks.offer_micro)[places] / VALUE_DIVISOR
@@ -205,9 +275,9 @@ def _figures(
 
     return {
         "yield": total(weights * marks.yields[places]),
-        "duration": total(weights * durations),
+        "duration": total(weights * durations) - owed.duration * UNITS / np.where(nav == 0, 1, nav),
         "wam_years": total(weights * years),
-        "dv01": total(values * durations) / UNITS / 1e4,
+        "dv01": (total(values * durations) / UNITS - owed.duration) / 1e4,
     }
 
 

@@ -208,8 +208,8 @@ def _tell_refused(screen: Console, made: RebalancePlan, refusal: ComplianceRejec
         screen.print(tables.refusals(refusal.decisions))
 
 
-def _option(field: str) -> str:
-    return "--" + field.replace("_", "-")
+def _option(field: str, prefix: str = "--") -> str:
+    return prefix + field.replace("_", "-")
 
 
 def chosen_strategy(reference: str, context: typer.Context) -> Strategy[Any]:
@@ -222,34 +222,36 @@ def chosen_strategy(reference: str, context: typer.Context) -> Strategy[Any]:
     return kind(kind.make_config(settings))
 
 
-def isolated_strategy(reference: str, context: typer.Context) -> IsolatedStrategy:
-    """The same in a process of its own, where alone its code runs; to be followed by `checked_options`."""
+def isolated_strategy(reference: str, words: list[str]) -> IsolatedStrategy:
+    """A strategy of these options in a process of its own, where alone its code runs; see `checked_options`."""
     from tbill_defi.strategy.isolation import IsolatedStrategy
 
-    return IsolatedStrategy(reference, _settings(context.args))
+    return IsolatedStrategy(reference, _settings(words))
 
 
-def checked_options(strategy: IsolatedStrategy, context: typer.Context) -> None:
+def checked_options(strategy: IsolatedStrategy, context: typer.Context, *, prefix: str = "--") -> None:
     """Wait until it is loaded; raise for an option that neither the command nor the strategy has."""
-    known_settings(strategy.settings, strategy.about.name, strategy.about.fields, context)
+    known_settings(strategy.settings, strategy.about.name, strategy.about.fields, context, prefix=prefix)
 
 
-def known_settings(settings: Mapping[str, Any], name: str, fields: Sequence[str], context: typer.Context) -> None:
+def known_settings(
+    settings: Mapping[str, Any], name: str, fields: Sequence[str], context: typer.Context, *, prefix: str = "--"
+) -> None:
     """Raise `UsageError` for an option that neither the command nor the strategy has."""
     for setting in settings:
         if setting not in fields:
-            raise UsageError(_unknown(setting, name, fields, context))
+            raise UsageError(_unknown(setting, name, fields, context, prefix))
 
 
-def _unknown(name: str, strategy: str, fields: Sequence[str], context: typer.Context) -> str:
+def _unknown(name: str, strategy: str, fields: Sequence[str], context: typer.Context, prefix: str) -> str:
     """What to say of it."""
     from difflib import get_close_matches
 
-    own = [_option(field) for field in fields]
+    own = [_option(field, prefix) for field in fields]
     others = [text for parameter in context.command.params for text in parameter.opts if text.startswith("--")]
-    near = get_close_matches(_option(name), [*own, *others], n=1, cutoff=0.75)
+    near = get_close_matches(_option(name, prefix), [*own, *others], n=1, cutoff=0.75)
     known = f"did you mean {near[0]}?" if near else f"the options of {strategy} are {', '.join(own) or 'none'}"
-    return f"option {_option(name)} is not known; {known}"
+    return f"option {_option(name, prefix)} is not known; {known}"
 
 
 def _settings(extra: list[str]) -> dict[str, Any]:

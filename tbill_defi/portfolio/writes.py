@@ -7,16 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from tbill_defi.conventions import SETTLEMENT, is_settlement_day
 from tbill_defi.core.errors import PlanError
 from tbill_defi.core.money import UNITS_PER_DOLLAR, cash_from_price, decimal_price, format_units
 from tbill_defi.instruments import Security, terms_hash
+from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.portfolio.dealing import DealingLimits
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.metrics import Metrics
 from tbill_defi.portfolio.target import CoveredCall, Overlay
 from tbill_defi.portfolio.view import View
+
+if TYPE_CHECKING:
+    from tbill_defi.pricing.option_forward import OptionValue
 
 MODEL = "black-76"
 
@@ -125,25 +130,20 @@ def make_writes(overlay: Overlay, view: View, holdings: Holdings, dealing: Deali
 
 
 def _write(call: CoveredCall, overlay: Overlay, view: View) -> Write:
-    from tbill_defi.pricing.option_forward import OptionKind
-    from tbill_defi.pricing.options import black_option
-
     index = view.index(call.cusip)
     if not is_settlement_day(call.expiry):
         raise PlanError(
             f"{call.cusip}: expiry {call.expiry} is no good settlement day; {SETTLEMENT.following(call.expiry)} is the "
             "next"
         )
-    mid = view.mid_dirty_price(index)
-    clean = mid - decimal_price(float(view.accrued[index]))
+    clean = clean_mid(view.mid_dirty_price(index), float(view.accrued[index]))
     strike = decimal_price(call.strike_clean)
-    value = black_option(
+    value = value_call(
         view.securities[index],
-        kind=OptionKind.CALL,
-        strike=float(strike),
+        strike=strike,
         expiry=call.expiry,
         settlement=view.settlement_date,
-        clean_price=float(clean),
+        clean_price=clean,
         repo_rate=view.repo_rate,
         volatility=call.volatility,
     )
@@ -167,6 +167,47 @@ def _write(call: CoveredCall, overlay: Overlay, view: View) -> Write:
         raise PlanError(f"{call.cusip}: a call at {strike} until {call.expiry} is worth nothing; write it nearer")
     made.check(overlay.lots.units)
     return made
+
+
+def clean_mid(mid_dirty: Decimal, accrued: float) -> Decimal:
+    """What is left of a dirty mid without its accrued interest, which is rounded to 6 decimals; per 100 face."""
+    return mid_dirty - decimal_price(accrued)
+
+
+def value_call(
+    security: AnySecurity,
+    *,
+    strike: Decimal,
+    expiry: date,
+    settlement: date,
+    clean_price: Decimal,
+    repo_rate: float,
+    volatility: float,
+) -> OptionValue:
+    """A call by Black-76, per 100 face: as plans write it and as what was written is valued later.
+
+    Parameters
+    ----------
+    strike, clean_price
+        Clean per 100 face; the price is for `settlement`.
+    expiry
+        The date on which an exercise settles, after `settlement`.
+    repo_rate, volatility
+        Decimal, Act/360; decimal a year, of the clean forward price.
+    """
+    from tbill_defi.pricing.option_forward import OptionKind
+    from tbill_defi.pricing.options import black_option
+
+    return black_option(
+        security,
+        kind=OptionKind.CALL,
+        strike=float(strike),
+        expiry=expiry,
+        settlement=settlement,
+        clean_price=float(clean_price),
+        repo_rate=repo_rate,
+        volatility=volatility,
+    )
 
 
 def with_writes(held: Metrics, view: View, writes: Sequence[Write]) -> Metrics:

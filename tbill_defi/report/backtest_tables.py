@@ -6,19 +6,43 @@ from typing import Any
 
 import polars as pl
 
-from tbill_defi.backtest.result import BacktestResult
+from tbill_defi.backtest.result import SOURCES, BacktestResult
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 from tbill_defi.report import formats
 from tbill_defi.report.layout import Column, Sheet
 
-PARTS = (("carry", "carry"), ("roll_down", "roll-down"), ("curve", "curve"), ("cost", "cost"), ("residual", "residual"))
+LABELS = {"roll_down": "roll-down"}
+
+
+def parts(result: BacktestResult) -> dict[str, str]:
+    """Sources of P&L -> what they are called; options only where some were written."""
+    written = result.calls()["written"]
+    return {name: LABELS.get(name, name) for name in SOURCES if name != "options" or written}
 
 
 def by_year(daily: pl.DataFrame) -> list[dict[str, Any]]:
     """One row a calendar year: NAV at its end, P&L by source in dollars."""
     year = pl.col("date").dt.year().alias("year")
-    sums = [pl.col(name).sum() for name, _ in PARTS]
+    sums = [pl.col(name).sum() for name in SOURCES]
     return daily.group_by(year, maintain_order=True).agg(pl.col("nav_units").last(), *sums).to_dicts()
+
+
+def title(result: BacktestResult) -> str:
+    """The strategy's name; of one that writes calls, and what it writes them on."""
+    settings = result.settings
+    return settings.strategy.name + (f" over {settings.over.name}" if settings.over else "")
+
+
+def options(result: BacktestResult) -> str:
+    """What became of the calls, in a line; "" if none were written."""
+    found = result.calls()
+    if not found["written"]:
+        return ""
+    open_ = found["written"] - found["exercised"] - found["lapsed"]
+    return (
+        f"{found['written']:,} written for {formats.cents(found['premium_units'])}, {found['exercised']:,} exercised, "
+        f"{found['lapsed']:,} lapsed, {open_:,} open"
+    )
 
 
 def whole_dollars(amount: float, *, sign: bool = False) -> str:
@@ -28,11 +52,12 @@ def whole_dollars(amount: float, *, sign: bool = False) -> str:
 
 def years(result: BacktestResult) -> Sheet:
     """Return of each calendar year, and where its P&L came from."""
+    shown = parts(result)
     sheet = Sheet(
-        f"{result.settings.strategy.name} {result.first_day} to {result.last_day}, "
+        f"{title(result)} {result.first_day} to {result.last_day}, "
         + ("simulated market, dollars" if result.simulation else "dollars"),
         *(Column("year", left=True), "return", Column("before costs", rank=2), "NAV"),
-        *(Column(label, rank=1) for _, label in PARTS),
+        *(Column(label, rank=1) for label in shown.values()),
     )
     net, gross = result.returns_by_year(), result.returns_by_year(without=["cost"])
     for row in by_year(result.daily):
@@ -42,7 +67,7 @@ def years(result: BacktestResult) -> Sheet:
             formats.percent(net[year], 2),
             formats.percent(gross[year], 2),
             formats.dollars(row["nav_units"] / UNITS_PER_DOLLAR),
-            *(whole_dollars(row[name], sign=True) for name, _ in PARTS),
+            *(whole_dollars(row[name], sign=True) for name in shown),
         )
     return sheet
 
@@ -61,6 +86,7 @@ def summary(result: BacktestResult) -> list[str]:
         f"{formats.cents(result.settings.capital_units)} became {formats.cents(result.final_nav_units)}: "
         f"{formats.percent(result.annual_return(), 2)} a year, volatility {formats.percent(result.volatility(), 2)}, "
         f"deepest fall {formats.percent(low.depth, 2)} from {low.peak} to {low.trough}",
+        *([f"calls: {called}"] if (called := options(result)) else []),
         f"{result.daily.height:,} days, {result.events:,} events; {certified}",
         f"run {result.run_hash}",
     ]

@@ -19,16 +19,23 @@ from tbill_defi.backtest.result import BacktestResult
 from tbill_defi.core.errors import UsageError
 from tbill_defi.core.files import write_durably
 from tbill_defi.core.money import UNITS_PER_DOLLAR
+from tbill_defi.portfolio.plan import StrategyIdentity
+from tbill_defi.report import backtest_tables as tables
 from tbill_defi.report import formats
-from tbill_defi.report.backtest_tables import PARTS, by_year, whole_dollars
 
 MISSING = "no tear sheet: plotly is not installed; install it with: pip install 'tbill-defi[report]'"
 INK, LINE, MUTED = "#1d2b3a", "#1f5fa8", "#6b7785"
-COLOURS = {"carry": "#1f5fa8", "roll_down": "#3aa6a0", "curve": "#e0a030", "cost": "#c8453b", "residual": "#9aa4ae"}
+COLOURS = {
+    "carry": "#1f5fa8",
+    "roll_down": "#3aa6a0",
+    "curve": "#e0a030",
+    "cost": "#c8453b",
+    "options": "#7a4fa3",
+    "residual": "#9aa4ae",
+}
 TEMPLATE = Path(__file__).with_name("tearsheet.html")
 DAYS = "days"
 """Stands in a trace for the dates of the run; the page's script puts them in."""
-SOURCES = ("carry", "roll_down", "curve", "cost")
 
 
 def require_plotly() -> str | None:
@@ -55,20 +62,25 @@ def render(result: BacktestResult) -> str:
     """The page."""
     settings = result.settings
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=escape(f"{settings.strategy.name} {result.first_day} to {result.last_day}{_simulated(result)}"),
-        name=escape(settings.strategy.name),
+        title=escape(f"{tables.title(result)} {result.first_day} to {result.last_day}{_simulated(result)}"),
+        name=escape(tables.title(result)),
         range=escape(f"{result.first_day:%d %B %Y} to {result.last_day:%d %B %Y}{_simulated(result)}"),
-        config=escape(", ".join(f"{k.replace('_', ' ')} {v}" for k, v in settings.strategy.config.items())),
+        config=escape("; over ".join(_config(s) for s in (settings.strategy, settings.over) if s)),
         cards="".join(_card(*card) for card in _cards(result)),
         charts="".join(
             f'<section class="{width}"><h2>{escape(title)}</h2><p>{escape(note)}</p>{_html(figure, name)}</section>'
             for name, title, note, width, figure in _charts(result)
         ),
+        sources="".join(f"<th>{escape(label)}</th>" for label in tables.parts(result).values()),
         years=_years(result),
         facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _facts(result)),
         script=plotly_script(),
         days=json.dumps(result.daily["date"].dt.to_string("%Y-%m-%d").to_list(), separators=(",", ":")),
     )
+
+
+def _config(strategy: StrategyIdentity) -> str:
+    return ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in strategy.config.items())
 
 
 def _simulated(result: BacktestResult) -> str:
@@ -113,6 +125,7 @@ def _facts(result: BacktestResult) -> list[tuple[str, str]]:
         ("days, events", f"{result.daily.height:,}, {result.events:,}"),
         ("decisions", settings.frequency),
         ("universe", settings.universe),
+        *([("calls", called)] if (called := tables.options(result)) else []),
         ("costs", "dealer's spreads by type and maturity" if settings.costs == "table" else "none: all at mid"),
         ("residual", f"{formats.dollars(float(result.daily['residual'].sum()), sign=True)} of P&L unexplained"),
         ("strategy source", "0x" + settings.strategy.source_hash.hex()),
@@ -122,14 +135,14 @@ def _facts(result: BacktestResult) -> list[tuple[str, str]]:
 def _years(result: BacktestResult) -> str:
     net, gross = result.returns_by_year(), result.returns_by_year(without=["cost"])
     rows = []
-    for row in by_year(result.daily):
+    for row in tables.by_year(result.daily):
         year = str(row["year"])
         cells = [
             year,
             formats.percent(net[year], 2),
             formats.percent(gross[year], 2),
             formats.dollars(row["nav_units"] / UNITS_PER_DOLLAR),
-            *(whole_dollars(row[name]) for name, _ in PARTS),
+            *(tables.whole_dollars(row[name]) for name in tables.parts(result)),
         ]
         body = "".join(f'<td class="{"loss" if "-" in cell else ""}">{cell}</td>' for cell in cells[1:])
         rows.append(f"<tr><th>{year}</th>{body}</tr>")
@@ -143,12 +156,12 @@ def _charts(result: BacktestResult) -> list[tuple[str, str, str, str, Any]]:
     """(id, title, note, width, figure)."""
     daily = result.daily
     nav = daily["nav_units"].to_numpy() / UNITS_PER_DOLLAR / 1e6
-    sums = {name: np.cumsum(daily[name].to_numpy()) / 1e6 for name in SOURCES}
-    years = by_year(daily)
-    labels = dict(PARTS)
+    labels = {name: label for name, label in tables.parts(result).items() if name != "residual"}
+    sums = {name: np.cumsum(daily[name].to_numpy()) / 1e6 for name in labels}
+    years = tables.by_year(daily)
     bars = [
         _bar([str(row["year"]) for row in years], [row[name] / 1e6 for row in years], labels[name], COLOURS[name])
-        for name in SOURCES
+        for name in labels
     ]
     falls = result.drawdowns() * 100.0
     return [
@@ -163,16 +176,17 @@ def _charts(result: BacktestResult) -> list[tuple[str, str, str, str, Any]]:
         (
             "pnl",
             "Profit and loss by source, a year",
-            "Millions of dollars: carry at unchanged yields, roll-down on an unchanged curve, the curve's moves, cost.",
+            "Millions of dollars: carry at unchanged yields, roll-down on an unchanged curve, the curve's moves, cost"
+            + (", and calls written." if "options" in labels else "."),
             "wide",
             _figure(bars, "$", stacked=True),
         ),
         (
             "cumulative",
             "Profit and loss by source, cumulative",
-            "Millions of dollars. The four lines sum to the gain, but for rounding.",
+            "Millions of dollars. The lines sum to the gain, but for rounding.",
             "wide",
-            _figure([_line(sums[name], labels[name], COLOURS[name]) for name in SOURCES], "$"),
+            _figure([_line(sums[name], labels[name], COLOURS[name]) for name in labels], "$"),
         ),
         (
             "yield",

@@ -30,6 +30,8 @@ class Strategy(ABC, Generic[C]):
     """What a backtest offers it unless told otherwise: "issued" securities, or the day's "par" curve as securities."""
     schedule: ClassVar[str] = "monthly"
     """When a backtest asks it unless told otherwise; see `backtest.schedule`."""
+    over: ClassVar[str] = ""
+    """Of one that answers an `Overlay`: a reference of the strategy whose holdings a backtest has it write on."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

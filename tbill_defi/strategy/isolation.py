@@ -60,7 +60,7 @@ class _Answers(pickle.Unpickler):
 
 @dataclass(frozen=True)
 class About:
-    """What a strategy's class says of itself: name, question, module and file, schedule, universe, config fields."""
+    """What a strategy's class says of itself: name, question, module and file, what a backtest reads, config fields."""
 
     name: str
     question: str
@@ -68,6 +68,7 @@ class About:
     file: str
     schedule: str
     universe: str
+    over: str
     fields: list[str]
 
     def source_hash(self) -> bytes:

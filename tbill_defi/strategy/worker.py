@@ -132,6 +132,7 @@ class _Worker:
             "file": str(inspect.getsourcefile(kind) or ""),
             "schedule": str(kind.schedule),
             "universe": str(kind.universe),
+            "over": str(kind.over),
             "fields": [str(name) for name in kind.config_type.model_fields],
         }
 

@@ -18,6 +18,7 @@ STRETCHES = {
     1: ("ladder", {"rungs": 6, "longest_years": 7.0}, range(1990, 1999)),
     2: ("barbell", {}, range(2002, 2006)),
     3: ("duration-target", {"max_weight": 0.3}, [2008, 2020]),
+    4: ("covered-call-overlay", {"delta": 0.4, "days": 20}, range(1994, 2026)),
 }
 """Seed -> strategy, settings, years; in 2002 to 2006 there is no 30-year, in 2008 and 2020 bills yield nothing."""
 

@@ -242,7 +242,7 @@ def test_scrambled_later_data_leave_earlier_plans_byte_equal(data):
 
     def plans(source):
         engine = Engine(settings, HistoricalMarket(source), strategy)
-        return [result.plan.to_json() for result in engine.run(engine.fresh()) if result.plan]
+        return [plan.to_json() for result in engine.run(engine.fresh()) for plan in result.plans]
 
     scrambled = market(shift=0.03, from_day=date(2004, 1, 2))
     assert not scrambled.par_yields.equals(data.par_yields)

@@ -55,6 +55,24 @@ def test_the_table_has_the_years_and_the_hash(nothing, folder, tmp_path):
     assert "run 0x" in ran.out
 
 
+def test_calls_are_written_on_what_another_strategy_holds(nothing, folder, tmp_path):
+    words = ("covered-call-overlay", *RANGE, "--delta", "0.4", "--over", "ladder", "--over.longest-years=4")
+    out = ("--data", folder, "--out", tmp_path / "run")
+    value = nothing("backtest", *words, *out, "--json").json
+    schema = json.loads((SCHEMAS / "backtest.schema.json").read_text())
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(value)
+    assert value["settings"]["strategy"] == "covered-call-overlay"
+    assert value["settings"]["over"]["config"]["longest_years"] == 4
+    assert value["calls"]["written"] > 20
+    assert value["attribution"]["options"] != 0
+    told = nothing("backtest", *words, *out).out
+    assert "covered-call-overlay over ladder" in told
+    assert f"calls: {value['calls']['written']} written for $" in told
+    assert "options" in told
+    if "tear_sheet" in value["files"]:
+        assert "<th>options</th>" in Path(value["files"]["tear_sheet"]).read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
@@ -74,7 +92,24 @@ def test_the_table_has_the_years_and_the_hash(nothing, folder, tmp_path):
         (("constant-maturity", *RANGE, "--tenor", "30 Yr"), 5, "no 30 Yr is issued on 2003-01-02: the tenors with"),
         (("constant-maturity", *RANGE, "--tenor", "ten"), 5, "no ten is issued on 2003-01-02"),
         (("bill-roll", *RANGE, "--months", "2"), 5, "no 2 Mo bill is issued on 2003-01-02"),
-        (("covered-call-overlay", *RANGE), 5, "covered-call-overlay writes options on what is held"),
+        (("covered-call-overlay", *RANGE, "--over", "covered-call-overlay"), 5, "and holds nothing itself; name the"),
+        (
+            ("covered-call-overlay", *RANGE, "--over.runge", "3"),
+            2,
+            "--over.runge is not known; did you mean --over.rungs",
+        ),
+        (("covered-call-overlay", *RANGE, "--over", "laddr"), 2, "strategy 'laddr' is not known; give one of"),
+        (("covered-call-overlay", *RANGE, "--over.rungs"), 2, "option --rungs needs a value"),
+        (
+            ("ladder", *RANGE, "--over", "barbell"),
+            5,
+            "ladder says what to hold and writes no options; leave --over out",
+        ),
+        (
+            ("ladder", *RANGE, "--over.rungs", "3"),
+            2,
+            "option --over.rungs: it is over no strategy; name one with --over",
+        ),
     ],
 )
 def test_bad_input(words, code, text, nothing, folder, tmp_path):
