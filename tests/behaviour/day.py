@@ -113,7 +113,7 @@ class Day:
         name, arguments = decode_revert(receipt.revert)
         return name, {k: v for k, v in arguments.items() if k not in OF_THE_MOMENT}
 
-    def refused(self, act: str, attempt: Any) -> None:
+    def tell_refusal(self, act: str, attempt: Any) -> None:
         """What the framework itself refuses, by code."""
         try:
             attempt()
@@ -159,7 +159,7 @@ class Day:
         both = {security(FIRST): 3_000_000 * DOLLAR, security(SECOND): 4_000_000 * DOLLAR}
         self.tell("deposit", len(self.ledger.deposit("desk", both, 200_000 * DOLLAR)))
         self.tell("fund", len(self.ledger.deposit("fund", {}, 1_000_000 * DOLLAR)))
-        self.refused("deposit to a stranger", lambda: self.ledger.deposit("stranger", {}, DOLLAR))
+        self.tell_refusal("deposit to a stranger", lambda: self.ledger.deposit("stranger", {}, DOLLAR))
         self.attempt("issue to the unregistered", self.step("issuer", FIRST, "issue", self.address("outsider"), DOLLAR))
         self.attempt("issue by the wrong key", self.step("bank", FIRST, "issue", self.address("desk"), DOLLAR))
 
@@ -193,10 +193,10 @@ class Day:
         self.tell("dry run", [(d.ok, d.code, d.largest_amount) for d in dry.decisions])
         done = made.execute(self.ledger, approve_by="desk")
         self.tell("plan", (made.hash, done.settled, done.inventory, self.ledger.tape()[-1].legs))
-        self.refused("plan again", lambda: made.execute(self.ledger, approve_by="desk"))
+        self.tell_refusal("plan again", lambda: made.execute(self.ledger, approve_by="desk"))
         self.ledger.set_trade_limit(1_000 * DOLLAR)
         other = self.made_plan(rungs=5, longest_years=4.0)
-        self.refused("plan over the limit", lambda: other.execute(self.ledger, approve_by="desk"))
+        self.tell_refusal("plan over the limit", lambda: other.execute(self.ledger, approve_by="desk"))
         data = self.step("desk", FIRST, "transfer", self.address("fund"), 1_001 * DOLLAR)
         self.attempt("transfer over the limit", data)
         self.ledger.set_trade_limit(NO_LIMIT)
@@ -213,9 +213,9 @@ class Day:
         )
         self.attempt("forced transfer", force)
         self.attempt("forced by the wrong key", Step("desk", force.to, force.data))
-        self.refused("freeze by name", lambda: self.ledger.freeze("desk", "912797ZZZ", 1))
+        self.tell_refusal("freeze by name", lambda: self.ledger.freeze("desk", "912797ZZZ", 1))
         self.ledger.freeze("desk", FIRST, 0)
-        self.refused("a view that reverts", lambda: self._future())
+        self.tell_refusal("a view that reverts", lambda: self._future())
 
     def _future(self) -> None:
         self.ledger.call("SecurityToken", self.token(FIRST), "balanceOfAt", self.address("desk"), 2**40)
@@ -244,10 +244,12 @@ class Day:
             step = self.step("desk", FIRST, "transfer", self.address(name), DOLLAR)
             self.attempt(f"transfer to {name} without a claim", step)
         both = {security(FIRST): DOLLAR}
-        self.refused("deposit without a claim", lambda: self.ledger.deposit("fund", both))
-        self.refused("unknown identity", lambda: self.ledger.set_claim("nobody", 1))
-        self.refused("unknown party", lambda: self.ledger.wallet("nobody"))
-        self.refused("wallet taken", lambda: self.ledger.add_party("fund", self.address("desk"), claim_expiry=2**40))
+        self.tell_refusal("deposit without a claim", lambda: self.ledger.deposit("fund", both))
+        self.tell_refusal("unknown identity", lambda: self.ledger.set_claim("nobody", 1))
+        self.tell_refusal("unknown party", lambda: self.ledger.wallet("nobody"))
+        self.tell_refusal(
+            "wallet taken", lambda: self.ledger.add_party("fund", self.address("desk"), claim_expiry=2**40)
+        )
         for name in ("fund", "dealer"):
             self.ledger.set_claim(name, 2**40)
 
@@ -266,7 +268,7 @@ class Day:
 
         call, put, idle = terms("call", 2_001, 98_123_457), terms("put", 3_003, 99_500_001), terms("call", 500, 10**8)
         naked = terms("call", 10**7, 10**8)
-        self.refused("naked call", lambda: book.write(naked))
+        self.tell_refusal("naked call", lambda: book.write(naked))
         self.attempt("naked call by hand", *write_steps(ledger, naked, "desk"))
         for name, made in (("call", call), ("put", put), ("idle call", idle)):
             self.attempt(f"{name} written", *write_steps(ledger, made, "desk"))
@@ -291,7 +293,7 @@ class Day:
         self.attempt("exercised too late", exercise_step(ledger, book.state(put.option_id), fund))
         for name in ("expired", "expired again"):
             self.attempt(name, call_step(ledger, "expire", put.option_id))
-        self.refused("unknown option", lambda: book.state(bytes(32)))
+        self.tell_refusal("unknown option", lambda: book.state(bytes(32)))
         self.tell("options", [(o.status, o.payment_units, o.premium_units, o.terms) for o in book.all()])
         self.tell("escrow", (ledger.call(CONTRACT, book.address, "escrowed"), ledger.wallet(BOOK).cash))
 

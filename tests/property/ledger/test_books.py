@@ -102,11 +102,11 @@ def test_books_are_what_the_contracts_say(acts):
         actor = Actor(bench)
         for act in acts:
             actor.act(*act)
-        check(bench, ledger.books())
-        check(bench, Books(bench.contracts, CURRENCY).apply(bench.chain.events(names=EVENTS)))
+        assert_equal_to_contracts(bench, ledger.books())
+        assert_equal_to_contracts(bench, Books(bench.contracts, CURRENCY).apply(bench.chain.events(names=EVENTS)))
 
 
-def check(bench, books):
+def assert_equal_to_contracts(bench, books):
     total = dict.fromkeys((NOTE.cusip, OTHER.cusip, "USD"), 0)
     for name in PARTIES:
         wallet, where = books.wallet(name), bench.address(name)

@@ -202,7 +202,7 @@ def test_black_is_the_formula_in_many_digits():
             assert ours == pytest.approx(float(theirs), abs=1e-10), case
 
 
-def check_hull_white(case, *, slopes):
+def assert_hull_white(case, *, slopes):
     given = {"curve": CURVE, "mean_reversion": case.reversion, "sigma": case.sigma}
     found = hull_white_option(case.security, **given, **case.given())
     assert found.price == pytest.approx(float(hull_white(case, case.clean, mp.mpf(case.sigma))), abs=1e-12), case
@@ -214,13 +214,13 @@ def check_hull_white(case, *, slopes):
 
 def test_hull_white_is_the_integral():
     for number, case in enumerate(cases(7, 4)):
-        check_hull_white(case, slopes=not number)
+        assert_hull_white(case, slopes=not number)
 
 
 @pytest.mark.slow
 def test_hull_white_is_the_integral_in_many_cases():
     for number, case in enumerate(cases(11, 40)):
-        check_hull_white(case, slopes=number % 8 == 0)
+        assert_hull_white(case, slopes=number % 8 == 0)
 
 
 def test_hull_white_theta_is_a_days_passing():

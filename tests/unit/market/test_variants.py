@@ -88,7 +88,7 @@ def test_a_column_more_is_passed_over(file):
     assert_frame_equal(found, frame_of(FILES[file].encode()))
 
 
-def refused(raw):
+def what_is_said(raw):
     """What is said of a file; None where it is read."""
     try:
         frame_of(raw)
@@ -104,7 +104,7 @@ def test_a_column_less_is_named_or_nothing_is_told(file):
     whole = frame_of(FILES[file].encode())
     for place, name in enumerate(header):
         less = csv_of([row[:place] + row[place + 1 :] for row in (header, *rows)]).encode()
-        said = refused(less)
+        said = what_is_said(less)
         if said is None:
             found = frame_of(less)
             same = [column for column in whole.columns if found[column].null_count() < found.height]
@@ -171,7 +171,7 @@ def test_a_line_that_was_cut_off_is_refused(file):
     for end in range(1, len(text)):
         whole_line = text[: text.find("\n", end)]
         if not text[:end].endswith("\n") and text[:end].count(",") < whole_line.count(","):
-            said = refused(text[:end].encode())
+            said = what_is_said(text[:end].encode())
             assert said, text[:end]
             assert said.startswith("file.csv")
             assert "\n" not in said

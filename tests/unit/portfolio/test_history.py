@@ -30,7 +30,7 @@ class LogLinear:
         return Curve.bootstrap(day, rates, "log_linear")
 
 
-def require_equal(history, data, day, monkeypatch):
+def assert_equals_the_live_recipe(history, data, day, monkeypatch):
     monkeypatch.setattr(market_view, "Curve", LogLinear)
     view = history.view(day)
     plain = MarketData(par_yields=data.par_yields, sofr=data.sofr)
@@ -50,7 +50,7 @@ def require_equal(history, data, day, monkeypatch):
 @pytest.mark.parametrize("day", [date(2003, 1, 2), date(2003, 5, 14), date(2003, 5, 15), date(2004, 2, 27)])
 def test_equals_the_live_recipe(day, monkeypatch):
     data = market()
-    require_equal(HistoricalMarket(data), data, day, monkeypatch)
+    assert_equals_the_live_recipe(HistoricalMarket(data), data, day, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def published():
 @pytest.mark.realdata
 @pytest.mark.parametrize("day", [date(1990, 1, 2), date(2008, 12, 31), date(2020, 3, 9), date(2026, 4, 2)])
 def test_equals_the_live_recipe_on_published_days(day, published, monkeypatch):
-    require_equal(HistoricalMarket(published), published, day, monkeypatch)
+    assert_equals_the_live_recipe(HistoricalMarket(published), published, day, monkeypatch)
 
 
 @pytest.mark.realdata

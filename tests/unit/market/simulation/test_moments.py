@@ -25,10 +25,10 @@ def test_dns_fit_finds_the_world():
     found = NelsonSiegel.fit(world_sample(days=days))
     apart = _stationary_covariance(WORLD.transition, WORLD.shocks)
     error = np.sqrt(np.outer(np.diag(WORLD.shocks), np.diag(np.linalg.inv(apart))) / days)
-    agrees(found.transition, WORLD.transition, error)
-    agrees(found.shocks, WORLD.shocks, covariance_error(WORLD.shocks, days) + 2e-9, 6.0)
+    assert agrees(found.transition, WORLD.transition, error)
+    assert agrees(found.shocks, WORLD.shocks, covariance_error(WORLD.shocks, days) + 2e-9, 6.0)
     long_run = np.linalg.inv(np.eye(3) - WORLD.transition)
-    agrees(found.mean, WORLD.mean, np.sqrt(np.diag(long_run @ WORLD.shocks @ long_run.T) / days) + 2e-4)
+    assert agrees(found.mean, WORLD.mean, np.sqrt(np.diag(long_run @ WORLD.shocks @ long_run.T) / days) + 2e-4)
 
 
 def _stationary_covariance(transition, shocks, days=20_000):
@@ -50,8 +50,8 @@ def test_dns_paths_revert_and_spread_as_fitted(day):
     kept = np.outer(model.rest_transition, model.rest_transition)
     covariance = shape @ _stationary_covariance(model.transition, model.shocks, day) @ shape.T
     covariance += model.rest_shocks * (1 - kept**day) / (1 - kept)
-    agrees(found.mean(axis=0), mean, np.sqrt(np.diag(covariance) / PATHS))
-    agrees(np.cov(found.T), covariance, covariance_error(covariance, PATHS))
+    assert agrees(found.mean(axis=0), mean, np.sqrt(np.diag(covariance) / PATHS))
+    assert agrees(np.cov(found.T), covariance, covariance_error(covariance, PATHS))
 
 
 def test_dns_daily_changes_have_the_samples_volatility_and_correlation():
@@ -107,8 +107,8 @@ def test_g2_factors_have_their_exact_moments(day):
             for i, p in enumerate((a, b))
         ]
     )
-    agrees(found.mean(axis=0), 0.0, np.sqrt(np.diag(covariance) / PATHS))
-    agrees(np.cov(found.T), covariance, covariance_error(covariance, PATHS))
+    assert agrees(found.mean(axis=0), 0.0, np.sqrt(np.diag(covariance) / PATHS))
+    assert agrees(np.cov(found.T), covariance, covariance_error(covariance, PATHS))
 
 
 def test_g2_starts_at_the_published_curve():
@@ -130,7 +130,7 @@ def test_g2_discounted_prices_are_martingales(ahead):
     bond = KNOWN._log_discount(today, days * DAY, np.array([ahead]), states[:, days])[:, 0]
     worth = np.exp(overnight + bond)
     now = np.exp(np.interp(days * DAY + ahead, *today))
-    agrees(worth.mean(), now, worth.std() / np.sqrt(PATHS))
+    assert agrees(worth.mean(), now, worth.std() / np.sqrt(PATHS))
 
 
 def test_g2_volatility_and_correlation_by_tenor():
@@ -154,9 +154,9 @@ def test_bootstrap_keeps_volatility_correlation_and_no_trend():
     moves = np.diff(path, axis=1).reshape(-1, 11)
     changes = sample.changes()
     error = covariance_error(np.cov(changes.T), len(moves) / 4)
-    agrees(np.cov(moves.T), np.cov(changes.T), error, 6.0)
+    assert agrees(np.cov(moves.T), np.cov(changes.T), error, 6.0)
     year = path[:, -1] - path[:, 0]
-    agrees(year.mean(axis=0), 0.0, year.std(axis=0) / np.sqrt(400))
+    assert agrees(year.mean(axis=0), 0.0, year.std(axis=0) / np.sqrt(400))
 
 
 def test_bootstrap_moves_are_the_samples_and_stay_in_blocks():
