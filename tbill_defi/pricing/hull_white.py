@@ -126,7 +126,7 @@ def _hull_white_terms(
     if settlement < curve.curve_date:
         raise SettlementOutOfRange(f"settlement: {settlement} is before the curve of {curve.curve_date}; give another")
     resolved = security.resolve()
-    later = resolved.dates > np.datetime64(expiry, "D")
+    later = (resolved.dates > np.datetime64(expiry, "D")) & (resolved.amounts > 0.0)
     years = (resolved.dates[later] - np.datetime64(expiry, "D")).astype(np.float64) / YEAR
     factors = curve.discount_factors(resolved.dates[later]) / curve.discount(expiry)
     flows = _Flows(resolved.amounts[later], years, factors)
@@ -200,12 +200,17 @@ def _hull_white(terms: Forward, flows: _Flows, reversion: float, sigma: float) -
 
 
 def _exercise_edge(worth: Floats, deviations: Floats, strike: float) -> float:
-    """Exercise point z, where sum of worth exp(-s^2/2 + s z) = strike: Newton on the logarithm, convex and rising."""
-    edge = 0.0
+    """Exercise point z, where sum of worth exp(-s^2/2 + s z) = strike: Newton on the logarithm, convex and rising.
+
+    Its largest term is taken out of the sum, which so does not overflow on the way to a far strike.
+    """
+    edge, logarithms = 0.0, np.log(worth) - 0.5 * deviations**2
     for _ in range(200):
-        parts = worth * np.exp(-0.5 * deviations**2 + deviations * edge)
+        exponents = logarithms + deviations * edge
+        largest = float(exponents.max())
+        parts = np.exp(exponents - largest)
         total = float(parts.sum())
-        step = math.log(strike / total) * total / float(parts @ deviations)
+        step = (math.log(strike / total) - largest) * total / float(parts @ deviations)
         edge += step
         if abs(step) <= 1e-14 * max(1.0, abs(edge)):
             break

@@ -87,7 +87,7 @@ def _black(terms: Forward, volatility: float) -> OptionValue:
     found = ql.BlackCalculator(payoff, forward, deviation, terms.discount)
     density = ql.NormalDistribution()(math.log(forward / terms.strike) / deviation + deviation / 2.0)
     vega = terms.discount * forward * density * math.sqrt(terms.years)
-    price = float(found.value())
+    price = max(float(found.value()), 0.0)
     return OptionValue(
         kind=terms.kind,
         price=price,

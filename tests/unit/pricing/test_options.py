@@ -8,7 +8,7 @@ import pytest
 import QuantLib
 
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
-from tbill_defi.instruments import Bill, Note
+from tbill_defi.instruments import Bill, Bond, Note
 from tbill_defi.pricing import Curve, accrued_interest, forward_price_from_repo
 from tbill_defi.pricing.hull_white import hull_white_option, implied_sigma
 from tbill_defi.pricing.option_forward import OptionKind
@@ -172,6 +172,28 @@ def test_without_volatility_and_far_from_the_money(kind, strike):
         assert price(kind=kind, strike=strike, **little).price == pytest.approx(intrinsic, abs=1e-7)
         if strike != 98.0:
             assert price(kind=kind, strike=strike).price == pytest.approx(intrinsic, abs=2e-4)
+
+
+@pytest.mark.parametrize("strike", [1e-6, 5.0, 1_000.0, 1e6])
+@pytest.mark.parametrize(("reversion", "sigma"), [(0.0, 0.009), (-0.3, 0.05), (1.0, 1e-6)])
+@pytest.mark.filterwarnings("error")
+def test_strikes_out_of_all_reach(strike, reversion, sigma):
+    """Worth the forward less the strike, or nothing; never less than nothing, and no overflow on the way."""
+    long = Bond(cusip="912810UA1", coupon=0.0475, dated_date=date(2026, 2, 15), maturity_date=date(2056, 2, 15))
+    flat = Note(cusip="91282CQX2", coupon=0.0, dated_date=date(2026, 2, 28), maturity_date=date(2028, 2, 29))
+    for security in (NOTE, long, flat, BILL):
+        for price in (
+            lambda kind, of=security: black(of, 84.5, kind=kind, strike=strike, volatility=0.5),
+            lambda kind, of=security: hull_white(
+                of, kind=kind, strike=strike, expiry=date(2026, 3, 27), mean_reversion=reversion, sigma=sigma
+            ),
+        ):
+            call, put = (price(kind) for kind in OptionKind)
+            forward = call.discount * (call.forward_clean - strike)
+            assert min(call.price, put.price) >= 0.0
+            assert call.price - put.price == pytest.approx(forward, abs=1e-12 * max(1.0, strike / 100))
+            for value in (call, put):
+                assert all(math.isfinite(x) for x in (value.price, value.delta, value.gamma, value.vega, value.theta))
 
 
 def test_implied_sigma_and_its_bounds():
