@@ -139,7 +139,7 @@ class MarginCallAction(Table):
 
     kind: Literal["margin-call"] = "margin-call"
     deliver: Literal["nothing", "cash", "face"] = Field("nothing", description="what the borrower meets a call with")
-    unmet: Literal["nothing", "close-out"] = Field("nothing", description="what the lender does after the deadline")
+    unmet: Literal["nothing", "close-out"] = Field("nothing", description="what the lender does on default")
 
 
 Trigger = ScheduleTrigger | DriftTrigger | DurationTrigger | MaturityTrigger | CouponTrigger | MarginTrigger

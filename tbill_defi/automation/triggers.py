@@ -199,22 +199,28 @@ def _margin(rule: Rule, scene: Scene) -> Evaluation:
         if due:
             event = f"repo 0x{repo.repo_id.hex()} act {repo.acts} on {scene.today}"
             firings.append(Firing(rule, event, why, repo.repo_id))
-    deadlines = [repo.call_deadline for repo in own if repo.call_deadline > scene.now]
+    deadlines = [at for repo in own for at in (repo.call_deadline, repo.overdue_at) if at > scene.now]
     why = "; ".join(notes) or f"{rule.party} has no repo to mark"
     return Evaluation(tuple(firings), why, _moment(min(deadlines)) if deadlines else None, tuple(problems))
 
 
 def closes_out(rule: Rule, repo: RepoState, mark: Mark, now: int) -> bool:
-    """Whether the rule has its party, the lender, close out: margin was called and not met by the deadline."""
+    """Whether the rule has its party, the lender, close out: a call not met by its deadline, or no repurchase."""
     wanted = isinstance(rule.action, MarginCallAction) and rule.action.unmet == "close-out"
-    return wanted and rule.party == repo.lender and mark.deficit_units > 0 and 0 < mark.call_deadline < now
+    unmet = mark.deficit_units > 0 and 0 < mark.call_deadline < now
+    return wanted and rule.party == repo.lender and (unmet or repo.is_overdue(now))
 
 
 def _margin_of(rule: Rule, repo: RepoState, repos: Repos, scene: Scene) -> tuple[str, bool]:
     mark, name = repos.coverage(repo.repo_id), f"repo 0x{repo.repo_id.hex()[:10]}"
     called = bool(mark.call_deadline)
+    standing = f"{name} is covered"
+    if repo.is_overdue(scene.now):
+        standing = f"{name} was not repurchased on {repo.end_date}: the lender may close out"
+        if closes_out(rule, repo, mark, scene.now):
+            return standing, True
     if not mark.deficit_units:
-        return (f"{name} covers again, its call can end", True) if called else (f"{name} is covered", False)
+        return (f"{name} covers again, its call can end", True) if called else (standing, False)
     short = f"{name} is short of {mark.deficit_units / 1e6:,.2f}"
     if not called:
         return f"{short}; no call is open", True

@@ -72,7 +72,7 @@ def covered_call(stage: Stage) -> None:
 def _clean(stage: Stage) -> float:
     view = stage.view()
     i = view.index(CUSIP)
-    return float(view.mid_dirty[i] - view.accrued[i])
+    return view.settled_clean_price(i)
 
 
 def _row(stage: Stage, sheet: Sheet, what: str, cash: int) -> None:

@@ -72,7 +72,7 @@ def finance(stage: Stage) -> list[bytes]:
         i, flows = view.index(cusip), terms.resolve()
         held = carry(
             view.securities[i],
-            float(view.clean_price[i]),
+            view.settled_clean_price(i),
             settlement=view.date,
             horizon=END,
             repo_rate=view.repo_rate,

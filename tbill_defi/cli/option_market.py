@@ -30,7 +30,7 @@ class OptionMarket:
         from tbill_defi.pricing.valuation import checked_rate
 
         index = view.index(cusip)
-        clean = float(view.mid_dirty[index] - view.accrued[index])
+        clean = view.settled_clean_price(index)
         if math.isnan(clean):
             raise PlanError(f"{cusip} has no price on {view.date}; an option on it cannot be priced")
         self._view, self._security, self._reversion = (

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from tbill_defi.ledger.repo_terms import RepoQuote
 
 
-def state(found: RepoState, coverage: Mark | None) -> dict[str, Any]:
-    """JSON form of a repo; base units as decimal text."""
+def state(found: RepoState, coverage: Mark | None, now: int) -> dict[str, Any]:
+    """JSON form of a repo at a ledger time, Unix seconds; base units as decimal text."""
     return {
         "repo_id": "0x" + found.repo_id.hex(),
         "status": found.status.name.lower().replace("_", "-"),
@@ -28,6 +28,7 @@ def state(found: RepoState, coverage: Mark | None) -> dict[str, Any]:
         "margin_rule": found.margin_rule.value,
         "margin": found.margin_e9 / 1e9,
         "call_deadline": found.call_deadline or None,
+        "overdue": found.is_overdue(now),
         "shortfall": str(found.shortfall_units),
         "coverage": None
         if coverage is None
@@ -102,6 +103,8 @@ def show_state(row: dict[str, Any]) -> None:
         )
     if row["call_deadline"]:
         out.print(f"  margin is called until {formats.moment(row['call_deadline'])}")
+    if row["overdue"]:
+        out.print("  it was not repurchased on its date: the lender may close out, `tbill repo close --default`")
     if int(row["shortfall"]):
         out.print(f"  the lender still claims {formats.cents(int(row['shortfall']))}")
     if row.get("value") is not None:

@@ -28,7 +28,7 @@ from tbill_defi.ledger.deployment import CURRENCY, Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.life import NO_EXPIRY
 from tbill_defi.ledger.limits import set_own_limits
-from tbill_defi.ledger.repo_state import CloseOut, Mark, RepoState, RepoStatus, explained
+from tbill_defi.ledger.repo_state import DAY_SECONDS, CloseOut, Mark, RepoState, RepoStatus, explained
 from tbill_defi.ledger.repo_terms import (
     FACILITY,
     RepoQuote,
@@ -42,7 +42,6 @@ from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, plan_hash
 
 CALL_SECONDS = 86_400
 QUOTE_SECONDS = 900
-DAY_SECONDS = 86_400
 _CONTRACT = "RepoFacility"
 
 

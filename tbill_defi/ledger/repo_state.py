@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
+from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError
 from tbill_defi.instruments.repo import MarginRule
+
+DAY_SECONDS = 86_400
 
 
 class RepoStatus(IntEnum):
@@ -54,6 +57,15 @@ class RepoState:
     call_deadline: int
     shortfall_units: int
     acts: int
+
+    @property
+    def overdue_at(self) -> int:
+        """From when on its lender may close it out if it runs: 24 hours into the repurchase date; Unix seconds."""
+        return new_york_midnight(self.end_date) + DAY_SECONDS
+
+    def is_overdue(self, now: int) -> bool:
+        """Whether it runs at `now`, Unix seconds, though it was to be repurchased."""
+        return self.status is RepoStatus.OPEN and now >= self.overdue_at
 
 
 @dataclass(frozen=True, slots=True)

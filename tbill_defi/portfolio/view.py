@@ -183,6 +183,10 @@ class View:
         """The dealer's quote for a party who buys (the offer) or sells (the bid); None if there is none."""
         return self.offer[index] if side == "buy" else self.bid[index]
 
+    def settled_clean_price(self, index: int) -> float:
+        """Mid clean price per 100 face for `settlement_date`, unrounded; nan where there is no quote."""
+        return float(self.mid_dirty[index] - self.accrued[index])
+
     def clean_forward(self, index: int, day: dates.date) -> float:
         """Clean forward of the mid at a later date before maturity, per 100 face, at the view's repo rate.
 

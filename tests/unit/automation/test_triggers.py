@@ -365,6 +365,35 @@ def repo_state_only(home, repo_id):
         return Repos(ledger).state(repo_id)
 
 
+@pytest.mark.invariant("I11")
+def test_a_repo_that_was_not_repurchased_is_closed_out_after_its_date(financed):
+    """It covers all the time. Nothing through its last day; then the lender takes the debt at the mark, once."""
+    home, repo_id = financed
+    with open_at(home, DAY) as ledger:
+        Repos(ledger).deliver_margin(repo_id, face_units=500_000 * DOLLAR)
+    fresh_prices(home, "2026-04-24T12:00")
+    assert once(home, "2026-04-24T23:59:59", CLOSES).outcomes == ()
+    found = standing(home, "2026-04-24T23:59:59", CLOSES)
+    assert (found.firings, found.next) == ((), "2026-04-25T00:00:00-04:00")
+    borrower = margin("cash", unmet="close-out").replace("rules.margin", "rules.pays")
+    only_calls = margin(party="dealer").replace("rules.margin", "rules.calls")
+    assert once(home, "2026-04-25T00:00:00", borrower, only_calls).outcomes == (), "not asked to, or not theirs to do"
+    assert "was not repurchased on 2026-04-24" in standing(home, "2026-04-25T00:00:00", only_calls).why
+    state, mark = repo_state(home, "2026-04-25T00:00:01", repo_id)
+    assert (mark.deficit_units, state.is_overdue(moment("2026-04-25T00:00:00"))) == (0, True)
+    (closed,) = once(home, "2026-04-25T00:00:02", CLOSES).outcomes
+    assert closed.result.status == "done", closed.result.message
+    taken = -(-mark.exposure_units * 10**8 // mark.price_e6)
+    details = closed.result.details
+    assert (details["debt"], details["taken_face"], details["shortfall"]) == (
+        str(mark.exposure_units),
+        str(taken),
+        "0",
+    )
+    assert repo_state_only(home, repo_id).status is RepoStatus.CLOSED_OUT
+    assert once(home, "2026-04-25T01:00", CLOSES).outcomes == ()
+
+
 def test_a_call_that_was_met_is_not_closed_out(financed):
     """Of both sides' rules in one file: the borrower's pays, the lender's has nothing to do."""
     home, repo_id = financed
