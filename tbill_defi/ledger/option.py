@@ -20,9 +20,10 @@ from tbill_defi.ledger import option_deeds
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.accrual import accrual_period
 from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.instructions import required_token
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.life import NO_EXPIRY
-from tbill_defi.ledger.option_deeds import BOOK, CONTRACT, QUOTE_SECONDS, required_token
+from tbill_defi.ledger.option_deeds import BOOK, CONTRACT, QUOTE_SECONDS
 from tbill_defi.ledger.option_terms import KINDS, OptionQuote, OptionState, OptionStatus, OptionTerms
 
 _LARGEST_STRIKE_E6 = 10**9

@@ -9,32 +9,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from tbill_defi.chain.keys import SigningKey
-from tbill_defi.core.errors import LedgerError
-from tbill_defi.core.hashing import keccak256
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import CURRENCY, Step
+from tbill_defi.ledger.instructions import digest, instruction_of, required_token
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.option_terms import OptionQuote, OptionState, OptionTerms, exercise_context
-from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, plan_hash
+from tbill_defi.ledger.settlement import Instruction, PlanLeg
 
 BOOK = "option-book"
 """The OptionBook's name as a party."""
 CONTRACT = "OptionBook"
 QUOTE_SECONDS = 900
-
-
-def required_token(ledger: Ledger, cusip: str) -> bytes:
-    """Token of a security.
-
-    Raises
-    ------
-    LedgerError
-        If the ledger has none (code "UnknownAsset").
-    """
-    token = ledger.token_of(cusip)
-    if token is None:
-        raise LedgerError(f"{cusip} has no token on this ledger", "UnknownAsset")
-    return token
 
 
 def payment_units(ledger: Ledger, terms: OptionTerms) -> int:
@@ -93,28 +78,6 @@ def call_step(ledger: Ledger, function: str, *arguments: Any) -> Step:
     return Step(OPERATOR, ledger.contracts.option_book, encode_call(CONTRACT, function, *arguments))
 
 
-def digest(ledger: Ledger, instruction: Instruction) -> bytes:
-    """What the givers of an instruction sign on this ledger."""
-    return instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
-
-
 def _instruction(ledger: Ledger, legs: Sequence[PlanLeg], context: bytes, seconds: int) -> Instruction:
-    """The legs by address, valid from now on, under the hash of what they are for."""
-    places, now = {BOOK: ledger.contracts.option_book}, ledger.chain.now()
-    hashed = plan_hash(context, legs)
-    return Instruction(
-        tuple(
-            Leg(
-                ledger.contracts.usd if leg.asset == CURRENCY else required_token(ledger, leg.asset),
-                places.get(leg.from_party) or ledger.address_of(leg.from_party),
-                places.get(leg.to_party) or ledger.address_of(leg.to_party),
-                leg.amount,
-            )
-            for leg in sorted(legs)
-        ),
-        now,
-        now + seconds,
-        int.from_bytes(keccak256(hashed + now.to_bytes(8, "big")), "big"),
-        context,
-        hashed,
-    )
+    """Legs that touch the book, under the hash of what they are for."""
+    return instruction_of(ledger, legs, context, places={BOOK: ledger.contracts.option_book}, seconds=seconds)

@@ -12,37 +12,26 @@ contracts/src/repo/RepoFacility.sol.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from tbill_defi.chain.types import Receipt
-from tbill_defi.core.clock import market_date, new_york_midnight
+from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import LedgerError, UsageError
-from tbill_defi.core.hashing import keccak256
-from tbill_defi.core.identifiers import bytes32
 from tbill_defi.instruments.repo import MarginRule, Repo
-from tbill_defi.ledger.abi import decode_log, encode_call
-from tbill_defi.ledger.deployment import CURRENCY, Step
+from tbill_defi.ledger import repo_deeds
+from tbill_defi.ledger.abi import decode_log
+from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.instructions import required_token
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.life import NO_EXPIRY
 from tbill_defi.ledger.limits import set_own_limits
-from tbill_defi.ledger.repo_state import DAY_SECONDS, CloseOut, Mark, RepoState, RepoStatus, explained
-from tbill_defi.ledger.repo_terms import (
-    FACILITY,
-    RepoQuote,
-    RepoTerms,
-    margin_hash,
-    opening_legs,
-    repurchase_hash,
-    substitution_hash,
-)
-from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, plan_hash
+from tbill_defi.ledger.repo_deeds import QUOTE_SECONDS, today_of
+from tbill_defi.ledger.repo_state import CloseOut, Mark, RepoState, RepoStatus, explained
+from tbill_defi.ledger.repo_terms import FACILITY, RepoQuote, RepoTerms, opening_legs
 
 CALL_SECONDS = 86_400
-QUOTE_SECONDS = 900
-_CONTRACT = "RepoFacility"
 
 
 class Repos:
@@ -94,12 +83,12 @@ class Repos:
         ledger, today = self._ledger, self._ledger.market_date
         if repo.start_date != today:
             raise UsageError(f"repo: it starts on {repo.start_date}, the ledger's market date is {today}")
-        token = self._token(repo.cusip)
+        token = required_token(self._ledger, repo.cusip)
         self.ensure_facility()
         giver, taker = ledger.address_of(lender), ledger.address_of(borrower)
         terms = RepoTerms(repo, giver, taker, token, call_seconds, nonce)
-        instruction = self._instruction(opening_legs(repo, lender, borrower), terms.repo_id, valid_seconds)
-        made = RepoQuote(terms, instruction, lender, borrower)
+        legs = opening_legs(repo, lender, borrower)
+        made = RepoQuote(terms, repo_deeds.instruction(ledger, legs, terms.repo_id, valid_seconds), lender, borrower)
         return self.sign(made, signer or lender)
 
     def sign(self, quote: RepoQuote, party: str) -> RepoQuote:
@@ -113,18 +102,18 @@ class Repos:
         if party not in (quote.lender, quote.borrower):
             raise UsageError(f"repo: {party} is neither the lender {quote.lender} nor the borrower {quote.borrower}")
         terms, ledger = quote.terms, self._ledger
-        expected = self._instruction(opening_legs(terms.repo, quote.lender, quote.borrower), terms.repo_id)
+        legs = opening_legs(terms.repo, quote.lender, quote.borrower)
+        expected = repo_deeds.instruction(ledger, legs, terms.repo_id)
         given = quote.instruction
         honest = (
             (given.legs, given.context_hash, given.plan_hash) == (expected.legs, terms.repo_id, expected.plan_hash)
             and (terms.lender, terms.borrower) == (ledger.address_of(quote.lender), ledger.address_of(quote.borrower))
-            and terms.token == self._token(terms.repo.cusip)
+            and terms.token == required_token(self._ledger, terms.repo.cusip)
         )
         if not honest:
             raise UsageError("repo: the quote would not move what its terms say; do not sign it, ask for another")
-        key = self._ledger.keyring.key(party)
-        signature = key.sign_digest(self._digest(quote.instruction))
-        return replace(quote, signatures={**quote.signatures, key.address: signature})
+        signed = repo_deeds.signature(ledger, party, given)
+        return replace(quote, signatures={**quote.signatures, ledger.keyring.key(party).address: signed})
 
     def open(self, quote: RepoQuote) -> RepoState:
         """Open a repo whose quote both parties signed: cash against collateral, or nothing.
@@ -139,8 +128,7 @@ class Repos:
         names = {quote.terms.lender: quote.lender, quote.terms.borrower: quote.borrower}
         if missing := [name for address, name in names.items() if address not in quote.signatures]:
             raise UsageError(f"repo: the quote is not signed by {' and '.join(missing)}")
-        signatures = [quote.signatures[giver] for giver in quote.instruction.givers]
-        self._act(OPERATOR, "open", quote.terms.abi_value(), quote.instruction.abi_value(), signatures)
+        self._send(repo_deeds.open_step(self._ledger, quote))
         return self.state(quote.terms.repo_id)
 
     # --- reading ------------------------------------------------------------------------------------------------
@@ -157,7 +145,7 @@ class Repos:
         status = RepoStatus(raw["status"])
         if status is RepoStatus.NONE:
             raise LedgerError(f"repo 0x{repo_id.hex()} is not on this ledger", "UnknownRepo")
-        as_of = max(raw["accruedTo"], self._today()) if status is RepoStatus.OPEN else raw["accruedTo"]
+        as_of = max(raw["accruedTo"], today_of(self._ledger)) if status is RepoStatus.OPEN else raw["accruedTo"]
         principal, interest = self._call("exposureOf", repo_id, as_of)
         books = self._ledger.books()
         return RepoState(
@@ -208,7 +196,7 @@ class Repos:
         LedgerError
             "RepoNotOpen", "PriceMissing", "StalePrice".
         """
-        price, exposure, lendable = self._call("coverageOf", repo_id, self._today())
+        price, exposure, lendable = self._call("coverageOf", repo_id, today_of(self._ledger))
         return Mark(price, exposure, lendable, self._call("repoOf", repo_id)["callDeadline"])
 
     def price(self, cusip: str) -> int:
@@ -220,7 +208,7 @@ class Repos:
             "UnknownAsset", "PriceMissing", "StalePrice".
         """
         with explained():
-            found: int = self._call("priceOf", self._token(cusip))
+            found: int = self._call("priceOf", required_token(self._ledger, cusip))
         return found
 
     # --- acts ---------------------------------------------------------------------------------------------------
@@ -233,7 +221,7 @@ class Repos:
         LedgerError
             As of `coverage`.
         """
-        self._act(OPERATOR, "mark", repo_id, self._today())
+        self._act(OPERATOR, "mark", repo_id, today_of(self._ledger))
         return self.coverage(repo_id)
 
     def deliver_margin(self, repo_id: bytes, *, face_units: int = 0, cash_units: int = 0) -> RepoState:
@@ -246,17 +234,9 @@ class Repos:
         LedgerError
             "CashNotCalled" if cash is more than an open call asks for, or all that is outstanding.
         """
-        repo = self.state(repo_id)
-        legs = [
-            PlanLeg(repo.cusip, repo.borrower, FACILITY, face_units),
-            PlanLeg(CURRENCY, repo.borrower, FACILITY, cash_units),
-        ]
-        legs = [leg for leg in legs if leg.amount]
-        if not legs or min(face_units, cash_units) < 0:
+        if not (face_units or cash_units) or min(face_units, cash_units) < 0:
             raise UsageError("repo: give face or cash to deliver, base units, positive")
-        today = self._today()
-        signed = self._signed(legs, margin_hash(repo_id, repo.acts, today), repo.borrower)
-        self._act(OPERATOR, "deliverMargin", repo_id, today, *signed)
+        self._send(repo_deeds.margin_step(self._ledger, self.state(repo_id), face_units, cash_units))
         return self.state(repo_id)
 
     def release(self, repo_id: bytes, face_units: int) -> RepoState:
@@ -267,7 +247,7 @@ class Repos:
         LedgerError
             "CollateralShort" if what remains does not cover.
         """
-        self._act(self.state(repo_id).lender, "releaseCollateral", repo_id, self._today(), face_units)
+        self._act(self.state(repo_id).lender, "releaseCollateral", repo_id, today_of(self._ledger), face_units)
         return self.state(repo_id)
 
     def substitute(self, repo_id: bytes, cusip: str, face_units: int) -> RepoState:
@@ -278,12 +258,7 @@ class Repos:
         LedgerError
             "CollateralShort", "CollateralIneligible", "PriceMissing", "StalePrice".
         """
-        repo, token, today = self.state(repo_id), self._token(cusip), self._today()
-        context = substitution_hash(repo_id, repo.acts, today, token, face_units)
-        legs = [PlanLeg(cusip, repo.borrower, FACILITY, face_units)]
-        instruction, signatures = self._signed(legs, context, repo.borrower)
-        consent = self._consent(instruction, repo.lender)
-        self._act(OPERATOR, "substitute", repo_id, today, token, face_units, instruction, signatures, consent)
+        self._send(repo_deeds.substitute_step(self._ledger, self.state(repo_id), cusip, face_units))
         return self.state(repo_id)
 
     def repurchase(
@@ -303,19 +278,12 @@ class Repos:
         LedgerError
             "CollateralShort" if what remains does not cover; "RepoNotOpen"; the borrower's missing cash.
         """
-        repo, today = self.state(repo_id), self._today()
+        repo = self.state(repo_id)
         principal = repo.principal_units if principal_units is None else principal_units
         whole = principal == repo.principal_units
         if whole and face_units not in (None, repo.face_units):
             raise UsageError(f"repo: all {repo.face_units} of the face comes back with all of the cash; leave it out")
-        face = 0 if whole else face_units or 0
-        pays = principal + (repo.interest_units if whole else 0)
-        context = repurchase_hash(repo_id, repo.acts, today, principal, face)
-        legs = [PlanLeg(CURRENCY, repo.borrower, FACILITY, pays)]
-        instruction, signatures = self._signed(legs, context, repo.borrower)
-        needed = not whole or self._ledger.market_date < repo.end_date
-        consent = self._consent(instruction, repo.lender) if needed else b""
-        self._act(OPERATOR, "repurchase", repo_id, today, principal, face, instruction, signatures, consent)
+        self._send(repo_deeds.repurchase_step(self._ledger, repo, principal, 0 if whole else face_units or 0))
         return self.state(repo_id)
 
     def close_out(self, repo_id: bytes, *, by: str | None = None) -> CloseOut:
@@ -331,62 +299,19 @@ class Repos:
         LedgerError
             "NotInDefault", "RepoNotOpen" (closed out already, for one), "NotLender", "StalePrice".
         """
-        receipts = self._act(by or self.state(repo_id).lender, "closeOut", repo_id, self._today())
+        receipts = self._act(by or self.state(repo_id).lender, "closeOut", repo_id, today_of(self._ledger))
         (event,) = (e for log in receipts[-1].logs if (e := decode_log(log)) and e.name == "ClosedOut")
         values = event.arguments
         return CloseOut(*(int(values[name]) for name in ("priceE6", "debt", "lenderFace", "borrowerFace", "shortfall")))
 
     # --- inside -------------------------------------------------------------------------------------------------
 
-    def _today(self) -> int:
-        """The day of acts, which is no more than 24 hours ago: midnight, or an hour later late on a 25-hour day."""
-        day = self._ledger.market_date
-        midnight, latest = new_york_midnight(day), new_york_midnight(day + timedelta(days=1)) - DAY_SECONDS
-        return latest if midnight < latest <= self._ledger.chain.now() else midnight
-
-    def _token(self, cusip: str) -> bytes:
-        token = self._ledger.token_of(cusip)
-        if token is None:
-            known = ", ".join(self._ledger.books().securities()[:6]) or "none"
-            what = f"{cusip} has no token on this ledger, so it cannot be collateral; securities: {known}"
-            raise LedgerError(what, "UnknownAsset")
-        return token
-
     def _call(self, function: str, *arguments: Any) -> Any:
-        return self._ledger.call(_CONTRACT, self.address, function, *arguments)
+        return self._ledger.call(repo_deeds.CONTRACT, self.address, function, *arguments)
+
+    def _send(self, step: Step) -> Sequence[Receipt]:
+        with explained():
+            return self._ledger.send([step])
 
     def _act(self, key: str, function: str, *arguments: Any) -> Sequence[Receipt]:
-        with explained():
-            return self._ledger.send([Step(key, self.address, encode_call(_CONTRACT, function, *arguments))])
-
-    def _digest(self, instruction: Instruction) -> bytes:
-        return instruction.digest(self._ledger.chain.chain_id, self._ledger.contracts.settlement)
-
-    def _instruction(self, legs: Sequence[PlanLeg], context: bytes, seconds: int = QUOTE_SECONDS) -> Instruction:
-        """The legs by address, valid from now on, under the hash of what they are for."""
-        places: Mapping[str, bytes] = {FACILITY: self.address}
-        hashed, now = plan_hash(context, legs), self._ledger.chain.now()
-        return Instruction(
-            legs=tuple(
-                Leg(
-                    self._ledger.contracts.usd if leg.asset == CURRENCY else self._token(leg.asset),
-                    places.get(leg.from_party) or self._ledger.address_of(leg.from_party),
-                    places.get(leg.to_party) or self._ledger.address_of(leg.to_party),
-                    leg.amount,
-                )
-                for leg in sorted(legs)
-            ),
-            not_before=now,
-            deadline=now + seconds,
-            nonce=int.from_bytes(keccak256(bytes32("repo") + hashed), "big"),
-            context_hash=context,
-            plan_hash=hashed,
-        )
-
-    def _signed(self, legs: Sequence[PlanLeg], context: bytes, giver: str) -> tuple[Any, list[bytes]]:
-        instruction = self._instruction(legs, context)
-        return instruction.abi_value(), [self._ledger.keyring.key(giver).sign_digest(self._digest(instruction))]
-
-    def _consent(self, instruction: Any, lender: str) -> bytes:
-        digest = self._ledger.call("Settlement", self._ledger.contracts.settlement, "hashInstruction", instruction)
-        return self._ledger.keyring.key(lender).sign_digest(digest)
+        return self._send(repo_deeds.call_step(self._ledger, key, function, *arguments))

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+import tbill_defi as td
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.ledger.open import open_ledger
 from tests.unit.cli.support import NOTE, OTHER, refused, state
@@ -43,6 +44,10 @@ def test_quote_open_show_close(funded):
     assert figures["carry"]["carry"] == pytest.approx(
         figures["carry"]["interest_income"] - figures["carry"]["financing_cost"], abs=1e-12
     )
+    note = next(s for s in td.view("2026-03-24", home=funded.home).securities if s.cusip == NOTE)
+    accrued = float(note.resolve().accrued(date(2026, 3, 31)))
+    grown = figures["dirty_price"] * (1 + 0.0365 * 7 / 360)
+    assert figures["carry"]["forward_clean_price"] == pytest.approx(grown - accrued, abs=2e-6), "of the price lent on"
     before = funded("wallet", "desk", "--json").json
     repo = valid("repo-open", funded("repo", "open", made["file"], "--json").out)["repo"]
     assert (repo["repo_id"], repo["status"], repo["coverage"]["deficit"]) == (quote["repo_id"], "open", "0")
@@ -60,6 +65,22 @@ def test_quote_open_show_close(funded):
     assert (done["paid"], done["close_out"]) == ({"principal": str(cash), "interest": "0"}, None)
     assert valid("wallet", funded("wallet", "desk", "--json").out)["pledged"] == {}
     assert "repurchased" in funded("repo", "show").out
+
+
+@pytest.mark.parametrize(
+    ("asked", "end", "days"),
+    [("4", "2026-03-30", 6), ("9", "2026-04-02", 9), ("10", "2026-04-06", 13), ("2026-06-18", "2026-06-18", 86)],
+)
+def test_so_many_days_end_on_the_next_settlement_day(funded, asked, end, days):
+    """2026-03-28 is a Saturday, and 2026-04-03 Good Friday, on which nothing settles."""
+    made = funded(*QUOTE, "--haircut", "0.02", "--end", asked, "--json").json
+    assert (made["quote"]["repo"]["end_date"], made["figures"]["days"]) == (end, days)
+
+
+def test_a_date_on_which_nothing_settles_is_no_end(funded):
+    for day, following in (("2026-03-28", "2026-03-30"), ("2026-04-03", "2026-04-06"), ("2026-06-19", "2026-06-22")):
+        says = f"--end: {day} is no good settlement day; {following} is the next"
+        refused(funded(*QUOTE, "--haircut", "0.02", "--end", day), 2, says)
 
 
 def test_substitute_margin_and_default(funded):
@@ -82,9 +103,13 @@ def test_substitute_margin_and_default(funded):
 
 def test_closed_out_when_it_is_overdue(funded):
     repo = opened(funded, "--end", "1")
+    later(funded, date(2026, 3, 25), hour=23)
+    assert "not repurchased" not in funded("repo", "show").out
     later(funded, date(2026, 3, 26))
+    assert funded("repo", "show", "--json").json["repos"][0]["overdue"] is True
+    assert "it was not repurchased on its date: the lender may close out" in funded("repo", "show").out
     done = valid("repo-close", funded("repo", "close", repo["repo_id"], "--default", "--json").out)
-    assert done["repo"]["status"] == "closed-out"
+    assert (done["repo"]["status"], done["repo"]["overdue"]) == ("closed-out", False)
     taken, back = (int(done["close_out"][k]) for k in ("lender_face_units", "borrower_face_units"))
     assert taken + back == 10**12
     assert 0 < back < 10**12 * 2 // 100

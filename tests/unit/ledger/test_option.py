@@ -16,8 +16,9 @@ from tbill_defi.ledger import life, option_deeds
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.accrual import exercise_units
 from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.instructions import digest
 from tbill_defi.ledger.option import Options
-from tbill_defi.ledger.option_deeds import BOOK, digest
+from tbill_defi.ledger.option_deeds import BOOK
 from tbill_defi.ledger.option_terms import KINDS, OptionQuote, OptionStatus, exercise_context
 from tests.unit.ledger.support import DOLLAR, NOTE, START, make_ledger
 

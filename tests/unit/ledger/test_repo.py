@@ -10,7 +10,7 @@ import pytest
 
 from tbill_defi.core.errors import DataError, LedgerError, UsageError
 from tbill_defi.instruments.repo import MarginRule
-from tbill_defi.ledger import life
+from tbill_defi.ledger import life, repo_deeds
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.repo_coupons import pass_coupon
@@ -216,15 +216,19 @@ def test_early_and_partial_repurchase(bench):
 
 
 def test_early_repurchase_takes_the_lenders_signature(bench):
-    repo = bench.opened()
-    state, today = bench.repos.state(repo), bench.repos._today()
+    repo, ledger = bench.opened(), bench.ledger
+    state, today = bench.repos.state(repo), repo_deeds.today_of(ledger)
     context = repurchase_hash(repo, state.acts, today, state.principal_units, 0)
-    legs = [PlanLeg("USD", BORROWER, FACILITY, state.principal_units)]
-    instruction, signatures = bench.repos._signed(legs, context, BORROWER)
+    instruction, signatures = signed(ledger, PlanLeg("USD", BORROWER, FACILITY, state.principal_units), context)
+    act = (repo, today, state.principal_units, 0, instruction, signatures, signatures[0])
     with refused("LenderHasNotSigned"):
-        bench.repos._act(
-            BORROWER, "repurchase", repo, today, state.principal_units, 0, instruction, signatures, signatures[0]
-        )
+        ledger.send([repo_deeds.call_step(ledger, BORROWER, "repurchase", *act)])
+
+
+def signed(ledger, leg, context):
+    """An instruction of one leg and the borrower's signature over it, as the contracts take them."""
+    made = repo_deeds.instruction(ledger, [leg], context)
+    return made.abi_value(), [repo_deeds.signature(ledger, BORROWER, made)]
 
 
 def settle(bench, instruction, signatures):
@@ -244,7 +248,7 @@ def test_whoever_holds_all_signatures_cannot_settle_past_the_facility(bench):
     bench.price(first=99_000_000)
     deficit = repos.mark(repo).deficit_units
     state, before = repos.state(repo), bench.balances()
-    today, whole = repos._today(), state.principal_units
+    today, whole = repo_deeds.today_of(bench.ledger), state.principal_units
     acts = (
         (margin_hash(repo, state.acts, today), PlanLeg(FIRST.cusip, BORROWER, FACILITY, DOLLAR)),
         (margin_hash(repo, state.acts, today), PlanLeg("USD", BORROWER, FACILITY, deficit)),
@@ -252,9 +256,9 @@ def test_whoever_holds_all_signatures_cannot_settle_past_the_facility(bench):
     )
     for context, leg in acts:
         with refused("OnlyThroughRepoFacility"):
-            settle(bench, *repos._signed([leg], context, BORROWER))
+            settle(bench, *signed(bench.ledger, leg, context))
     assert (bench.balances(), repos.state(repo)) == (before, state)
-    paid = repos._signed([PlanLeg("USD", BORROWER, FACILITY, whole)], acts[2][0], BORROWER)
+    paid = signed(bench.ledger, PlanLeg("USD", BORROWER, FACILITY, whole), acts[2][0])
     repos.repurchase(repo)
     with refused("NonceAlreadyUsed"):
         settle(bench, *paid)
