@@ -6,8 +6,11 @@ from datetime import date
 import pytest
 
 import tbill_defi as td
+from tbill_defi.cli.repo_market import figures
 from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.instruments.repo import Repo
 from tbill_defi.ledger.open import open_ledger
+from tests.unit.automation.support import write_market
 from tests.unit.cli.support import NOTE, OTHER, refused, state
 from tests.unit.cli.test_schemas import valid
 
@@ -65,6 +68,26 @@ def test_quote_open_show_close(funded):
     assert (done["paid"], done["close_out"]) == ({"principal": str(cash), "interest": "0"}, None)
     assert valid("wallet", funded("wallet", "desk", "--json").out)["pledged"] == {}
     assert "repurchased" in funded("repo", "show").out
+
+
+def test_carry_is_that_of_the_price_for_the_day_it_starts(tmp_path):
+    """A model price is quoted for the next settlement day, over a weekend here; the repo starts today."""
+    write_market(tmp_path)
+    view = td.view("2026-03-27", home=tmp_path)
+    i = view.index(NOTE)
+    terms = Repo(
+        cusip=NOTE,
+        face_units=10**12,
+        cash_units=9 * 10**11,
+        rate=0.0365,
+        start_date=view.date,
+        end_date=date(2026, 4, 2),
+        margin=0.02,
+    )
+    found = figures(view, terms, round(view.mid_dirty[i] * 1e6))
+    grown = view.mid_dirty[i] * (1 + 0.0365 * 6 / 360)
+    accrued = float(view.securities[i].resolve().accrued(date(2026, 4, 2)))
+    assert found["carry"]["forward_clean_price"] == pytest.approx(grown - accrued, abs=1e-9)
 
 
 @pytest.mark.parametrize(
