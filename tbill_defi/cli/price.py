@@ -1,24 +1,34 @@
-"""`tbill price`: one security, from a price, a yield, a discount rate or the day's market."""
+"""`tbill price`: a security or a file of them, from prices, yields, rates or the day's market, and after shocks."""
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, parse_date, print_json, view_at
+from tbill_defi.cli.common import Day, Home, Json, chosen_date, parse_date, print_json
+from tbill_defi.cli.price_figures import book_of, figures, of_one, show
+from tbill_defi.cli.price_file import price_file, show_file, show_scenarios
+from tbill_defi.cli.price_market import PriceMarket
 from tbill_defi.core.errors import ConventionError, DataError, UsageError
 
 if TYPE_CHECKING:
-    from datetime import date
-
+    from tbill_defi.conventions.yields import YieldConvention
     from tbill_defi.instruments import AnySecurity
+    from tbill_defi.pricing.book import Book
+    from tbill_defi.pricing.shocks import Shock
 
-
-CONVENTIONS = ("street", "treasury")
+CONVENTIONS = ("street", "treasury", "true-yield", "money-market")
 LARGEST_PRICE = 10_000
 """Per 100 face: no Treasury is worth more."""
+
+Shift = Annotated[list[str] | None, typer.Option(help="Parallel move of the curve such as 50bp; may be repeated.")]
+Steepener = Annotated[
+    list[str] | None, typer.Option(help="Move at 30 years such as 25bp, linear around 5; may be repeated.")
+]
+KeyRate = Annotated[list[str] | None, typer.Option(help="Move at one node such as 10y:25bp; may be repeated.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -29,49 +39,110 @@ def register(app: typer.Typer) -> None:
 def price(
     cusip: Annotated[str | None, typer.Argument(help="CUSIP of the imported universe.")] = None,
     terms: Annotated[Path | None, typer.Option(help="JSON file with a security's terms, in place of a CUSIP.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="CSV file of securities: cusip, fields of terms, price, yield, ...")
+    ] = None,
     day: Day = None,
     settlement: Annotated[str | None, typer.Option(help="Settlement date.", show_default="as quoted")] = None,
     clean: Annotated[str | None, typer.Option("--price", help="Clean price: 99.5 or 99-16+.")] = None,
     yield_: Annotated[float | None, typer.Option("--yield", help="Decimal yield.")] = None,
     discount: Annotated[float | None, typer.Option("--discount", help="Decimal discount rate of a bill.")] = None,
-    convention: Annotated[str, typer.Option(help="Convention of --yield: street or treasury.")] = "street",
+    convention: Annotated[str, typer.Option(help=f"Of yields: {', '.join(CONVENTIONS)}.")] = "street",
+    shift: Shift = None,
+    steepener: Steepener = None,
+    key_rate: KeyRate = None,
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Price one security: yields, accrued, duration, DV01.
+    """Price one security or a file: yields, duration, DV01.
 
-    Of a CUSIP the market price of the date is shown, unless one of --price, --yield, --discount is given.
+    Of a CUSIP the market price of the date is shown, unless one of --price, --yield, --discount is given. TIPS are in
+    real terms; the yield of a floating rate note is index + discount margin. With --shift, --steepener or --key-rate
+    also the price after the date's curve has moved, the security's own spread over it kept.
     """
+    from tbill_defi.conventions import YieldConvention
+    from tbill_defi.pricing.shocks import shocks
+
     if sum(x is not None for x in (clean, yield_, discount)) > 1:
         raise UsageError("price: give one of --price, --yield, --discount")
-    if (cusip is None) == (terms is None):
-        raise UsageError("price: give a CUSIP, or --terms with a file")
+    if sum(x is not None for x in (cusip, terms, file)) != 1:
+        raise UsageError("price: give a CUSIP, or --terms or --file with a file")
     if convention.lower() not in CONVENTIONS:
-        raise UsageError(f"convention: {convention!r} is not {' or '.join(CONVENTIONS)}")
+        raise UsageError(f"convention: {convention!r} is not {', '.join(CONVENTIONS)}")
+    named = YieldConvention[convention.upper().replace("-", "_")]
+    chosen = shocks(shift or (), steepener or (), key_rate or ())
     given = clean is not None or yield_ is not None or discount is not None
-    source = "given"
+    if file is not None:
+        if given:
+            raise UsageError("price: with --file prices and yields are in its columns")
+        _of_file(file, day, settlement, named, chosen, home, json_)
+        return
     if terms is not None:
         if not given or settlement is None:
             raise UsageError("price: with --terms give --settlement and one of --price, --yield, --discount")
-        security, settles, clean_price = _read_terms(terms), parse_date(settlement, "settlement"), 0.0
+        security, settles, source = _read_terms(terms), parse_date(settlement, "settlement"), "given"
+        market = PriceMarket(home, settles if day is None else parse_date(day))
+        clean_price = 0.0
     else:
-        view = view_at(home, chosen_date(home, day))
-        index = view.index(str(cusip))
-        quote = view.bid[index] or view.offer[index]
-        quoted_for = quote.quote_settlement_date if quote else view.market_settlement_date
-        security, settles = view.securities[index], parse_date(settlement, "settlement") if settlement else quoted_for
-        clean_price = float(view.clean_price[index])
+        market = PriceMarket(home, chosen_date(home, day))
+        security, clean_price, quoted_for, source = _of_market(market, str(cusip), given)
+        settles = parse_date(settlement, "settlement") if settlement else quoted_for
         if not given and settles != quoted_for:
             raise UsageError(f"price: the quote is for {quoted_for}; give --price or --yield for another settlement")
-        if not given:
-            source = f"{view.sources[index]} {view.quote_dates[index]}"
-    value = _figures(
-        security, settles, _clean(security, settles, clean, yield_, discount, convention, clean_price), source
-    )
+    book = book_of([security], market)
+    clean_price = _clean(book, settles, clean, yield_, discount, named, clean_price)
+    value = figures(book, settles, clean_price, source, named, market)
+    value["scenarios"] = market.scenarios(book, [clean_price], settles, chosen)[0]
     if json_:
         print_json(value)
     else:
-        _show(security, value)
+        show(security, value)
+        if chosen:
+            show_scenarios(str(market.day), [(security.cusip, value["scenarios"])])
+
+
+def _of_file(
+    file: Path,
+    day: str | None,
+    settlement: str | None,
+    convention: YieldConvention,
+    chosen: list[Shock],
+    home: Path | None,
+    json_: bool,
+) -> None:
+    from tbill_defi.conventions import settlement_date
+
+    if settlement is not None and day is None and not chosen:
+        settles = parse_date(settlement, "settlement")
+        market = PriceMarket(home, settles)
+    else:
+        market = PriceMarket(home, chosen_date(home, day))
+        settles = parse_date(settlement, "settlement") if settlement else settlement_date(market.day)
+    value = price_file(file, market, settles, convention, chosen)
+    if json_:
+        print_json(value)
+    else:
+        show_file(value)
+
+
+def _of_market(market: PriceMarket, cusip: str, given: bool) -> tuple[AnySecurity, float, date, str]:
+    """Terms, clean price, the settlement it is for, and its source, of a CUSIP at the market of the date."""
+    from tbill_defi.conventions import settlement_date
+    from tbill_defi.portfolio.market_view import view_of
+
+    linked = market.snapshot.linked.get(cusip)
+    if linked is not None:
+        quoted_for = settlement_date(market.day)
+        if given:
+            return linked, 0.0, quoted_for, "given"
+        bid, source = market.quoted(cusip)
+        return linked, bid, quoted_for, source
+    view = view_of(market.snapshot)
+    index = view.index(cusip)
+    quote = view.bid[index] or view.offer[index]
+    quoted_for = quote.quote_settlement_date if quote else view.market_settlement_date
+    source = "given" if given else f"{view.sources[index]} {view.quote_dates[index]}"
+    return view.securities[index], float(view.clean_price[index]), quoted_for, source
 
 
 def _read_terms(path: Path) -> AnySecurity:
@@ -90,82 +161,30 @@ def _read_terms(path: Path) -> AnySecurity:
 
 
 def _clean(
-    security: AnySecurity,
+    book: Book,
     settles: date,
     clean: str | None,
     yield_: float | None,
     discount: float | None,
-    convention: str,
+    convention: YieldConvention,
     market: float,
 ) -> float:
     """The clean price that the options mean."""
-    from tbill_defi.conventions import YieldConvention, parse_quote
+    from tbill_defi.conventions import parse_quote
     from tbill_defi.pricing.bills import price_from_discount_rate
-    from tbill_defi.pricing.prices import clean_price_from_yield
 
+    security = book.columns.securities[0]
     if clean is not None:
         price = parse_quote(clean)
         if not 0 < price < LARGEST_PRICE:
             raise UsageError(f"price: {clean} is not a positive price per 100 face such as 99.5 or 99-16+")
         return price
     if yield_ is not None:
-        named = YieldConvention[convention.upper()]
-        return clean_price_from_yield(security, yield_, settlement=settles, convention=named)
+        with of_one():
+            found = book.analytics(yields=[yield_], settlement=settles, convention=convention)
+        return float(found.clean_price[0])
     if discount is not None:
         if security.kind != "bill":
             raise UsageError(f"discount: {security.cusip} is a {security.kind}; discount rates are for bills")
         return price_from_discount_rate(security, discount, settlement=settles)
     return market
-
-
-def _figures(security: AnySecurity, settles: date, clean: float, source: str) -> dict[str, Any]:
-    from tbill_defi.conventions import YieldConvention
-    from tbill_defi.pricing.bills import discount_rate_from_price, investment_rate_from_price
-    from tbill_defi.pricing.prices import accrued_interest, yield_from_clean_price
-    from tbill_defi.pricing.risk import measures_from_clean_price
-
-    street = measures_from_clean_price(security, clean, settlement=settles, convention=YieldConvention.STREET)
-    accrued = accrued_interest(security, settlement=settles)
-    value: dict[str, Any] = {
-        "security": security.model_dump(mode="json", exclude_none=True),
-        "settlement_date": settles.isoformat(),
-        "source": source,
-        "clean_price": clean,
-        "accrued_interest": accrued,
-        "dirty_price": clean + accrued,
-        "yield_street": street.yield_,
-        "yield_treasury": yield_from_clean_price(
-            security, clean, settlement=settles, convention=YieldConvention.TREASURY
-        ),
-        "modified_duration": street.modified_duration,
-        "convexity": street.convexity,
-        "dv01_per_million": street.dv01 * 10_000,
-    }
-    if security.kind == "bill":
-        value["discount_rate"] = discount_rate_from_price(security, clean, settlement=settles)
-        value["investment_rate"] = investment_rate_from_price(security, clean, settlement=settles)
-    return value
-
-
-def _show(security: AnySecurity, value: dict[str, Any]) -> None:
-    from tbill_defi.report import formats
-    from tbill_defi.report.layout import Column, Sheet
-
-    title = f"{security.cusip} {security.kind} {formats.coupon(security)} {security.maturity_date}"
-    sheet = Sheet(" ".join(title.split()), Column("", left=True), "value")
-    sheet.add("settlement", value["settlement_date"])
-    sheet.add("source", value["source"])
-    clean = value["clean_price"]
-    in_32nds = "" if security.kind == "bill" else f"{formats.price(security, clean)}  "
-    sheet.add("clean price", f"{in_32nds}{clean:.6f}")
-    sheet.add("accrued interest", f"{value['accrued_interest']:.6f}")
-    sheet.add("dirty price", f"{value['dirty_price']:.6f}")
-    sheet.add("yield, STREET", formats.percent(value["yield_street"], 4))
-    sheet.add("yield, TREASURY", formats.percent(value["yield_treasury"], 4))
-    if security.kind == "bill":
-        sheet.add("discount rate", formats.percent(value["discount_rate"]))
-        sheet.add("investment rate", formats.percent(value["investment_rate"]))
-    sheet.add("modified duration", f"{value['modified_duration']:.4f} y")
-    sheet.add("convexity", f"{value['convexity']:.4f} y²")
-    sheet.add("DV01 of $1m face", f"${value['dv01_per_million']:,.2f}")
-    console().print(sheet)

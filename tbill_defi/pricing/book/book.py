@@ -143,6 +143,13 @@ class Book:
         require_positive(dirty, self.cusips)
         return OnCurve(placed, curve).z_spreads(dirty)
 
+    def prices_at_spreads(self, curve: DiscountCurve, spreads: ArrayLike, settlement: date) -> Floats:
+        """[n] dirty prices at [n] spreads over the curve's zero rates, as of `z_spreads`: its inverse.
+
+        Projected payments of floating rate notes are of this curve.
+        """
+        return OnCurve(self.at(settlement), curve).dirty_at_spreads(self._column("spreads", spreads))
+
     def carry_roll(
         self,
         curve: DiscountCurve,

@@ -117,10 +117,14 @@ VALUES: dict[str, tuple[str, ...]] = {
     "codes": (*NOISE, "0", "1000", "840,", "US"),
     "address": (*NOISE, "0x12", "0x" + "g" * 40, "0x" + "0" * 40),
     "price": (*NOISE, "many", "99-99", "inf", HUGE),
+    "size": (*NOISE, "50", "50%", "bp", "1e9bp", "9999bp"),
+    "node size": (*NOISE, "10y", "10y:", "9y:25bp", "10:25bp", "10y:25"),
     "band": (*NOISE, "2", "2:1", "a:b", "1:2:3", "-1:2", "0:nan"),
 }
 """What cannot be meant, by what a parameter takes."""
 NAMES = {
+    "size": "shift steepener",
+    "node size": "key_rate",
     "count": "seed",
     "address": "wallet",
     "band": "duration",

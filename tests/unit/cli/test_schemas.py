@@ -123,6 +123,19 @@ def test_price(tbill, words):
     assert ("discount_rate" in value) == (words[0] == BILL)
 
 
+def test_price_of_a_file(tbill, tmp_path):
+    path = tmp_path / "book.csv"
+    path.write_text(f"cusip,price\n{NOTE},99-16+\n{BILL},\n")
+    words = ("price", "--file", str(path), "--shift", "50bp", "--steepener", "25bp", "--key-rate", "10y:-10bp")
+    value = valid("price", tbill(*words, "--json").out)
+    assert [row["security"]["cusip"] for row in value["securities"]] == [NOTE, BILL]
+    assert [after["name"] for after in value["securities"][0]["scenarios"]] == [
+        "parallel +50 bp",
+        "steepener 25 bp",
+        "10y -10 bp",
+    ]
+
+
 def test_strategies(nothing):
     value = valid("strategies", nothing("strategies", "--json").out)
     assert {"ladder", "duration-target"} <= {row["name"] for row in value}
