@@ -110,14 +110,13 @@ def _of_file(
     home: Path | None,
     json_: bool,
 ) -> None:
-    from tbill_defi.conventions import settlement_date
-
+    settles: date | None
     if settlement is not None and day is None and not chosen:
         settles = parse_date(settlement, "settlement")
         market = PriceMarket(home, settles)
     else:
         market = PriceMarket(home, chosen_date(home, day))
-        settles = parse_date(settlement, "settlement") if settlement else settlement_date(market.day)
+        settles = parse_date(settlement, "settlement") if settlement else None
     value = price_file(file, market, settles, convention, chosen)
     if json_:
         print_json(value)
@@ -132,11 +131,10 @@ def _of_market(market: PriceMarket, cusip: str, given: bool) -> tuple[AnySecurit
 
     linked = market.snapshot.linked.get(cusip)
     if linked is not None:
-        quoted_for = settlement_date(market.day)
         if given:
-            return linked, 0.0, quoted_for, "given"
+            return linked, 0.0, settlement_date(market.day), "given"
         bid, source = market.quoted(cusip)
-        return linked, bid, quoted_for, source
+        return linked, bid, market.quoted_for, source
     view = view_of(market.snapshot)
     index = view.index(cusip)
     quote = view.bid[index] or view.offer[index]

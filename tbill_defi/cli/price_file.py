@@ -27,18 +27,22 @@ _ROW = re.compile(r"\b(securities|yields|clean_prices)\[(\d+)\]")
 
 
 def price_file(
-    file: Path, market: PriceMarket, settlement: date, convention: YieldConvention, chosen: list[Shock]
+    file: Path, market: PriceMarket, settlement: date | None, convention: YieldConvention, chosen: list[Shock]
 ) -> dict[str, Any]:
-    """JSON form of the securities of a file at a settlement.
+    """JSON form of the securities of a file at a settlement; None: the sheet's date if all prices are its, else T+1.
 
     Raises
     ------
     TbillError
         Names file, line, CUSIP and field.
     """
+    from tbill_defi.conventions import settlement_date
     from tbill_defi.market.quotes_file import read_quotes
 
     rows = read_quotes(file)
+    if settlement is None:
+        given = any(row.quote for row in rows)
+        settlement = settlement_date(market.day) if given else market.quoted_for
     securities = [_security(row, market) for row in rows]
     book = book_of(securities, market)
     with by_line(rows):

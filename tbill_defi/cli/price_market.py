@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PriceMarket:
-    """The home's market of a date, read where it is asked for; nothing of a later day is."""
+    """The home's market of a date, read where it is asked for; of prices and auctions nothing later is."""
 
     def __init__(self, home: Path | None, day: date) -> None:
         self._home, self.day = home, day
@@ -77,6 +77,12 @@ class PriceMarket:
         if quote is None or sheet is None:
             raise DataError(f"{cusip}: no price sheet known on {self.day} quotes it; give a price or a yield")
         return quote.bid, f"bid {sheet.date}"
+
+    @property
+    def quoted_for(self) -> date:
+        """Settlement of the latest sheet's prices: its own date; the market's without a sheet."""
+        sheet = self.snapshot.sheet
+        return self.day if sheet is None else sheet.date
 
     def index_ratio(self, security: AnySecurity, settlement: date) -> float | None:
         """Index ratio of a TIPS; None of any other security, or where no reference CPI is imported."""
