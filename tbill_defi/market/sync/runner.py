@@ -157,7 +157,7 @@ class _Turn:
         return self._store.frame(self._feed.kind)
 
     def go(self, span: Span) -> bool:
-        """One span, all its pages; False: enough for now."""
+        """Ask for one span, all its pages: whether the feed may be asked for the next one."""
         until = self._state.not_before
         if until is not None and self._clock.now() < until:
             self._fault(span.name, f"is left alone until {moment(until)}, as it asked")
