@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,17 @@ class Tip:
     next_event: int = 1
 
 
+def tip_after(header: Mapping[str, Any]) -> Tip:
+    """Where a block of that header leaves the ledger."""
+    return Tip(
+        header["height"],
+        header["hash"],
+        header["timestamp"],
+        header["first_transaction"] + header["transaction_count"],
+        header["first_event"] + header["event_count"],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Rows of one block: a header by column name, transaction and event rows as tuples in column order."""
@@ -37,14 +48,7 @@ class Block:
     @property
     def tip(self) -> Tip:
         """Where this block leaves the ledger."""
-        header = self.header
-        return Tip(
-            header["height"],
-            header["hash"],
-            header["timestamp"],
-            header["first_transaction"] + header["transaction_count"],
-            header["first_event"] + header["event_count"],
-        )
+        return tip_after(self.header)
 
 
 def build_block(

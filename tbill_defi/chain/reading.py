@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tbill_defi.chain.blocks import Tip
+from tbill_defi.chain.blocks import Tip, tip_after
 from tbill_defi.chain.digests import digest_column, split_digests
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.journal import Journal
-from tbill_defi.chain.replay import check_header, tip_after
+from tbill_defi.chain.replay import check_header
 from tbill_defi.chain.schema import TRANSACTION_COLUMNS, events
 from tbill_defi.chain.types import EventRecord, Log
 from tbill_defi.core.errors import AuditFailure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tbill_defi.chain.blocks import Tip
+from tbill_defi.chain.blocks import Tip, tip_after
 from tbill_defi.chain.digests import digest_column, digest_fields, hash_digests, receipts_hash, split_digests
 from tbill_defi.chain.executor import LARGEST_GAS_USED, Executor, ExecutorFactory, Outcome
 from tbill_defi.chain.heads import BLOCK_DOMAIN, Genesis
@@ -114,17 +114,6 @@ def refuse_too_large(outcomes: Sequence[Outcome]) -> None:
                 "Nothing was executed; split it",
                 code="TooLarge",
             )
-
-
-def tip_after(header: Mapping[str, Any]) -> Tip:
-    """Where a stored block leaves the ledger."""
-    return Tip(
-        header["height"],
-        header["hash"],
-        header["timestamp"],
-        header["first_transaction"] + header["transaction_count"],
-        header["first_event"] + header["event_count"],
-    )
 
 
 def check_header(header: Mapping[str, Any], tip: Tip) -> None:
