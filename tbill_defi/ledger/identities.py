@@ -72,7 +72,7 @@ def admit(
     place, name = ledger.contracts.identity_registry, bytes32(party_name(party))
     if not ledger.call("IdentityRegistry", place, "country", name):
         ring = ledger.keyring
-        address = wallet or (ring.key(party) if party in ring.names() else ring.create(party)).address
+        address = wallet or ring.ensure(party).address
         ledger.add_party(party, address, claim_expiry=claim_expiry, country=country or UNITED_STATES)
         return identity(ledger, party)
     known = identity(ledger, party)

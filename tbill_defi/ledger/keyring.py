@@ -83,3 +83,7 @@ class Keys:
         else:
             self._open[name] = create_keystore(self._directory, name, self._passphrase, light=self._light)
         return self._open[name]
+
+    def ensure(self, name: str) -> SigningKey:
+        """The key of that name, made if there is none. Errors as of `key`."""
+        return self.key(name) if name in self.names() else self.create(name)

@@ -79,10 +79,8 @@ class Ledger:
         at
             Unix seconds at which a simulated clock starts; None: the system clock.
         """
-        present = keys.names()
         for name in ROLE_NAMES:
-            if name not in present:
-                keys.create(name)
+            keys.ensure(name)
         admin = keys.key(ADMIN).address
         contracts, steps = deployment_steps(admin, {name: keys.key(name).address for name in ROLE_KEYS})
         chain = EmbeddedChain.create(

@@ -133,7 +133,7 @@ def ensure_treasury(ledger: Ledger) -> bytes:
     Its claim does not expire, and it has no volume limit and no holding cap: what is issued passes through it.
     """
     ring = ledger.keyring
-    key = ring.key(TREASURY) if TREASURY in ring.names() else ring.create(TREASURY)
+    key = ring.ensure(TREASURY)
     if TREASURY not in ledger.books().parties():
         if ledger.chain.shared:
             from tbill_defi.ledger.node import give_gas

@@ -177,8 +177,7 @@ def open_account(ledger: Ledger, party: str, *, manager: str, delay: int = DAY) 
         raise LedgerError(f"{party} has a managed account already", "AlreadyManaged")
     if known and ((wallet := ledger.wallet(party)).positions or wallet.cash):
         raise UsageError(f"{party} holds assets in its own wallet; give the managed party a name of its own")
-    stored = ring.names()
-    owner_key, manager_key = (ring.key(name) if name in stored else ring.create(name) for name in (party, manager))
+    owner_key, manager_key = ring.ensure(party), ring.ensure(manager)
     places = ledger.contracts
     code = encode_creation(
         "ManagedAccount", places.settlement, owner_key.address, manager_key.address, places.mandate_guard, delay
@@ -221,7 +220,7 @@ def recognise(ledger: Ledger, account: ManagedAccount, assets: Iterable[str], *,
 def set_manager(ledger: Ledger, account: ManagedAccount, manager: str) -> None:
     """Name another manager, by the owner; at once."""
     ring = ledger.keyring
-    key = ring.key(manager) if manager in ring.names() else ring.create(manager)
+    key = ring.ensure(manager)
     data = encode_call("ManagedAccount", "setManager", key.address)
     _by_owner(ledger, account, account.address, data)
 

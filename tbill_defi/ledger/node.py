@@ -121,10 +121,8 @@ def deploy(
     """
     stored = ChainFile.read(file) if file is not None and file.exists() else None
     place = shortened(url) if url is not None else (chain.url, True)
-    present = keys.names()
     for name in ROLE_NAMES:
-        if name not in present:
-            keys.create(name)
+        keys.ensure(name)
     admin = keys.key(ADMIN).address
     contracts, steps = deployment_steps(admin, {name: keys.key(name).address for name in ROLE_KEYS})
     records = {"admin": "0x" + admin.hex(), **contracts.to_extras()}

@@ -146,7 +146,7 @@ def _check_parties(parties: Sequence[str]) -> None:
 def _add_parties(ledger: Ledger, ring: Keys, parties: Sequence[str]) -> None:
     present = ledger.books().parties()
     for party in parties:
-        key = ring.key(party) if party in ring.names() else ring.create(party)
+        key = ring.ensure(party)
         if party not in present:
             ledger.add_party(party, key.address, claim_expiry=ledger.chain.now() + CLAIM_SECONDS)
 

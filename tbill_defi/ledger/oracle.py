@@ -265,8 +265,7 @@ class Oracle:
         """
         ring, present = self._ledger.keyring, self.pricers()
         if not present:
-            stored = ring.names()
-            keys = [ring.key(name) if name in stored else ring.create(name) for name in PRICER_KEYS]
+            keys = [ring.ensure(name) for name in PRICER_KEYS]
             self.set_pricers(key.address for key in keys)
             present = self.pricers()
         named = [ring.key(name) for name in ring.names() if name.startswith("pricer-")]
