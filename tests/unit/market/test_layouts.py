@@ -142,32 +142,22 @@ SOFR = {
 }
 
 
-@pytest.fixture
-def put(tmp_path):
-    def write(content, name="file.txt"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
 @pytest.mark.parametrize("layout", AUCTION_FILES)
 def test_auctions(put, layout):
     raw = AUCTION_FILES[layout]
     assert sniff(decode(raw, "a"), "a") == "auctions"
-    frame = read_auctions(put(raw))
+    frame = read_auctions(put("file.txt", raw))
     assert frame["type"].to_list() == ["Bond", "TIPS", "Bill", "Note", "FRN"]
     note = frame.row(3, named=True)
     assert (note["cusip"], note["interestRate"], note["totalAccepted"]) == ("91282CQY0", 0.04125, 79_328_705_800)
     assert (note["securityTerm"], note["originalIssueDate"]) == ("2-Year", None)
-    assert frame.equals(read_auctions(put(AUCTION_FILES["TreasuryDirect CSV"], "reference")))
+    assert frame.equals(read_auctions(put("reference", AUCTION_FILES["TreasuryDirect CSV"])))
 
 
 @pytest.mark.parametrize("layout", YIELDS)
 def test_par_yields(put, layout):
     assert sniff(YIELDS[layout], "a") == "par_yields"
-    frame = read_par_yields(put(YIELDS[layout]))
+    frame = read_par_yields(put("file.txt", YIELDS[layout]))
     assert frame.select("date", "3 Mo", "10 Yr", "30 Yr").rows() == [
         (date(2026, 3, 23), 0.0371, 0.0434, None),
         (date(2026, 3, 24), 0.0374, 0.0439, 0.0494),
@@ -179,7 +169,7 @@ def test_par_yields(put, layout):
 @pytest.mark.parametrize("layout", SOFR)
 def test_sofr(put, layout):
     assert sniff(SOFR[layout], "a") == "sofr"
-    assert read_sofr(put(SOFR[layout])).rows() == [(date(2026, 3, 23), 0.0362), (date(2026, 3, 24), 0.0363)]
+    assert read_sofr(put("file.txt", SOFR[layout])).rows() == [(date(2026, 3, 23), 0.0362), (date(2026, 3, 24), 0.0363)]
 
 
 def test_every_layout_gives_the_same_market_hash(tmp_path, put):
@@ -200,9 +190,9 @@ def test_every_layout_gives_the_same_market_hash(tmp_path, put):
     hashes = set()
     for turn in range(max(map(len, texts.values()))):
         store = MarketStore(tmp_path / str(turn))
-        store.import_file(put(_sheet_text(), "fedinvest_2026-03-24.csv"))
+        store.import_file(put("fedinvest_2026-03-24.csv", _sheet_text()))
         for kind, variants in texts.items():
-            assert store.import_file(put(variants[turn % len(variants)])).kind == kind
+            assert store.import_file(put("file.txt", variants[turn % len(variants)])).kind == kind
         hashes.add(snapshot(store.load(), date(2026, 3, 24)).content_hash())
     assert len(hashes) == 1
 
@@ -320,7 +310,7 @@ REFUSALS = {
 @pytest.mark.parametrize("case", REFUSALS)
 def test_refusals(put, tmp_path, case):
     read, text, problem = REFUSALS[case]
-    path = put(text, "f")
+    path = put("f", text)
     with pytest.raises(DataError) as caught:
         read(path)
     assert str(caught.value).startswith(problem) or problem in str(caught.value)
@@ -332,7 +322,7 @@ def test_refusals(put, tmp_path, case):
 
 
 def test_two_kinds_in_one_file_of_fred(put, tmp_path):
-    path = put("observation_date,DGS10,SOFR\n2026-03-23,4.34,3.62\n2026-03-24,4.39,3.63\n")
+    path = put("file.txt", "observation_date,DGS10,SOFR\n2026-03-23,4.34,3.62\n2026-03-24,4.39,3.63\n")
     store = MarketStore(tmp_path)
     with pytest.raises(DataError, match="has both par yields and SOFR; import it twice, naming the kind each time"):
         store.import_file(path)
@@ -344,7 +334,7 @@ def test_two_kinds_in_one_file_of_fred(put, tmp_path):
 
 def test_series_of_fred_one_file_each(put, tmp_path):
     store = MarketStore(tmp_path)
-    store.import_file(put("observation_date,DGS10\n2026-03-23,4.34\n2026-03-24,4.39\n"))
-    report = store.import_file(put("observation_date,DGS2\n2026-03-23,3.88\n2026-03-24,3.90\n"))
+    store.import_file(put("file.txt", "observation_date,DGS10\n2026-03-23,4.34\n2026-03-24,4.39\n"))
+    report = store.import_file(put("file.txt", "observation_date,DGS2\n2026-03-23,3.88\n2026-03-24,3.90\n"))
     assert (report.new, report.changed) == (0, 2)
     assert store.frame("par_yields").select("2 Yr", "10 Yr").rows() == [(0.0388, 0.0434), (0.0390, 0.0439)]

@@ -14,21 +14,6 @@ MONDAY, TUESDAY, FRIDAY = 1_774_300_000, 1_774_390_000, 1_774_650_000
 PAR = "Date,1 Mo,10 Yr\n2026-03-23,3.73,4.34\n2026-03-24,3.74,4.39\n"
 
 
-@pytest.fixture
-def store(tmp_path):
-    return MarketStore(tmp_path / "home")
-
-
-@pytest.fixture
-def put(tmp_path):
-    def write(name, text):
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def test_a_revised_value_keeps_both_dates(store, put):
     store.import_file(put("a.csv", PAR), seen_at=MONDAY)
     store.import_file(put("b.csv", PAR.replace("4.39", "4.40")), seen_at=TUESDAY)

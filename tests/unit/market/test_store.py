@@ -18,21 +18,6 @@ DAY = date(2026, 3, 24)
 PAR = "Date,1 Mo,10 Yr\n2026-03-23,3.73,4.34\n2026-03-24,3.74,4.39\n"
 
 
-@pytest.fixture
-def store(tmp_path):
-    return MarketStore(tmp_path / "home")
-
-
-@pytest.fixture
-def put(tmp_path):
-    def write(name, text):
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def folder_bytes(store):
     return {path.name: path.read_bytes() for path in store.folder.glob("*") if path.name != ".lock"}
 
