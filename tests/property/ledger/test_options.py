@@ -22,16 +22,8 @@ from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.option import Options
 from tbill_defi.ledger.option_deeds import BOOK
 from tbill_defi.ledger.option_terms import KINDS, OptionQuote, OptionStatus, OptionTerms
-from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, START, make_ledger
+from tests.unit.ledger.support import BILL, DOLLAR, LONG_FIRST, NOTE, OTHER, START, make_ledger
 
-BILL = Bill(cusip="912797QQ1", issue_date=date(2026, 3, 19), maturity_date=date(2026, 9, 17))
-LONG_FIRST = Note(
-    cusip="91282CCC3",
-    coupon=0.07875,
-    dated_date=date(2026, 1, 3),
-    maturity_date=date(2028, 8, 15),
-    first_coupon_date=date(2026, 8, 15),
-)
 SECURITIES = {one.cusip: one for one in (NOTE, OTHER, LONG_FIRST, BILL)}
 PARTIES = ("ann", "ben")
 FACE = 1_000_000 * DOLLAR

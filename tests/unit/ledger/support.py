@@ -13,7 +13,7 @@ from tbill_defi.chain.executor import DEPLOYMENT_PROXY
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.transactions import sign_transaction
 from tbill_defi.chain.types import Receipt
-from tbill_defi.instruments import Note
+from tbill_defi.instruments import Bill, Note
 from tbill_defi.ledger.abi import decode_revert, encode_call
 from tbill_defi.ledger.artifacts import CONTRACTS, artifact
 from tbill_defi.ledger.keyring import Keys
@@ -29,6 +29,14 @@ PARTIES = ("desk", "dealer", "fund")
 OUTSIDER = SigningKey.from_seed("outsider")
 NOTE = Note(cusip="91282CPZ8", coupon=0.04125, dated_date=date(2026, 2, 15), maturity_date=date(2036, 2, 15))
 OTHER = Note(cusip="91282CQE4", coupon=0.035, dated_date=date(2026, 3, 15), maturity_date=date(2029, 3, 15))
+BILL = Bill(cusip="912797QQ1", issue_date=date(2026, 3, 19), maturity_date=date(2026, 9, 17))
+LONG_FIRST = Note(
+    cusip="91282CCC3",
+    coupon=0.07875,
+    dated_date=date(2026, 1, 3),
+    maturity_date=date(2028, 8, 15),
+    first_coupon_date=date(2026, 8, 15),
+)
 
 
 def ring(*names: str) -> Keys:

@@ -11,7 +11,6 @@ import pytest
 
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import ConventionError, DataError, LedgerError, UsageError
-from tbill_defi.instruments import Bill, Note
 from tbill_defi.ledger import life, option_deeds
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.accrual import exercise_units
@@ -20,16 +19,8 @@ from tbill_defi.ledger.instructions import digest
 from tbill_defi.ledger.option import Options
 from tbill_defi.ledger.option_deeds import BOOK
 from tbill_defi.ledger.option_terms import KINDS, OptionQuote, OptionStatus, exercise_context
-from tests.unit.ledger.support import DOLLAR, NOTE, START, make_ledger
+from tests.unit.ledger.support import BILL, DOLLAR, LONG_FIRST, NOTE, START, make_ledger
 
-BILL = Bill(cusip="912797QQ1", issue_date=date(2026, 3, 19), maturity_date=date(2026, 9, 17))
-LONG_FIRST = Note(
-    cusip="91282CCC3",
-    coupon=0.07875,
-    dated_date=date(2026, 1, 3),
-    maturity_date=date(2028, 8, 15),
-    first_coupon_date=date(2026, 8, 15),
-)
 EXPIRY = date(2026, 6, 24)
 FACE = 100_000 * DOLLAR
 PARTIES = ("ann", "ben")
