@@ -43,6 +43,14 @@ def insert_block(connection: sqlite3.Connection, block: Block) -> None:
             connection.executemany(f"INSERT INTO {table.name} VALUES ({marks})", rows)
 
 
+def replace_blocks(connection: sqlite3.Connection, blocks: Sequence[Block]) -> None:
+    """These blocks in place of all that are stored; the head stays."""
+    for table in ("blocks", "transactions", "events"):
+        connection.execute(f"DELETE FROM {table}")
+    for block in blocks:
+        insert_block(connection, block)
+
+
 def rewrite(
     path: Path,
     change: Callable[[list[tuple[int, list[bytes]]]], None],
@@ -64,10 +72,7 @@ def rewrite(
         blocks.append(block)
     connection = sqlite3.connect(path)
     with connection:
-        for table in ("blocks", "transactions", "events"):
-            connection.execute(f"DELETE FROM {table}")
-        for block in blocks:
-            insert_block(connection, block)
+        replace_blocks(connection, blocks)
         tip = machine.tip
         if move_head:
             connection.execute("UPDATE head SET height = ?, hash = ?", (tip.height, tip.hash))

@@ -15,7 +15,7 @@ from tbill_defi.chain.replay import Machine
 from tbill_defi.chain.transactions import sign_transaction
 from tbill_defi.core.clock import SimulatedClock
 from tbill_defi.core.errors import AuditFailure, LedgerError
-from tests.behaviour.chain.forge import admit_anyone, genesis_of, insert_block, rewrite, stored_blocks
+from tests.behaviour.chain.forge import admit_anyone, genesis_of, insert_block, replace_blocks, rewrite, stored_blocks
 from tests.behaviour.chain.support import (
     ALICE,
     BOB,
@@ -250,10 +250,7 @@ def rewrite_rows(path, blocks):
     head = SignedHead.sign(OPERATOR, genesis, blocks[-1].tip.height, blocks[-1].tip.hash)
     connection = sqlite3.connect(path)
     with connection:
-        for table in ("blocks", "transactions", "events"):
-            connection.execute(f"DELETE FROM {table}")
-        for block in blocks:
-            insert_block(connection, block)
+        replace_blocks(connection, blocks)
         connection.execute("UPDATE head SET hash = ?, signature = ?", (head.block_hash, head.signature))
     connection.close()
 
