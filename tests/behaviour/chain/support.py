@@ -1,7 +1,10 @@
 """A contract small enough to assemble by hand, and ledgers with a few blocks of it."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tbill_defi.chain.embedded import EmbeddedChain
 from tbill_defi.chain.executor import DEPLOYMENT_PROXY, create2_address
@@ -9,6 +12,7 @@ from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.transactions import sign_transaction
 from tbill_defi.chain.types import DecodedEvent, Log
 from tbill_defi.core.clock import SimulatedClock
+from tbill_defi.core.errors import LedgerError
 from tbill_defi.core.hashing import keccak256
 
 START = 1_774_378_800  # 2026-03-24 15:00 New York
@@ -118,3 +122,13 @@ def edit(path: Path, *statements: str | tuple[str, tuple]) -> None:
         leftover = path.with_name(path.name + suffix)
         if leftover.exists():
             leftover.unlink()
+
+
+def refused(attempt: Callable[[], object]) -> tuple[str | None, str]:
+    """Code and message, one line, of the `LedgerError` that an attempt ends in."""
+    with pytest.raises(LedgerError) as caught:
+        attempt()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 500
+    return caught.value.code, message

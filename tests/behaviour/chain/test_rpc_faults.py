@@ -16,6 +16,7 @@ from tbill_defi.core.errors import LedgerError
 from tbill_defi.instruments import Note
 from tbill_defi.ledger.audit_node import audit_node
 from tbill_defi.ledger.open import create_ledger
+from tests.behaviour.chain.support import refused
 from tests.behaviour.nodes import ANVIL, anvil
 from tests.behaviour.proxy import BEFORE, KINDS, SEND, proxy
 from tests.unit.ledger.support import DOLLAR, PARTIES, START, ring
@@ -73,15 +74,6 @@ def next_nonces(node, key):
         int(direct.request("eth_getTransactionCount", "0x" + key.address.hex(), tag), 16)
         for tag in ("latest", "pending")
     ]
-
-
-def refused(attempt):
-    with pytest.raises(LedgerError) as caught:
-        attempt()
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 500
-    return caught.value.code, message
 
 
 # --- the answer to a send is lost -------------------------------------------------------------------------------------

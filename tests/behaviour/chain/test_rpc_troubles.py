@@ -12,7 +12,7 @@ from tbill_defi.chain.rpc import Settings, connect, open_chain
 from tbill_defi.chain.rpc_fees import GWEI, Fee
 from tbill_defi.chain.types import Call, CallReverted, Unsigned
 from tbill_defi.core.clock import SimulatedClock
-from tbill_defi.core.errors import LedgerError
+from tests.behaviour.chain.support import refused
 from tests.behaviour.nodes import ANVIL, Scripted, answering, anvil, http_node
 
 KEY = SigningKey.from_seed("sender")
@@ -22,20 +22,11 @@ HTML = b"<!DOCTYPE html><html><body>It works!</body></html>"
 needs_anvil = pytest.mark.skipif(not ANVIL.exists(), reason="anvil is not installed: npm ci in contracts")
 
 
-def code_of(attempt):
-    with pytest.raises(LedgerError) as caught:
-        attempt()
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 400
-    return caught.value.code, message
-
-
 # --- what is no node --------------------------------------------------------------------------------------------------
 
 
 def test_nobody_there():
-    code, message = code_of(lambda: open_chain("http://127.0.0.1:1"))
+    code, message = refused(lambda: open_chain("http://127.0.0.1:1"))
     assert code == "NodeDown"
     assert "http://127.0.0.1:1 does not answer" in message
 
@@ -59,7 +50,7 @@ def test_nobody_there():
 )
 def test_a_web_server_that_is_no_node(status, kind, body, code):
     with http_node(lambda _: (status, kind, body)) as url:
-        assert code_of(lambda: open_chain(url))[0] == code
+        assert refused(lambda: open_chain(url))[0] == code
 
 
 def test_a_slow_node():
@@ -68,7 +59,7 @@ def test_a_slow_node():
         return 200, "application/json", b"{}"
 
     with http_node(answer) as url:
-        code, message = code_of(lambda: open_chain(url, settings=Settings(request_seconds=1)))
+        code, message = refused(lambda: open_chain(url, settings=Settings(request_seconds=1)))
     assert code == "NodeSlow"
     assert "did not answer eth_chainId within 1 s" in message
 
@@ -77,7 +68,7 @@ def test_secrets_of_a_url_are_in_no_error():
     with http_node(lambda _: (200, "text/html", HTML)) as url:
         port = url.rsplit(":", 1)[1]
         for bad in (f"http://user:SECRET@127.0.0.1:{port}/v3/SECRET?key=SECRET", "http://127.0.0.1:1/SECRET"):
-            assert "SECRET" not in code_of(lambda bad=bad: open_chain(bad))[1]
+            assert "SECRET" not in refused(lambda bad=bad: open_chain(bad))[1]
 
 
 def head(number, mark="aa", **more):
@@ -101,11 +92,11 @@ def test_another_chain():
     _, serving = scripted()
     with serving as url:
         assert open_chain(url, chain_id=7).chain_id == 7
-        code, message = code_of(lambda: open_chain(url, chain_id=1))
+        code, message = refused(lambda: open_chain(url, chain_id=1))
         assert code == "WrongChain"
         assert "the ledger is on chain 1" in message
         assert "is on chain 7" in message
-        code, message = code_of(lambda: open_chain(url, chain_id=7, genesis_hash=b"\xbb" * 32))
+        code, message = refused(lambda: open_chain(url, chain_id=7, genesis_hash=b"\xbb" * 32))
         assert code == "WrongChain"
         assert "started anew" in message
 
@@ -137,7 +128,7 @@ def test_a_call_that_halts_reverts_or_is_refused():
             with pytest.raises(CallReverted) as caught:
                 chain.call(TO, b"")
             assert (caught.value.data, caught.value.code) == (output, code)
-        assert code_of(lambda: chain.call(TO, b""))[0] == "NodeRefuses"
+        assert refused(lambda: chain.call(TO, b""))[0] == "NodeRefuses"
 
 
 def test_a_node_that_simulates_nothing():
@@ -148,7 +139,7 @@ def test_a_node_that_simulates_nothing():
         assert not chain.simulates
         (receipt,) = chain.simulate([Call(TO, TO)])
         assert receipt.return_data == b"\5"
-        code, message = code_of(lambda: chain.simulate([Call(TO, TO)] * 2))
+        code, message = refused(lambda: chain.simulate([Call(TO, TO)] * 2))
         assert code == "CannotSimulate"
         assert "no eth_simulateV1" in message
     assert node.count("eth_simulateV1") == 1, "asked once whether it can"
@@ -202,7 +193,7 @@ def test_a_server_that_is_a_block_behind_is_no_reorganisation(absences, code):
         if code is None:
             assert chain.height == 5
         else:
-            assert code_of(lambda: chain.height)[0] == code
+            assert refused(lambda: chain.height)[0] == code
 
 
 # --- stuck, dropped, overtaken ----------------------------------------------------------------------------------------
@@ -280,7 +271,7 @@ class TestOnAnvil:
         chain, key = funded(quiet, "capped", Settings(receipt_seconds=3, patience_seconds=1, fee_cap=3 * GWEI))
         (raw,) = chain.sign([pay(key)])
         sent = hooked(chain, "eth_sendRawTransaction", lambda n: None)
-        code, message = code_of(lambda: chain.submit([raw]))
+        code, message = refused(lambda: chain.submit([raw]))
         assert code == "NotMined"
         assert "cap 3 gwei" in message
         assert "it may still be" in message
@@ -365,14 +356,14 @@ class TestOnAnvil:
 
     def test_no_ether(self, node):
         chain, key = open_chain(node, settings=QUICK), SigningKey.from_seed("poor")
-        code, message = code_of(lambda: chain.submit(chain.sign([pay(key)])))
+        code, message = refused(lambda: chain.submit(chain.sign([pay(key)])))
         assert code == "NoFunds"
         assert "0x" + key.address.hex() in message
         assert "has 0 ETH" in message
 
     def test_a_base_fee_above_the_cap(self, node):
         chain = open_chain(node, settings=Settings(fee_cap=1))
-        code, message = code_of(lambda: chain.sign([pay(KEY)]))
+        code, message = refused(lambda: chain.sign([pay(KEY)]))
         assert code == "FeeAboveCap"
         assert "cap of 0.000000001 gwei" in message
 
@@ -380,7 +371,7 @@ class TestOnAnvil:
         with anvil() as url:
             chain, key = funded(url, "left")
             raws = chain.sign([pay(key)])
-        assert code_of(lambda: chain.submit(raws))[0] == "NodeDown"
+        assert refused(lambda: chain.submit(raws))[0] == "NodeDown"
 
     def test_a_transaction_signed_elsewhere(self, node):
         ours, key = funded(node, "elsewhere")
@@ -397,12 +388,12 @@ class TestOnAnvil:
         (receipt,) = chain.submit(chain.sign([pay(key)]))
         assert chain.height == receipt.height
         control.request("evm_revert", mark)
-        code, message = code_of(lambda: chain.height)
+        code, message = refused(lambda: chain.height)
         assert code == "Reorganised"
         assert f"block {receipt.height} " in message
         assert "gone" in message
         control.request("evm_mine")
-        code, message = code_of(lambda: list(chain.events()))
+        code, message = refused(lambda: list(chain.events()))
         assert code == "Reorganised"
         assert "is now 0x" in message
         assert open_chain(node).height == receipt.height, "opened anew it reads what is there now"
