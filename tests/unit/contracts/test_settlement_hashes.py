@@ -9,6 +9,7 @@ from eth_account.messages import encode_typed_data
 
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32
+from tests.unit.contracts.eip712 import INSTRUCTION_TYPES
 
 CHAIN_ID = 31_337_001
 TYPES = {
@@ -18,20 +19,7 @@ TYPES = {
         {"name": "chainId", "type": "uint256"},
         {"name": "verifyingContract", "type": "address"},
     ],
-    "Leg": [
-        {"name": "token", "type": "address"},
-        {"name": "from", "type": "address"},
-        {"name": "to", "type": "address"},
-        {"name": "amount", "type": "uint256"},
-    ],
-    "Instruction": [
-        {"name": "legs", "type": "Leg[]"},
-        {"name": "notBefore", "type": "uint64"},
-        {"name": "deadline", "type": "uint64"},
-        {"name": "nonce", "type": "uint256"},
-        {"name": "contextHash", "type": "bytes32"},
-        {"name": "planHash", "type": "bytes32"},
-    ],
+    **INSTRUCTION_TYPES,
 }
 DEALER, CLIENT = "0x" + "d1" * 20, "0x" + "c1" * 20
 

@@ -21,6 +21,7 @@ from tbill_defi.ledger.settlement import (
     plan_hash,
     settle_many_arguments,
 )
+from tests.unit.contracts.eip712 import INSTRUCTION_TYPES
 from tests.unit.ledger.support import DOLLAR, NOTE, OTHER
 
 ADDRESSES = st.binary(min_size=20, max_size=20)
@@ -36,22 +37,6 @@ INSTRUCTIONS = st.builds(
 )
 NAMES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcxyz0123456789.-_", min_size=1, max_size=31)
 PLAN_LEGS = st.lists(st.builds(PlanLeg, NAMES, NAMES, NAMES, st.integers(1, 2**200)), min_size=1, max_size=8)
-TYPES = {
-    "Instruction": [
-        {"name": "legs", "type": "Leg[]"},
-        {"name": "notBefore", "type": "uint64"},
-        {"name": "deadline", "type": "uint64"},
-        {"name": "nonce", "type": "uint256"},
-        {"name": "contextHash", "type": "bytes32"},
-        {"name": "planHash", "type": "bytes32"},
-    ],
-    "Leg": [
-        {"name": "token", "type": "address"},
-        {"name": "from", "type": "address"},
-        {"name": "to", "type": "address"},
-        {"name": "amount", "type": "uint256"},
-    ],
-}
 
 
 def typed(instruction, chain_id, contract):
@@ -68,7 +53,7 @@ def typed(instruction, chain_id, contract):
         "contextHash": instruction.context_hash,
         "planHash": instruction.plan_hash,
     }
-    return encode_typed_data(domain, TYPES, message)
+    return encode_typed_data(domain, INSTRUCTION_TYPES, message)
 
 
 @settings(max_examples=40, derandomize=True, deadline=None)
