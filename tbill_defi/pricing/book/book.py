@@ -348,7 +348,10 @@ class Book:
 
     def _column(self, name: str, values: ArrayLike) -> Floats:
         """[n] finite numbers."""
-        column = np.asarray(values, dtype=np.float64)
+        try:
+            column = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ConventionError(f"{name}: is not [{len(self)}] numbers, one for each security ({error})") from None
         if column.shape != (len(self),):
             raise ConventionError(f"{name}: shape {column.shape} is not [{len(self)}], one for each security")
         if not np.isfinite(column).all():

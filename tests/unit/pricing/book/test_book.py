@@ -202,6 +202,8 @@ def test_frame_has_a_row_a_security():
     [
         ({"yields": [0.04]}, ConventionError, r"yields: shape \(1,\) is not \[2\]"),
         ({"yields": [0.04, float("nan")]}, ConventionError, r"yields\[1\] \(912810XX1\): nan is not a finite"),
+        ({"yields": ["0.04", "4 %"]}, ConventionError, r"yields: is not \[2\] numbers, one for each security"),
+        ({"clean_prices": [99.5, [1.0]]}, ConventionError, r"clean_prices: is not \[2\] numbers"),
         ({"yields": [4.25, 0.04]}, ConventionError, r"yields\[0\] \(912797XX0\): 4.25 looks like percent"),
         ({"clean_prices": [99.0, -3.0]}, ConventionError, r"clean_prices\[1\] \(912810XX1\): the dirty price"),
         ({}, ConventionError, "give one of curve, yields, clean_prices; given: none"),
