@@ -42,7 +42,9 @@ def set_mandate(
     turnover: Annotated[float | None, typer.Option(help="Share turned over in a window, half of both sides.")] = None,
     window: Annotated[str | None, typer.Option(help="The turnover's sliding window.", show_default="30d")] = None,
     slippage_bp: Annotated[int | None, typer.Option(help="Most a plan may cost at oracle prices.")] = None,
-    delay: Annotated[str, typer.Option(help="How long the owner's loosening takes; fixed when made.")] = "1d",
+    delay: Annotated[
+        str | None, typer.Option(help="How long the owner's loosening takes; fixed when made.", show_default="1d")
+    ] = None,
     home: Home = None,
     json_: Json = False,
 ) -> None:
@@ -63,14 +65,16 @@ def set_mandate(
     }
     changes = {name: value for name, value in given.items() if value is not None}
     first = _mandate(None, changes)  # refuses bad values before anything is opened
-    seconds = parse_span("delay", delay)
+    seconds = parse_span("delay", delay or "1d")
     with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
         account = _existing(ledger, party)
+        _require_free(party, manager or party)
         if account is None:
             if manager is None:
                 raise UsageError(f"mandate set: {party} has no managed account yet; name a --manager")
-            _require_free(party, manager)
             account = mandates.open_account(ledger, party, manager=manager, delay=seconds)
+        elif delay is not None and seconds != account.delay:
+            raise UsageError(f"delay: the account of {party} was made with {account.delay} s, which stay")
         elif manager is not None:
             mandates.set_manager(ledger, account, manager)
         if changes or account.mandate is None:
@@ -174,12 +178,15 @@ def _existing(ledger: Ledger, party: str) -> ManagedAccount | None:
 
 
 def _require_free(party: str, manager: str) -> None:
-    """Neither may be a key of the ledger itself: no pricer manages money, no registrar owns it."""
+    """Neither may be the ledger's own: no pricer manages money, no registrar owns it, the Treasury pays by its key."""
     from tbill_defi.ledger.ledger import ROLE_NAMES
+    from tbill_defi.ledger.life import TREASURY
+    from tbill_defi.ledger.option_deeds import BOOK
     from tbill_defi.ledger.oracle import PRICER_KEYS
+    from tbill_defi.ledger.repo_terms import FACILITY
 
     for name in (party, manager):
-        if name in (*ROLE_NAMES, *PRICER_KEYS):
+        if name in (*ROLE_NAMES, *PRICER_KEYS, TREASURY, FACILITY, BOOK):
             raise UsageError(f"{name!r} is the name of a key of the ledger itself; take another")
 
 

@@ -17,11 +17,13 @@ from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32, text32
 from tbill_defi.ledger.abi import decode_result, encode_call, encode_creation
 from tbill_defi.ledger.deployment import CURRENCY, Step
-from tbill_defi.ledger.identities import REGISTRAR_KEY, admit
+from tbill_defi.ledger.identities import REGISTRAR_KEY
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.open import CLAIM_SECONDS
 
 DAY = 86_400
+SHORTEST_DELAY, LONGEST_DELAY = 3_600, 366 * DAY
+"""Seconds (ManagedAccount.MIN_DELAY, and the most that its constructor takes)."""
 INTERFACE = bytes.fromhex("7ceab3b1")
 """ERC-165 id of IManagedAccount: the selector of guard()."""
 
@@ -160,22 +162,24 @@ def open_account(ledger: Ledger, party: str, *, manager: str, delay: int = DAY) 
     """Make a managed account and bind it to the party as its wallet.
 
     The owner's key is the one of the party's name, the manager's that of `manager`; either is made if it is not there.
-    The party must be new, or hold nothing in a wallet of its own, which is unbound.
+    The party must be new, or hold nothing in wallets of its own, which are unbound.
 
     Raises
     ------
     UsageError
-        If manager and owner are one, or the party holds something.
+        If manager and owner are one, the party holds something, or the delay (seconds) is shorter than an hour or longer
+        than 366 days.
     LedgerError
         If it has a managed account already (code "AlreadyManaged").
     """
-    if manager == party:
-        raise UsageError(f"manager: {manager!r} is the owner's own key; a manager has another")
-    ring, known = ledger.keyring, party in ledger.books().parties()
-    former = ledger.address_of(party) if known else None
-    if former is not None and is_managed(ledger, former):
+    _require_another(party, manager)
+    if not SHORTEST_DELAY <= delay <= LONGEST_DELAY:
+        raise UsageError(f"delay: {delay} s is not between an hour and 366 days")
+    ring, held = ledger.keyring, ledger.books().wallet(party)
+    bound = [bytes.fromhex(text[2:]) for text in held.addresses]
+    if bound and is_managed(ledger, bound[0]):
         raise LedgerError(f"{party} has a managed account already", "AlreadyManaged")
-    if known and ((wallet := ledger.wallet(party)).positions or wallet.cash):
+    if held.positions or held.cash:
         raise UsageError(f"{party} holds assets in its own wallet; give the managed party a name of its own")
     owner_key, manager_key = ring.ensure(party), ring.ensure(manager)
     places = ledger.contracts
@@ -184,14 +188,15 @@ def open_account(ledger: Ledger, party: str, *, manager: str, delay: int = DAY) 
     )
     salt = keccak256(bytes32(party))
     address = create2_address(salt, keccak256(code))
-    steps = [Step(OPERATOR, DEPLOYMENT_PROXY, salt + code)]
-    if former is not None:
-        unbind = encode_call("IdentityRegistry", "removeWallet", former)
-        bind = encode_call("IdentityRegistry", "registerWallet", address, bytes32(party))
-        steps += [Step(REGISTRAR_KEY, places.identity_registry, data) for data in (unbind, bind)]
+    # a process that was killed here, or anyone on a node, may have deployed it: of this code, owner and manager already
+    steps = [] if is_managed(ledger, address) else [Step(OPERATOR, DEPLOYMENT_PROXY, salt + code)]
+    if bound:
+        calls = [encode_call("IdentityRegistry", "removeWallet", wallet) for wallet in bound]
+        calls.append(encode_call("IdentityRegistry", "registerWallet", address, bytes32(party)))
+        steps += [Step(REGISTRAR_KEY, places.identity_registry, call) for call in calls]
     ledger.send(steps)
-    if not known:
-        admit(ledger, party, claim_expiry=ledger.chain.now() + CLAIM_SECONDS, wallet=address)
+    if not bound:
+        ledger.add_party(party, address, claim_expiry=ledger.chain.now() + CLAIM_SECONDS)
     return _account(ledger, party, address)
 
 
@@ -219,6 +224,7 @@ def recognise(ledger: Ledger, account: ManagedAccount, assets: Iterable[str], *,
 
 def set_manager(ledger: Ledger, account: ManagedAccount, manager: str) -> None:
     """Name another manager, by the owner; at once."""
+    _require_another(account.party, manager)
     ring = ledger.keyring
     key = ring.ensure(manager)
     data = encode_call("ManagedAccount", "setManager", key.address)
@@ -233,7 +239,15 @@ def announce_withdrawal(ledger: Ledger, account: ManagedAccount, asset: str, to:
 
 
 def withdraw(ledger: Ledger, account: ManagedAccount, number: int) -> None:
-    """Make an announced withdrawal, by the owner, after the delay."""
+    """Make an announced withdrawal, by the owner, after the delay.
+
+    Raises
+    ------
+    LedgerError
+        "NothingAnnounced" if there is none of that number; "TooEarly" before its time, "AnnouncementLapsed" a week after.
+    """
+    if not 0 < number <= ledger.call("ManagedAccount", account.address, "withdrawals"):
+        raise LedgerError(f"{account.party} has announced no withdrawal {number}", "NothingAnnounced")
     _by_owner(ledger, account, account.address, encode_call("ManagedAccount", "withdraw", number))
 
 
@@ -242,6 +256,11 @@ def _token(ledger: Ledger, asset: str) -> bytes:
     if token is None:
         raise LedgerError(f"{asset} has no token on this ledger", "UnknownAsset")
     return token
+
+
+def _require_another(party: str, manager: str) -> None:
+    if manager == party:
+        raise UsageError(f"manager: {manager!r} is the owner's own key; a manager has another")
 
 
 def _guard(function: str, *arguments: object) -> bytes:

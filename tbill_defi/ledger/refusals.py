@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tbill_defi.core.clock import moment
 from tbill_defi.core.errors import LedgerError, MandateBreach, TbillError
 from tbill_defi.core.money import format_units
 from tbill_defi.ledger.abi import decode_revert
@@ -18,6 +19,8 @@ AMOUNTS = (
     *("lendable", "exposure", "cash", "deficit", "principal", "face"),
 )
 """Arguments of the tokens' and repos' errors that are base units."""
+TIMES = ("from", "until", "earliest", "observedAt", "notBefore", "deadline", "payableFrom", "recordTime", "expiry")
+"""Arguments that are Unix seconds: shown with their New York time, up to the year 6325."""
 CURES = {
     "PriceMissing": "`tbill oracle publish` signs one, with --all of every security",
     "StalePrice": "`tbill oracle publish` signs a new one",
@@ -52,6 +55,8 @@ def refusal(data: bytes, names: Names = str) -> TbillError:
 def _shown(key: str, value: Any, names: Names, dollars: bool) -> str:
     if isinstance(value, bytes):
         return names(_told(value))
+    if key in TIMES and 0 < value < 2**37:
+        return f"{value}, {moment(value)}"
     return f"${format_units(value)}" if dollars and key in AMOUNTS else str(value)
 
 

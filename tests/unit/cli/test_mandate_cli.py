@@ -155,7 +155,7 @@ def test_tighter_at_once_looser_after_the_delay(managed):
     assert looser["mandate"]["turnover_bp"] == 5_000
     assert looser["announced"]["turnover_bp"] == 9_000
     assert looser["announced_from"] - looser["time"] in (86_399, 86_400)
-    refused(managed("mandate", "apply", "pension"), 7, "TooEarly")
+    refused(managed("mandate", "apply", "pension"), 7, "TooEarly", "2026-03-25 ", "EDT")
     a_day_later(managed)
     applied = valid("mandate-apply", managed("mandate", "apply", "pension", "--json").out)
     assert applied["mandate"]["turnover_bp"] == 9_000
@@ -202,6 +202,21 @@ def test_misuse_is_named(tbill):
     refused(tbill("mandate", "set", "pension", "--manager", "pricer-1"), 2, "key of the ledger")
     refused(tbill("mandate", "set", "pension", "--manager", "pension"), 2, "owner's own key")
     refused(tbill("mandate", "withdraw", "pension"), 2, "--number")
+    refused(tbill(*SET, "--delay", "30m"), 2, "delay: 1800 s", "an hour")
+    for name in ("treasury", "repo-facility", "option-book", "registrar"):
+        refused(tbill("mandate", "set", name, "--manager", "pm"), 2, "key of the ledger")
+    assert not {"pm.json", "pension.json"} & {path.name for path in (tbill.home / "keys").iterdir()}
+
+
+def test_misuse_of_an_account_that_is_there_is_named(managed):
+    refused(managed("mandate", "set", "pension", "--manager", "pricer-1"), 2, "key of the ledger")
+    refused(managed("mandate", "set", "pension", "--manager", "pension"), 2, "owner's own key")
+    refused(managed("mandate", "set", "pension", "--delay", "2d"), 2, "made with 86400 s")
+    for number in ("-1", "0", "1", str(2**256)):
+        ran = managed("mandate", "withdraw", "pension", "--number", number)
+        refused(ran, 7, f"pension has announced no withdrawal {number}")
+    refused(managed("mandate", "apply", "pension"), 7, "NothingAnnounced")
+    refused(managed("mandate", "recognise", "pension", "--by", "desk"), 7, "NotOwnerOrManager", "desk")
 
 
 def test_a_keeper_deals_for_the_account(managed):
