@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
 import {GuardCalls} from "src/settlement/GuardCalls.sol";
@@ -21,6 +22,11 @@ contract Keeper is OwnEntries {
     constructor(Settlement settlement_) OwnEntries(settlement_) {}
 
     function _refuse(bytes32) internal pure override {}
+
+    /// @dev It signs whatever it is asked.
+    function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {
+        return IERC1271.isValidSignature.selector;
+    }
 }
 
 /// @notice Ten ways to break a mandate, and others; what is within it settles.
@@ -419,6 +425,18 @@ contract MandateTest is Mandated {
             );
             this.settleOutside(made, managerKey);
         }
+        // nor is anything taken from it
+        issueCash(usd, address(keeper), 50_000);
+        Leg[] memory taken = new Leg[](2);
+        taken[0] = Leg(address(note), address(account), bob, 50_000);
+        taken[1] = Leg(address(usd), address(keeper), address(account), 50_000);
+        Instruction memory made_ = instructionOf(taken, true);
+        bytes[] memory signatures = new bytes[](2);
+        signatures[address(account) < address(keeper) ? 0 : 1] = signature(managerKey, digest(made_));
+        vm.expectRevert(
+            abi.encodeWithSelector(MandateGuard.ObligationRefused.selector, address(account), address(keeper))
+        );
+        settlement.settle(made_, signatures);
         assertUntouched();
         // another managed account, and a contract wallet, are parties like any
         GuardedAccount wallet = new GuardedAccount(bob, address(new MandateGuard(settlement, assets, oracle, address(usd))));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {CashToken} from "src/CashToken.sol";
 import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
 import {ISettlementAsset} from "src/interfaces/ISettlementAsset.sol";
 import {Books} from "src/mandate/Books.sol";
@@ -196,6 +197,14 @@ contract MandateAttacksTest is Mandated {
         assertUntouched();
     }
 
+    /// @dev What the bank took back is not there to be judged, whether or not anyone told the guard.
+    function test_money_that_left_is_not_in_the_books() public {
+        vm.prank(cashIssuer);
+        usd.redeem(address(account), 150_000);
+        deal(trade(-1_000, 0, 1_000, false));
+        _accounted(399_000, 400_000, 51_000);
+    }
+
     /// @dev Who has no manager's word can neither open lines in the books nor fill them.
     function test_no_stranger_writes_the_books() public {
         SecurityToken priced = createSecurity("912797SX6");
@@ -219,6 +228,10 @@ contract MandateAttacksTest is Mandated {
         guard.recognise(address(account), wanted);
         (tokens, , ) = guard.holdings(address(account));
         assertEq(tokens.length, 3, "the owner may");
+        wanted[0] = address(new CashToken(address(manager), address(settlement), "912797SX6", "not registered"));
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(MandateGuard.UnregisteredToken.selector, wanted[0]));
+        guard.recognise(address(account), wanted);
     }
 
     /// @dev Sixty-four lines, and not one more: dealing would not fit a transaction.

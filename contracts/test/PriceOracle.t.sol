@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
 import {Accrual} from "src/oracle/Accrual.sol";
 import {PriceOracle} from "src/oracle/PriceOracle.sol";
@@ -39,6 +40,10 @@ contract PriceOracleTest is Pricers {
         IPriceOracle.Measure[] memory found = oracle.measures(cusips);
         assertEq(found[0].dirtyE6, 100_250_000, "measured note");
         assertEq(found[1].durationE6, 400_000, "measured bill");
+        assertEq(uint64(found[0].yieldE9), 41_000_000, "measured yield");
+        assertEq(found[0].maturity, TODAY + 1000 days, "measured maturity");
+        assertEq(found[0].rating, 2, "measured rating");
+        assertEq(found[0].observedAt, TODAY + 16 hours, "measured at");
     }
 
     function test_a_round_is_bound_to_chain_contract_and_content() public {
@@ -55,9 +60,61 @@ contract PriceOracleTest is Pricers {
         for (uint256 i = 0; i < hashes.length; ++i) {
             bytes[] memory signatures = new bytes[](2);
             for (uint256 j = 0; j < 2; ++j) signatures[j] = _sign(pricerKeys[j], hashes[i]);
-            vm.expectRevert();
+            vm.expectPartialRevert(PriceOracle.NotAPricer.selector); // whoever it is, by such a digest
             oracle.publish(round, signatures);
         }
+    }
+
+    /// @dev The other root of a signature, its compact form, one of no length: nobody signs twice with them.
+    function test_signatures_in_another_shape() public {
+        Round memory round = roundOf(_one(quoteOf(NOTE, 99_000_000, 2_500_000)));
+        bytes[] memory signatures = signaturesOf(round, 2);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(pricerKeys[0], roundDigest(round));
+        uint256 order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
+        bytes32 high = bytes32(order - uint256(s));
+        signatures[1] = abi.encodePacked(r, high, v == 27 ? uint8(28) : uint8(27));
+        vm.expectRevert(abi.encodeWithSelector(ECDSA.ECDSAInvalidSignatureS.selector, high));
+        oracle.publish(round, signatures);
+        signatures[1] = abi.encodePacked(r, bytes32(uint256(s) | (uint256(v - 27) << 255)));
+        vm.expectRevert(abi.encodeWithSelector(ECDSA.ECDSAInvalidSignatureLength.selector, 64));
+        oracle.publish(round, signatures);
+        signatures[1] = "";
+        vm.expectRevert(abi.encodeWithSelector(ECDSA.ECDSAInvalidSignatureLength.selector, 0));
+        oracle.publish(round, signatures);
+    }
+
+    /// @dev Two signatures for one price are none for another: CUSIP, price, duration and schedule are all signed.
+    function test_no_word_of_a_quote_can_be_changed() public {
+        Round memory round = roundOf(_one(quoteOf(NOTE, 99_000_000, 2_500_000)));
+        bytes[] memory signatures = signaturesOf(round, 2);
+        for (uint256 i = 0; i < 11; ++i) {
+            Quote memory quote = quoteOf(NOTE, 99_000_000, 2_500_000);
+            if (i == 0) quote.cusip = BILL;
+            if (i == 1) quote.cleanE6 += 1;
+            if (i == 2) quote.yieldE9 += 1;
+            if (i == 3) quote.durationE6 = 0;
+            if (i == 4) quote.maturity += 1 days;
+            if (i == 5) quote.rating = 1;
+            if (i == 6) quote.couponE9 += 1;
+            if (i == 7) quote.accrualStart += 1;
+            if (i == 8) (quote.accrualStart, quote.priorCoupon) = (quote.accrualStart - 9, quote.accrualStart - 90 days);
+            if (i == 9) quote.previousCoupon -= 1;
+            if (i == 10) quote.nextCoupon += 1;
+            round.quotes[0] = quote;
+            vm.expectPartialRevert(PriceOracle.NotAPricer.selector);
+            oracle.publish(round, signatures);
+        }
+    }
+
+    function test_a_round_again() public {
+        Round memory round = roundOf(_one(quoteOf(NOTE, 99_000_000, 2_500_000)));
+        bytes[] memory signatures = signaturesOf(round, 2);
+        oracle.publish(round, signatures);
+        vm.warp(block.timestamp + 1 hours);
+        vm.expectRevert(abi.encodeWithSelector(PriceOracle.RoundNotNewer.selector, 1, 1));
+        oracle.publish(round, signatures);
+        round.id = 1 << 40; // ids have 40 bits
+        _refused(round, abi.encodeWithSelector(PriceOracle.RoundNotNewer.selector, round.id, 1));
     }
 
     function test_quorum_and_signers() public {
@@ -99,14 +156,17 @@ contract PriceOracleTest is Pricers {
             abi.encodeWithSelector(PriceOracle.ObservedBeforeMarketDate.selector, round.observedAt, TODAY + 1 days)
         );
         round = roundOf(quotes);
+        Round memory last = roundOf(quotes);
+        (last.id, last.observedAt) = (3, last.observedAt + 1);
         vm.warp(block.timestamp + 4 days + 1);
         _refused(round, abi.encodeWithSelector(PriceOracle.RoundTooOld.selector, round.observedAt, 4 days));
+        publish(last, 2); // in its last second
     }
 
     function test_interval_is_per_security() public {
         publish(quoteOf(NOTE, 99_000_000, 2_500_000));
-        publish(billOf(BILL, 98_000_000, 400_000));
         vm.warp(block.timestamp + 59);
+        publish(billOf(BILL, 98_000_000, 400_000));
         _refused(
             roundOf(_one(quoteOf(NOTE, 99_000_001, 2_500_000))),
             abi.encodeWithSelector(PriceOracle.TooSoon.selector, NOTE, TODAY + 16 hours + 60)
@@ -132,6 +192,13 @@ contract PriceOracleTest is Pricers {
         vm.warp(block.timestamp + 60);
         publish(quoteOf(NOTE, 103_000_001 - 3_090_000, 2_500_000));
         vm.warp(block.timestamp + 60);
+        publish(quoteOf(NOTE, 100_000_000, 2_500_000));
+        vm.warp(block.timestamp + 60);
+        publish(quoteOf(NOTE, 103_000_000, 2_500_000)); // exactly the bound
+        vm.warp(block.timestamp + 60);
+        Quote memory dearer = quoteOf(NOTE, 103_000_000, 2_500_000);
+        dearer.couponE9 += 1;
+        _refused(roundOf(_one(dearer)), abi.encodeWithSelector(PriceOracle.TermsChanged.selector, NOTE, 3));
         Quote memory other = quoteOf(NOTE, 100_000_000, 2_500_000);
         other.maturity += 1 days;
         _refused(roundOf(_one(other)), abi.encodeWithSelector(PriceOracle.TermsChanged.selector, NOTE, 3));
@@ -193,6 +260,14 @@ contract PriceOracleTest is Pricers {
         for (uint256 i = 0; i < 8; ++i) {
             _refused(roundOf(_one(bad[i])), abi.encodeWithSelector(PriceOracle.InvalidQuote.selector, NOTE));
         }
+        for (uint256 i = 0; i < 4; ++i) bad[i] = i < 2 ? billOf(NOTE, 99_000_000, 1) : quoteOf(NOTE, 99_000_000, 1);
+        bad[0].maturity = TODAY;
+        bad[1].maturity = 1 << 40;
+        bad[2].maturity = TODAY + 91 days; // the coupon after it
+        (bad[3].accrualStart, bad[3].priorCoupon) = (TODAY - 102 days, TODAY - 101 days);
+        for (uint256 i = 0; i < 4; ++i) {
+            _refused(roundOf(_one(bad[i])), abi.encodeWithSelector(PriceOracle.InvalidQuote.selector, NOTE));
+        }
     }
 
     function test_accrual() public {
@@ -201,6 +276,7 @@ contract PriceOracleTest is Pricers {
         assertEq(oracle.accruedInterest(NOTE, TODAY - 92 days), 0, "nothing on a coupon date");
         assertEq(oracle.accruedInterest(NOTE, TODAY - 91 days), 10_870, "2 x 1/184, half up");
         assertEq(oracle.accruedInterest(NOTE, TODAY - 91 days + 1 hours), 10_870, "a clock change is no day");
+        assertEq(oracle.accruedInterest(NOTE, TODAY - 91 days - 1 hours), 10_870, "nor takes one");
         bytes memory outside = abi.encodeWithSelector(
             Accrual.SettlementOutsidePeriod.selector,
             TODAY + 92 days,
@@ -209,6 +285,14 @@ contract PriceOracleTest is Pricers {
         );
         vm.expectRevert(outside);
         oracle.accruedInterest(NOTE, TODAY + 92 days);
+        outside = abi.encodeWithSelector(
+            Accrual.SettlementOutsidePeriod.selector,
+            TODAY - 93 days,
+            TODAY - 92 days,
+            TODAY + 92 days
+        );
+        vm.expectRevert(outside);
+        oracle.accruedInterest(NOTE, TODAY - 93 days);
         // a short first period accrues from the dated date, over the days of its quasi-coupon period
         vm.warp(block.timestamp + 60);
         quote.accrualStart = TODAY - 10 days;
@@ -233,15 +317,31 @@ contract PriceOracleTest is Pricers {
         oracle.setPricers(pricers, 1, 1);
         vm.expectRevert(unauthorised);
         oracle.setRules(1, 1, 1);
-        vm.prank(curator);
-        vm.expectRevert(abi.encodeWithSelector(PriceOracle.InvalidRules.selector, 1, 2, 1));
-        oracle.setPricers(pricers, 1, 2);
+        _refusedPricers(pricers, 1, 2, abi.encodeWithSelector(PriceOracle.InvalidRules.selector, 1, 2, 1));
+        _refusedPricers(pricers, 0, 1, abi.encodeWithSelector(PriceOracle.InvalidRules.selector, 0, 1, 1));
+        address[] memory three = new address[](3);
+        (three[0], three[1], three[2]) = (address(1), address(3), address(2));
+        _refusedPricers(three, 2, 1, abi.encodeWithSelector(PriceOracle.InvalidRules.selector, 2, 1, 3));
+        _refusedPricers(three, 1, 2, abi.encodeWithSelector(PriceOracle.InvalidPricer.selector, address(2)));
+        three[2] = address(3);
+        _refusedPricers(three, 1, 2, abi.encodeWithSelector(PriceOracle.InvalidPricer.selector, address(3)));
+        three[0] = address(0);
+        _refusedPricers(three, 1, 2, abi.encodeWithSelector(PriceOracle.InvalidPricer.selector, address(0)));
+        address[] memory many = new address[](17);
+        for (uint160 i = 0; i < 17; ++i) many[i] = address(i + 1);
+        _refusedPricers(many, 1, 2, abi.encodeWithSelector(PriceOracle.InvalidRules.selector, 1, 2, 17));
         vm.prank(curator);
         oracle.setPricers(pricers, 1, 1);
         assertTrue(oracle.isPricer(address(1)), "the new one");
         assertFalse(oracle.isPricer(vm.addr(pricerKeys[0])), "an old one");
         Round memory round = roundOf(_one(quoteOf(NOTE, 99_000_000, 2_500_000)));
         _refused(round, abi.encodeWithSelector(PriceOracle.NotAPricer.selector, vm.addr(pricerKeys[0])));
+    }
+
+    function _refusedPricers(address[] memory pricers, uint8 quorum, uint8 confirm, bytes memory reason) private {
+        vm.prank(curator);
+        vm.expectRevert(reason);
+        oracle.setPricers(pricers, quorum, confirm);
     }
 
     function _refused(Round memory round, bytes memory reason) private {

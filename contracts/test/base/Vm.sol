@@ -14,6 +14,7 @@ interface Vm {
     function chainId(uint256 id) external;
     function etch(address account, bytes calldata code) external;
     function expectEmit(address emitter) external;
+    function expectPartialRevert(bytes4 selector) external;
     function expectRevert() external;
     function expectRevert(bytes4 selector) external;
     function expectRevert(bytes calldata reason) external;

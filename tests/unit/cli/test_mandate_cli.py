@@ -216,7 +216,8 @@ def test_misuse_of_an_account_that_is_there_is_named(managed):
         ran = managed("mandate", "withdraw", "pension", "--number", number)
         refused(ran, 7, f"pension has announced no withdrawal {number}")
     refused(managed("mandate", "apply", "pension"), 7, "NothingAnnounced")
-    refused(managed("mandate", "recognise", "pension", "--by", "desk"), 7, "NotOwnerOrManager", "desk")
+    words = ("mandate", "recognise", "pension", "--asset", "USD", "--by", "desk")
+    refused(managed(*words), 7, "NotOwnerOrManager", "desk")
 
 
 def test_a_keeper_deals_for_the_account(managed):
