@@ -205,6 +205,17 @@ contract MandateAttacksTest is Mandated {
         _accounted(399_000, 400_000, 51_000);
     }
 
+    /// @dev What was redeemed has no price any more, and needs none.
+    function test_what_is_gone_needs_no_price() public {
+        vm.prank(enforcer);
+        short.forcedTransfer(address(account), bob, 400_000);
+        vm.warp(START + 4 days + 1);
+        publish(billOf(LONG, 100_000_000, 4_000_000));
+        deal(trade(-100_000, 0, 100_000, false));
+        (address[] memory tokens, , ) = guard.holdings(address(account));
+        assertEq(tokens.length, 1, "the line is gone");
+    }
+
     /// @dev Who has no manager's word can neither open lines in the books nor fill them.
     function test_no_stranger_writes_the_books() public {
         SecurityToken priced = createSecurity("912797SX6");

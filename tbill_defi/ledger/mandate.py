@@ -167,8 +167,8 @@ def open_account(ledger: Ledger, party: str, *, manager: str, delay: int = DAY) 
     Raises
     ------
     UsageError
-        If manager and owner are one, the party holds something, or the delay (seconds) is shorter than an hour or longer
-        than 366 days.
+        If manager and owner are one, the party holds something, or the delay (seconds) is not between an hour and 366
+        days.
     LedgerError
         If it has a managed account already (code "AlreadyManaged").
     """
@@ -244,7 +244,8 @@ def withdraw(ledger: Ledger, account: ManagedAccount, number: int) -> None:
     Raises
     ------
     LedgerError
-        "NothingAnnounced" if there is none of that number; "TooEarly" before its time, "AnnouncementLapsed" a week after.
+        "NothingAnnounced" if there is none of that number, "TooEarly" before its time, "AnnouncementLapsed" a week
+        later.
     """
     if not 0 < number <= ledger.call("ManagedAccount", account.address, "withdrawals"):
         raise LedgerError(f"{account.party} has announced no withdrawal {number}", "NothingAnnounced")
