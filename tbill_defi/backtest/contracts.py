@@ -11,7 +11,7 @@ finished years; an interrupted run executes them again, and has the contracts wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -30,7 +30,7 @@ from tbill_defi.ledger.ledger import OPERATOR, ROLE_NAMES, Ledger
 from tbill_defi.ledger.life import NO_EXPIRY, TREASURY, coupon_steps, ensure_treasury, redemption_steps
 from tbill_defi.ledger.option import Options
 from tbill_defi.ledger.option_deeds import call_step, exercise_step
-from tbill_defi.ledger.option_terms import OptionState
+from tbill_defi.ledger.option_terms import OptionState, OptionTerms
 from tbill_defi.portfolio.execution import dealer_inventory, instruction_of
 from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
 from tbill_defi.portfolio.writing import writing_steps
@@ -64,6 +64,7 @@ class ContractBooks:
         self._ledger: Ledger | None = None
         self._height, self._taken = -1, 0
         self._found: dict[str, int] = {}
+        self._options: dict[tuple[int, str, int, date], bytes] = {}
 
     @property
     def ledger(self) -> Ledger:
@@ -105,6 +106,7 @@ class ContractBooks:
             self._advance(timestamp)
             self._execute(raws)
         self._taken = self.ledger.chain.height
+        self._know(option.terms for option in self.ledger.books().options().values())
 
     def close(self) -> None:
         """Let the ledger go."""
@@ -129,8 +131,9 @@ class ContractBooks:
         ledger = self.ledger
         _, deposits = dealer_inventory(plan, ledger)
         if plan.writes:
-            steps, _ = writing_steps(plan, ledger, ledger.keyring.key(DESK), ledger.keyring.key(DEALER))
+            steps, quotes = writing_steps(plan, ledger, ledger.keyring.key(DESK), ledger.keyring.key(DEALER))
             self._submit([*deposits, *steps])
+            self._know(quote.terms for quote in quotes)
             return
         instruction = instruction_of(plan, ledger)
         digest = instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
@@ -149,14 +152,17 @@ class ContractBooks:
         steps += [call_step(ledger, "expire", self._option(call).option_id) for call in lapsed]
         self._submit(steps)
 
+    def _know(self, written: Iterable[OptionTerms]) -> None:
+        for terms in written:
+            self._options[terms.salt, terms.cusip, terms.strike_e6, terms.expiry] = terms.option_id
+
     def _option(self, call: OpenCall) -> OptionState:
         """The option that a call is on the ledger."""
-        wanted = int(call.context, 16), call.cusip, call.strike_e6, call.expiry
-        for option in self.ledger.books().options().values():
-            terms = option.terms
-            if (terms.salt, terms.cusip, terms.strike_e6, terms.expiry) == wanted:
-                return option
-        raise LedgerError(f"contracts and arrays differ: no option is the call {call.name}", "BooksDiffer")
+        option_id = self._options.get((int(call.context, 16), call.cusip, call.strike_e6, call.expiry), b"")
+        found = self.ledger.books().option(option_id)
+        if found is None:
+            raise LedgerError(f"contracts and arrays differ: no option is the call {call.name}", "BooksDiffer")
+        return found
 
     def compare(self, day: date, cash: int, positions: dict[str, int], held: dict[str, int]) -> None:
         """Read the desk's balances from the contracts and hold them against the arrays'.
@@ -185,7 +191,7 @@ class ContractBooks:
         tokens = {cusip: ledger.token_of(cusip) or _NOBODY for cusip in ledger.wallet(DESK).positions}
         calls = [Call(_NOBODY, token, encode_call("CashToken", "balanceOf", desk)) for token in tokens.values()]
         calls.append(Call(_NOBODY, ledger.contracts.usd, encode_call("CashToken", "balanceOf", desk)))
-        if ledger.books().options():
+        if self._options:
             calls += [Call(_NOBODY, token, encode_call("SecurityToken", "heldOf", desk)) for token in tokens.values()]
         receipts = ledger.simulate((), then=calls)
         ledger.require_success(receipts)

@@ -26,6 +26,7 @@ from tbill_defi.core.hashing import canonical_json, keccak256
 from tbill_defi.instruments import Security
 from tbill_defi.portfolio.history import HistoricalMarket
 from tbill_defi.portfolio.holdings import Holdings
+from tbill_defi.portfolio.parts import in_parts
 from tbill_defi.portfolio.plan import RebalancePlan
 from tbill_defi.portfolio.planner import build_plan
 from tbill_defi.portfolio.target import Overlay, Target
@@ -280,24 +281,24 @@ class Engine:
                 self.bookkeeper.end(today.day, exercised, lapsed)
 
     def _trade(self, state: State, today: _Today, view: View) -> None:
-        """The strategy's plan settles."""
+        """The strategy's plan settles; in parts if its orders are more than an Instruction has legs."""
         target, holdings = self._asked(self.strategy, view, state.books)
         if isinstance(target, Overlay):
             raise PlanError(
                 f"{self.strategy.name()} writes options on what is held, and holds nothing itself; name the strategy "
                 "that holds the securities with --over, such as --over ladder"
             )
-        made = self._planned(self.strategy, target, view, holdings)
-        if made.orders:
-            today.lines += state.books.trade(made)
-            self._settled(state, today, made, len(made.orders))
+        for made in self._planned(self.strategy, target, view, holdings):
+            if made.orders:
+                today.lines += state.books.trade(made)
+                self._settled(state, today, made, len(made.orders))
 
     def _write(self, state: State, today: _Today, view: View, overlay: Decider) -> None:
         """The overlay's calls are written on what is held now, and bought by the dealer."""
         target, holdings = self._asked(overlay, view, state.books)
         if not isinstance(target, Overlay):
             raise PlanError(f"{overlay.name()} says what to hold and writes no options; leave --over out")
-        made = self._planned(overlay, target, view, holdings)
+        (made,) = self._planned(overlay, target, view, holdings)
         if made.writes:
             today.lines += state.books.write(made)
             today.options -= made.net_cash_units
@@ -308,8 +309,9 @@ class Engine:
         return decided(strategy, view, holdings), holdings
 
     @staticmethod
-    def _planned(strategy: Decider, target: Target, view: View, holdings: Holdings) -> RebalancePlan:
-        return build_plan(target, view, holdings, strategy=strategy.identity(), counterparty=DEALER)
+    def _planned(strategy: Decider, target: Target, view: View, holdings: Holdings) -> tuple[RebalancePlan, ...]:
+        made = build_plan(target, view, holdings, strategy=strategy.identity(), counterparty=DEALER, whole=False)
+        return in_parts(made, view)
 
     def _settled(self, state: State, today: _Today, plan: RebalancePlan, count: int) -> None:
         today.plans.append(plan)

@@ -221,6 +221,10 @@ class Books:
         """Id -> every option ever written, in order."""
         return self._options.states(self.party_of)
 
+    def option(self, option_id: bytes) -> OptionState | None:
+        """An option by its id; None if it was never written."""
+        return self._options.state(option_id, self.party_of)
+
     def tokens(self) -> dict[str, str]:
         """Registered tokens (0x-text) -> asset."""
         return dict(self._assets)

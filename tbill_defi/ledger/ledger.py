@@ -199,19 +199,22 @@ class Ledger:
         LedgerError
             If no wallet is registered under that name.
         """
-        books = self.books()
-        if party not in books.parties():
-            known = ", ".join(books.parties()) or "none"
-            raise LedgerError(f"party {party!r} has no wallet on this ledger; parties: {known}", "UnknownParty")
-        return books.wallet(party)
+        return self._books_with(party).wallet(party)
 
     def tape(self) -> Sequence[TapeEntry]:
         """Settled instructions in order."""
         return tuple(self.books().tape)
 
     def address_of(self, party: str) -> bytes:
-        """The party's first registered wallet."""
-        return bytes.fromhex(self.wallet(party).addresses[0][2:])
+        """The party's first registered wallet. Raises as `wallet` does."""
+        return bytes.fromhex(self._books_with(party).addresses(party)[0][2:])
+
+    def _books_with(self, party: str) -> Books:
+        books = self.books()
+        if not books.addresses(party):
+            known = ", ".join(books.parties()) or "none"
+            raise LedgerError(f"party {party!r} has no wallet on this ledger; parties: {known}", "UnknownParty")
+        return books
 
     def call(self, contract: str, to: bytes, function: str, *arguments: Any) -> Any:
         """Result of a view function: one value, or a tuple of several.

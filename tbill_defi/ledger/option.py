@@ -51,7 +51,7 @@ class Options:
         LedgerError
             If none of that id was written (code "UnknownOption").
         """
-        found = self._ledger.books().options().get(option_id)
+        found = self._ledger.books().option(option_id)
         if found is None:
             raise LedgerError(
                 f"option 0x{option_id.hex()[:16]}…: not written on this ledger; `tbill option show` lists them",

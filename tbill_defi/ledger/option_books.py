@@ -38,6 +38,11 @@ class OptionBooks:
             after = replace(before, status=_ENDS[name])
         self._options[option_id] = after
 
+    def state(self, option_id: bytes, party_of: Callable[[str], str]) -> OptionState | None:
+        """An option, with the names of its parties' wallets (0x-text); None if it was never written."""
+        option = self._options.get(option_id)
+        return option and replace(option, writer=party_of(option.writer), holder=party_of(option.holder))
+
     def states(self, party_of: Callable[[str], str]) -> dict[bytes, OptionState]:
         """Id -> option, in the order in which they were written, with the names of its parties' wallets (0x-text)."""
         return {

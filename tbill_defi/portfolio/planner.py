@@ -38,6 +38,7 @@ def build_plan(
     strategy: StrategyIdentity,
     counterparty: str,
     dealing: DealingLimits | None = None,
+    whole: bool = True,
 ) -> RebalancePlan:
     """The plan that brings `holdings` to `target` at the view's prices.
 
@@ -45,6 +46,8 @@ def build_plan(
     ----------
     dealing
         A ledger's limits, which the plan is made within.
+    whole
+        Whether it must fit into one Instruction; else it can be more than a ledger settles (`parts.in_parts`).
 
     Raises
     ------
@@ -70,7 +73,8 @@ def build_plan(
     if dealing is not None and dealing.mandate is not None and overlay is None:
         limits += _within(dealing.mandate, draft, holdings, target.lots)
     cash_after = require_cash(orders, holdings.cash_units)
-    _require_one_instruction(orders)
+    if whole:
+        _require_one_instruction(orders)
     positions = {cusip: face for cusip, face in _after(holdings, orders).items() if face}
     return RebalancePlan(
         party=holdings.party,

@@ -19,8 +19,10 @@ STRETCHES = {
     2: ("barbell", {}, range(2002, 2006)),
     3: ("duration-target", {"max_weight": 0.3}, [2008, 2020]),
     4: ("covered-call-overlay", {"delta": 0.4, "days": 20}, range(1994, 2026)),
+    5: ("ladder", {"rungs": 60, "longest_years": 20.0}, range(1995, 2001)),
 }
-"""Seed -> strategy, settings, years; in 2002 to 2006 there is no 30-year, in 2008 and 2020 bills yield nothing."""
+"""Seed -> strategy, settings, years; in 2002 to 2006 there is no 30-year, in 2008 and 2020 bills yield nothing; the
+ladder of 60 rungs has more orders than an Instruction has legs."""
 
 
 @pytest.fixture(scope="module")
