@@ -20,7 +20,7 @@ from tbill_defi.pricing.book.curve_values import DiscountCurve, OnCurve, checked
 from tbill_defi.pricing.book.cycles import Cycles, Placed
 from tbill_defi.pricing.book.groups import Groups
 from tbill_defi.pricing.book.rich_cheap import RichCheap, fit_mask, z_scores
-from tbill_defi.pricing.book.yields import require_positive
+from tbill_defi.pricing.book.yields import Risk, require_positive
 from tbill_defi.pricing.valuation import LARGEST_YIELD
 
 BASIS_POINT = 1e-4
@@ -106,6 +106,21 @@ class Book:
     def accrued(self, settlement: date) -> Floats:
         """[n] accrued interest per 100 face, unrounded."""
         return self.at(settlement).accrued.copy()
+
+    def clean_prices(self, yields: ArrayLike, *, settlement: date, convention: YieldConvention) -> Floats:
+        """[n] clean prices per 100 face at [n] yields, decimal: of `analytics`, what needs no risk.
+
+        Raises
+        ------
+        SettlementOutOfRange
+            If a security is not issued, or has matured.
+        ConventionError
+            If a yield is not finite or looks like percent: names row and CUSIP.
+        """
+        groups = self._kernels(settlement, convention)
+        prices = groups.prices(self._yields(yields))
+        prices -= groups.placed.accrued
+        return prices
 
     def dirty_prices(self, curve: DiscountCurve, settlement: date) -> Floats:
         """[n] model dirty prices per 100 face."""
@@ -302,30 +317,28 @@ class Book:
         groups = self._kernels(settlement, convention)
         accrued = groups.placed.accrued
         if yields is not None:
-            return self._measured(groups, self._yields(yields), accrued)
+            column = self._yields(yields)
+            return self._measured(groups, column, groups.at(column))
         if clean_prices is not None:
             dirty = self._column("clean_prices", clean_prices) + accrued
             require_positive(dirty, self.cusips)
-            return self._measured(groups, groups.yields(dirty), accrued)
+            return self._measured(groups, *groups.solved(dirty))
         assert curve is not None
         nodes = checked_nodes(np.array(key_years))
         on = OnCurve(groups.placed, curve)
         dirty = on.dirty_prices()
         slope, bend = on.effective()
-        found = self._measured(groups, groups.yields(dirty), accrued)
+        found = self._measured(groups, *groups.solved(dirty))
         return replace(
             found,
-            dirty_price=dirty,
-            clean_price=dirty - accrued,
             effective_duration=-slope / dirty,
             effective_convexity=bend / dirty,
             key_rate_dv01=on.key_rates(nodes),
             key_years=nodes,
         )
 
-    def _measured(self, groups: Groups, yields: Floats, accrued: Floats) -> Analytics:
-        found = groups.at(yields)
-        price = found.price
+    def _measured(self, groups: Groups, yields: Floats, found: Risk) -> Analytics:
+        price, accrued = found.price, groups.placed.accrued
         lowest, ends = groups.calls.worst(price, yields) if groups.calls else (None, None)
         floating = groups.placed.floating
         margin = None
@@ -338,9 +351,9 @@ class Book:
             dirty_price=price,
             accrued=accrued,
             yield_=yields,
-            modified_duration=-found.slope / price,
-            convexity=found.curvature / price,
-            dv01=-found.slope * BASIS_POINT,
+            modified_duration=found.duration,
+            convexity=found.convexity,
+            dv01=price * found.duration * BASIS_POINT,
             yield_to_worst=lowest,
             worst_date=ends,
             discount_margin=margin,
@@ -354,15 +367,15 @@ class Book:
             raise ConventionError(f"{name}: is not [{len(self)}] numbers, one for each security ({error})") from None
         if column.shape != (len(self),):
             raise ConventionError(f"{name}: shape {column.shape} is not [{len(self)}], one for each security")
-        if not np.isfinite(column).all():
+        if not np.isfinite(column.sum()) and not np.isfinite(column).all():
             row = int(np.flatnonzero(~np.isfinite(column))[0])
             raise ConventionError(f"{name}[{row}] ({self.cusips[row]}): {column[row]} is not a finite number")
         return column
 
     def _yields(self, values: ArrayLike) -> Floats:
         column = self._column("yields", values)
-        if (wrong := np.flatnonzero(np.abs(column) > LARGEST_YIELD)).size:
-            row = int(wrong[0])
+        if max(column.max(), -column.min()) > LARGEST_YIELD:
+            row = int(np.flatnonzero(np.abs(column) > LARGEST_YIELD)[0])
             raise ConventionError(
                 f"yields[{row}] ({self.cusips[row]}): {column[row]:g} looks like percent; "
                 f"give a decimal such as {column[row] / 100:g}"

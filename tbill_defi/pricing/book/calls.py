@@ -15,7 +15,7 @@ from tbill_defi.pricing.book.columns import END_OF_MONTH, Ints, cycle_days, mont
 from tbill_defi.pricing.book.cycles import Placed
 from tbill_defi.pricing.book.days import late_days
 from tbill_defi.pricing.book.simple_first import SimpleFirst
-from tbill_defi.pricing.book.yields import Kernel, Simple, Sums, solve
+from tbill_defi.pricing.book.yields import Kernel, Simple, Sums, yields_and_risk
 
 
 class Calls:
@@ -115,7 +115,7 @@ class Calls:
         years = (self._fraction[final] + late[ends]) / frequency[final]
         if convention is YieldConvention.MONEY_MARKET:
             years = (self.days[final] - self._placed.day) / 360.0
-        found[final] = Simple(self._amounts[ends], years, compounds=False).yields(target[final])
+        found[final], _ = Simple(self._amounts[ends], years, np.zeros(len(ends), dtype=bool)).yields(target[final])
         if many.any():
             simple = convention is YieldConvention.TREASURY
             times = self._periods + late + (0.0 if simple else self._fraction[self._owner])
@@ -123,7 +123,8 @@ class Calls:
             rows = np.flatnonzero(many)
             sums = every.subset(rows)
             kernel: Kernel = SimpleFirst(sums, self._fraction[rows]) if simple else sums
-            found[rows] = solve(kernel, target[rows], np.clip(start[self.rows[rows]], -0.05, 0.5))
+            begin = np.log1p(np.clip(start[self.rows[rows]], -0.05, 0.5) / frequency[rows])
+            found[rows], _ = yields_and_risk(kernel, target[rows], begin)
         return found
 
     def worst(self, dirty: Floats, to_maturity: Floats) -> tuple[Floats, NDArray[np.datetime64]]:

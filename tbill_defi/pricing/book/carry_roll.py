@@ -153,7 +153,7 @@ def carry_roll(
     clean, yields = dirty - placed.accrued, start.yields(dirty)
     spreads = OnCurve(placed, curve).z_spreads(dirty)
     rolled = OnCurve(later, Still(curve, later.settlement)).dirty_at_spreads(spreads)
-    aged = end.at(yields).price
+    aged = end.prices(yields)
     rolled_yields = end.yields(rolled)
     carry, income = clean - forward, paid + later.accrued - placed.accrued
     return CarryRoll(

@@ -160,12 +160,12 @@ class OnCurve:
         if len((loose := placed.loose).rows):
             values, later = self._loose_worth()
             sums = Sums(values, later, loose.owner, loose.starts, np.ones(len(loose.rows)))
-            spreads[loose.rows] = np.log1p(solve(sums, dirty[loose.rows], np.zeros(len(loose.rows))))
+            spreads[loose.rows] = solve(sums, dirty[loose.rows], np.zeros(len(loose.rows)))[0]
         if len(placed.rows):
             flows = placed.flows
             values, terms = flows.amounts * self.factors[flows.place], (flows.days - placed.day) / DAYS_PER_YEAR
             sums = Sums(values, terms, flows.owner, flows.starts, np.ones(len(placed.rows)))
-            spreads[placed.rows] = np.log1p(solve(sums, dirty[placed.rows], np.zeros(len(placed.rows))))
+            spreads[placed.rows] = solve(sums, dirty[placed.rows], np.zeros(len(placed.rows)))[0]
         return spreads
 
     def _loose_worth(self) -> tuple[Floats, Floats]:

@@ -19,12 +19,12 @@ import numpy as np
 from tbill_defi.conventions.frn_index import FrnIndex
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.pricing.book.columns import Columns, Ints, cycle_days, months_of
-from tbill_defi.pricing.book.yields import Sensitivity
+from tbill_defi.pricing.book.yields import Risk
 
 YEAR = 360.0
 STEPS = 60
-CLOSE = 1e-8
-"""A step this small is the last: what is left after it is its square."""
+CLOSE = 1e-12
+"""A step this small is the last: risk before it is risk after it."""
 
 
 class Floating:
@@ -77,6 +77,8 @@ class Floating:
         self.amounts = 100.0 * np.maximum(self.index + self._spread, 0.0) * self.years
         self.amounts[0] += self.accrued
         self.amounts[self.counts - 1, np.arange(len(self.rows))] += 100.0
+        self._until = np.tri(len(periods))
+        self._at_index = self.in_yield(self.index + self._spread)
 
     def _accrued(self, starts: Ints, day: int, index: FrnIndex) -> Floats:
         """Each day's max(0, index + spread)/360 from the periods' starts to the settlement."""
@@ -90,35 +92,44 @@ class Floating:
         interest: Floats = (counted * daily).sum(axis=1) * 100.0 / YEAR
         return interest
 
-    def in_yield(self, yields: Floats) -> Sensitivity:
-        """Prices at yields, index + margin, and their derivatives in the yield."""
-        growth = 1.0 + yields * self.years
-        values = self.amounts / np.cumprod(growth, axis=0)
-        part = self.years / growth
-        rate = np.cumsum(part, axis=0)
-        bend = np.cumsum(part * part, axis=0)
-        bend += rate * rate
-        return Sensitivity(values.sum(axis=0), -(values * rate).sum(axis=0), (values * bend).sum(axis=0))
+    def prices(self, yields: Floats) -> Floats:
+        """[n_notes] dirty prices at yields, index + margin."""
+        values = self.amounts / np.cumprod(1.0 + yields * self.years, axis=0)
+        return np.asarray(values.sum(axis=0))
 
-    def yields(self, dirty: Floats) -> Floats:
-        """[n_notes] yields of positive dirty prices: Newton's method on the logarithm, above the pole."""
-        target = np.log(dirty)
+    def in_yield(self, yields: Floats) -> Risk:
+        """Prices and risk at yields, index + margin."""
+        part = 1.0 / (1.0 + yields * self.years)
+        values = np.cumprod(part, axis=0)
+        values *= self.amounts
+        price = values.sum(axis=0)
+        part *= self.years
+        rate = self._until @ part  # minus the logarithm's slope of each payment's factor
+        part *= part
+        bend = self._until @ part
+        bend += rate * rate
+        rate *= values
+        bend *= values
+        return Risk(price, rate.sum(axis=0) / price, bend.sum(axis=0) / price)
+
+    def yields(self, dirty: Floats) -> tuple[Floats, Risk]:
+        """[n_notes] yields of positive dirty prices, and the risk at them.
+
+        Halley's method on the logarithm of the price, above the pole, from the yield at which it pays the index.
+        """
         pole = -1.0 / self.years.max(axis=0)
-        term = self.years.sum(axis=0)
-        found: Floats = np.maximum(
-            self.index + self._spread + (100.0 + self.accrued - dirty) / (100.0 * term), 0.5 * pole
-        )
+        yields, found = self.index + self._spread, self._at_index
         for _ in range(STEPS):
-            growth = 1.0 + found * self.years
-            values = self.amounts / np.cumprod(growth, axis=0)
-            price = values.sum(axis=0)
-            slope = (values * np.cumsum(self.years / growth, axis=0)).sum(axis=0)
-            after = np.maximum(found + (np.log(price) - target) * price / slope, 0.5 * (found + pole))
-            done = np.abs(after - found) <= CLOSE
-            found = after
-            if done.all():
+            step = np.log(found.price / dirty) / found.duration
+            bend = 0.5 * step * (found.convexity / found.duration - found.duration)
+            step /= 1.0 - np.minimum(bend, 0.5)
+            after = np.maximum(yields + step, 0.5 * (yields + pole))
+            done = np.abs(after - yields).max() <= CLOSE
+            yields = after
+            if done:
                 break
-        return found
+            found = self.in_yield(yields)
+        return yields, found
 
     def flows(self, day: int) -> tuple[Ints, Ints, Floats]:
         """(owner, day number, amount) of what a curve discounts: 100 at settlement, spreads, what has accrued.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import numpy as np
 
@@ -10,12 +10,49 @@ from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.pricing.book.calls import Calls
 from tbill_defi.pricing.book.columns import Ints, cycle_days
+from tbill_defi.pricing.book.compound import Compound
 from tbill_defi.pricing.book.cycles import Placed
 from tbill_defi.pricing.book.days import late_days
-from tbill_defi.pricing.book.floating import Floating
-from tbill_defi.pricing.book.odd_last import OddLastYields
-from tbill_defi.pricing.book.yields import Compound, Kernel, Sensitivity, Simple, Sums, in_yield, solve
+from tbill_defi.pricing.book.yields import Kernel, Risk, Simple, Sums, in_yield, yields_and_risk
 from tbill_defi.pricing.valuation import LARGEST_SOLVED_YIELD
+
+
+class Part(Protocol):
+    """Securities of one arithmetic."""
+
+    def prices(self, yields: Floats, /) -> Floats:
+        """[n] dirty prices at yields."""
+        ...
+
+    def in_yield(self, yields: Floats, /) -> Risk:
+        """Prices and risk at yields."""
+        ...
+
+    def yields(self, dirty: Floats, /) -> tuple[Floats, Risk]:
+        """[n] yields of positive dirty prices, and the risk at them."""
+        ...
+
+
+class Coupons:
+    """Securities that compound: what a kernel values."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def prices(self, yields: Floats) -> Floats:
+        """[n] dirty prices at yields."""
+        u = np.log1p(yields / self._kernel.frequency)
+        if isinstance(self._kernel, Compound):
+            return self._kernel.price(u)
+        return self._kernel.at(u, skew=False).price
+
+    def in_yield(self, yields: Floats) -> Risk:
+        """Prices and risk at yields."""
+        return in_yield(self._kernel, yields)
+
+    def yields(self, dirty: Floats) -> tuple[Floats, Risk]:
+        """[n] yields of positive dirty prices, and the risk at them."""
+        return yields_and_risk(self._kernel, dirty, self._kernel.start(dirty))
 
 
 class Groups:
@@ -43,16 +80,34 @@ class Groups:
             self._require_one_payment()
             years = (placed.columns.maturity[placed.rows] - placed.day) / 360.0
             bill_years = single_days / 360.0
-        self.final = placed.rows[final]
-        self.finals = Simple(amounts, years, compounds=False)
-        self.bills = Simple(
-            np.full(len(placed.singles), 100.0), bill_years, compounds=convention is not YieldConvention.MONEY_MARKET
+        bills = np.full(len(placed.singles), convention is not YieldConvention.MONEY_MARKET)
+        simple = Simple(
+            amount=np.concatenate([amounts, np.full(len(bills), 100.0)]),
+            years=np.concatenate([years, bill_years]),
+            compounds=np.concatenate([np.zeros(len(amounts), dtype=bool), bills]),
         )
-        many = ~final
-        self.compound = placed.rows[many]
-        self._kernel = self._true_kernel(many) if on_payment_dates else self._street(many, convention)
-        self._others = self._loose(convention)
+        many = np.flatnonzero(~final)
+        if not on_payment_dates:
+            many = many[np.argsort(placed.odd[many] == 0.0, kind="stable")]
+        kernel = self._true_kernel(many) if on_payment_dates else self._street(many, convention)
+        self._lay_out(
+            [
+                (placed.rows[many], Coupons(kernel)),
+                (np.concatenate([placed.rows[final], placed.singles]), simple),
+                *self._loose(convention),
+            ]
+        )
         self.calls = Calls(placed, convention) if len(placed.columns.call_rows) else None
+
+    def _lay_out(self, parts: list[tuple[Ints, Part]]) -> None:
+        """Securities by part, one after another, and back."""
+        self._order = np.concatenate([rows for rows, _ in parts])
+        self._place = np.empty_like(self._order)
+        self._place[self._order] = np.arange(len(self._order))
+        ends = np.cumsum([len(rows) for rows, _ in parts]).tolist()
+        self._parts = [
+            (slice(end - len(rows), end), part) for end, (rows, part) in zip(ends, parts, strict=True) if len(rows)
+        ]
 
     def _require_single(self, final: np.ndarray) -> None:
         if not final.all():
@@ -64,10 +119,10 @@ class Groups:
             f"({self.placed.columns.cusips[row]}) has more, use STREET or TREASURY"
         )
 
-    def _loose(self, convention: YieldConvention) -> list[tuple[Ints, Floating | OddLastYields]]:
+    def _loose(self, convention: YieldConvention) -> list[tuple[Ints, Part]]:
         """Places and arithmetic of what has no level coupon."""
         floating, odd = self.placed.floating, self.placed.odd_last
-        parts: list[tuple[Ints, Floating | OddLastYields]] = []
+        parts: list[tuple[Ints, Part]] = []
         if floating is not None:
             parts.append((floating.rows, floating))
         if odd is not None:
@@ -82,12 +137,12 @@ class Groups:
         if odd is not None and not odd.final.all():
             self._refuse_money_market(int(odd.rows[~odd.final][0]))
 
-    def _street(self, many: np.ndarray, convention: YieldConvention) -> Kernel:
+    def _street(self, many: Ints, convention: YieldConvention) -> Kernel:
         placed = self.placed
         first = placed.first[many].astype(np.float64)
         simple = placed.fraction[many] if convention is YieldConvention.TREASURY else None
         return Compound(
-            frequency=12.0 / placed.columns.months[self.compound],
+            frequency=12.0 / placed.columns.months[placed.rows[many]],
             coupon=placed.coupon[many],
             odd=placed.odd[many],
             counts=(placed.last - placed.first + 1)[many].astype(np.float64),
@@ -104,54 +159,57 @@ class Groups:
         late = late_days(dates.ravel()).reshape(dates.shape)
         return late / (following - dates)
 
-    def _true_kernel(self, many: np.ndarray) -> Kernel:
+    def _true_kernel(self, many: Ints) -> Kernel:
         placed, flows = self.placed, self.placed.flows
         late = self._lateness()[flows.period, placed.cycles.of[flows.owner]]
         times = placed.fraction[flows.owner] + flows.period + late
         frequency = 12.0 / placed.columns.months[placed.rows]
         every = Sums(flows.amounts, times, flows.owner, flows.starts, frequency)
-        return every.subset(np.flatnonzero(many))
+        return every.subset(many)
 
-    def at(self, yields: Floats) -> Sensitivity:
-        """Prices at yields and their derivatives in the yield, of the whole book."""
-        with np.errstate(divide="ignore"):  # a last payment that is worth nothing
-            compound = in_yield(self._kernel, yields[self.compound])
-        parts = [
-            (self.compound, compound),
-            (self.final, self.finals.in_yield(yields[self.final])),
-            (self.placed.singles, self.bills.in_yield(yields[self.placed.singles])),
-        ]
-        parts += [(rows, part.in_yield(yields[rows])) for rows, part in self._others]
-        columns = [np.empty(len(yields)) for _ in range(3)]
-        for rows, part in parts:
-            for column, values in zip(columns, (part.price, part.slope, part.curvature), strict=True):
-                column[rows] = values
-        return Sensitivity(*columns)
+    def prices(self, yields: Floats) -> Floats:
+        """[n] dirty prices at yields."""
+        given, found = yields.take(self._order), np.empty(len(yields))
+        with np.errstate(all="ignore"):  # a last payment that is worth nothing
+            for where, part in self._parts:
+                found[where] = part.prices(given[where])
+        return found.take(self._place)
+
+    def at(self, yields: Floats) -> Risk:
+        """Prices and risk at yields, of the whole book."""
+        given, found = yields.take(self._order), np.empty((3, len(yields)))
+        with np.errstate(all="ignore"):  # a last payment that is worth nothing
+            for where, part in self._parts:
+                _fill(found[:, where], part.in_yield(given[where]))
+        return Risk(*found.take(self._place, axis=1))
 
     def yields(self, dirty: Floats) -> Floats:
-        """[n] yields of positive dirty prices.
+        """[n] yields of positive dirty prices; errors are those of `solved`."""
+        return self.solved(dirty)[0]
+
+    def solved(self, dirty: Floats) -> tuple[Floats, Risk]:
+        """[n] yields of positive dirty prices, and the risk at them.
 
         Raises
         ------
         ConventionError
             If a price needs a yield beyond `LARGEST_SOLVED_YIELD`: names row and CUSIP.
         """
-        found = np.empty(len(dirty))
-        singles, placed = self.placed.singles, self.placed
-        found[singles] = self.bills.yields(dirty[singles])
-        found[self.final] = self.finals.yields(dirty[self.final])
-        price, columns = dirty[self.compound] - placed.accrued[self.compound], placed.columns
-        coupon = columns.coupon[self.compound] * self._kernel.frequency
-        years = (columns.maturity[self.compound] - placed.day) / 365.25
-        start = (coupon + (100.0 - price) / years) / np.maximum(0.6 * price + 40.0, 1.0)
+        given, found = dirty.take(self._order), np.empty((3, len(dirty)))
         with np.errstate(all="ignore"):  # on the way to a yield that is refused below
-            found[self.compound] = solve(self._kernel, dirty[self.compound], np.clip(start, -0.05, 0.5))
-        for rows, part in self._others:
-            found[rows] = part.yields(dirty[rows])
-        if not found.max() <= LARGEST_SOLVED_YIELD:
-            row = int(np.flatnonzero(~(found <= LARGEST_SOLVED_YIELD))[0])
+            for where, part in self._parts:
+                yields, risk = part.yields(given[where])
+                _fill(found[:, where], (yields, risk.duration, risk.convexity))
+        yields, duration, convexity = found.take(self._place, axis=1)
+        if not yields.max() <= LARGEST_SOLVED_YIELD:
+            row = int(np.flatnonzero(~(yields <= LARGEST_SOLVED_YIELD))[0])
             raise ConventionError(
-                f"clean_prices[{row}] ({columns.cusips[row]}): no yield up to {LARGEST_SOLVED_YIELD:g} explains the "
-                f"dirty price {dirty[row]:g}"
+                f"clean_prices[{row}] ({self.placed.columns.cusips[row]}): no yield up to {LARGEST_SOLVED_YIELD:g} "
+                f"explains the dirty price {dirty[row]:g}"
             )
-        return found
+        return yields, Risk(dirty, duration, convexity)
+
+
+def _fill(table: Floats, rows: tuple[Floats, ...]) -> None:
+    for row, values in zip(table, rows, strict=True):
+        row[:] = values

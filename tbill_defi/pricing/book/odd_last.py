@@ -13,7 +13,7 @@ from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.pricing.book.columns import END_OF_MONTH, Columns, Ints, cycle_days, months_of
 from tbill_defi.pricing.book.days import late_days
 from tbill_defi.pricing.book.simple_first import SimpleFirst
-from tbill_defi.pricing.book.yields import Kernel, Sensitivity, Simple, Sums, in_yield, solve
+from tbill_defi.pricing.book.yields import Kernel, Risk, Simple, Sums, in_yield, yields_and_risk
 
 
 class OddLast:
@@ -95,7 +95,7 @@ class OddLast:
         sums = Sums(self.amounts, times, self.owner, self.starts, frequency).subset(rows)
         kernel: Kernel = SimpleFirst(sums, self._fraction[rows]) if simple else sums
         return OddLastYields(
-            np.flatnonzero(self.final), Simple(self.amounts[ends], years, compounds=False), rows, kernel
+            np.flatnonzero(self.final), Simple(self.amounts[ends], years, np.zeros(len(ends), dtype=bool)), rows, kernel
         )
 
 
@@ -105,21 +105,23 @@ class OddLastYields:
     def __init__(self, finals: Ints, simple: Simple, others: Ints, sums: Kernel) -> None:
         self._finals, self._simple, self._others, self._sums = finals, simple, others, sums
 
-    def in_yield(self, yields: Floats) -> Sensitivity:
-        """Prices at [n] yields and their derivatives in the yield."""
-        columns = [np.empty(len(yields)) for _ in range(3)]
-        found = [(self._finals, self._simple.in_yield(yields[self._finals]))]
+    def in_yield(self, yields: Floats) -> Risk:
+        """Prices and risk at [n] yields."""
+        table = np.empty((3, len(yields)))
+        table[:, self._finals] = self._simple.in_yield(yields[self._finals])
         if len(self._others):
-            found.append((self._others, in_yield(self._sums, yields[self._others])))
-        for rows, part in found:
-            for column, values in zip(columns, (part.price, part.slope, part.curvature), strict=True):
-                column[rows] = values
-        return Sensitivity(*columns)
+            table[:, self._others] = in_yield(self._sums, yields[self._others])
+        return Risk(*table)
 
-    def yields(self, dirty: Floats) -> Floats:
-        """[n] yields of positive dirty prices."""
+    def prices(self, yields: Floats) -> Floats:
+        """[n] dirty prices at yields."""
+        return self.in_yield(yields).price
+
+    def yields(self, dirty: Floats) -> tuple[Floats, Risk]:
+        """[n] yields of positive dirty prices, and the risk at them."""
         found = np.empty(len(dirty))
-        found[self._finals] = self._simple.yields(dirty[self._finals])
+        found[self._finals], _ = self._simple.yields(dirty[self._finals])
         if len(self._others):
-            found[self._others] = solve(self._sums, dirty[self._others], np.full(len(self._others), 0.04))
-        return found
+            target = dirty[self._others]
+            found[self._others], _ = yields_and_risk(self._sums, target, self._sums.start(target))
+        return found, self.in_yield(found)

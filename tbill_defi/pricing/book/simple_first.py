@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.pricing.book.columns import Ints
-from tbill_defi.pricing.book.yields import Sensitivity, Sums
+from tbill_defi.pricing.book.yields import Moments, Sums, simple_first
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +29,13 @@ class SimpleFirst:
         """[n] periods a year."""
         return self.sums.frequency
 
-    def at(self, u: Floats) -> Sensitivity:
-        """Prices and their derivatives in u."""
-        found, growth = self.sums.at(u), np.expm1(u)
-        base = 1.0 + self.simple * growth
-        share = self.simple * (1.0 + growth) / base
-        bend = 2.0 * share * share - share
-        return Sensitivity(
-            found.price / base,
-            (found.slope - share * found.price) / base,
-            (found.curvature - 2.0 * share * found.slope + bend * found.price) / base,
-        )
+    def start(self, dirty: Floats) -> Floats:
+        """[n] u to begin with."""
+        return self.sums.start(dirty)
+
+    def at(self, u: Floats, *, skew: bool = True) -> Moments:
+        """Prices and the moments of the times to payment."""
+        return simple_first(self.simple, u, self.sums.at(u, skew=skew))
 
     def subset(self, rows: Ints) -> SimpleFirst:
         """The kernel of some of the securities."""

@@ -1,33 +1,46 @@
-"""Prices and their derivatives as functions of the yield, for a whole book, and the yields of prices.
+"""Prices and risk as functions of the yield, for a whole book, and the yields of prices.
 
-Every kernel takes u = log(1 + y/f), in which the logarithm of a price is convex, falls and has no pole, so that
-Newton's method, and Halley's, converge from any start.
+Every kernel takes u = log(1 + y/f). In it the logarithm of a price is convex, falls and has no pole, so that Halley's
+method converges from any start, and its derivatives are moments of the times to payment, weighted with present value.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.pricing.book.columns import Ints
-from tbill_defi.pricing.book.series import level_coupon
+from tbill_defi.pricing.book.series import growth
 
 STEPS = 60
 CLOSE = 1e-6
-"""A step this small is the last: what is left after it is its cube."""
+"""A price this near in proportion is met by one more step, and its risk goes with the step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sensitivity:
-    """Dirty price per 100 face and its first and second derivative, each [n]."""
+class Moments(NamedTuple):
+    """Dirty price per 100 face; mean, variance and third central moment of the times to payment in periods, each [n].
+
+    They are the derivatives of the price's logarithm in u: -mean, variance, -skew. None where it was not asked for.
+    """
 
     price: Floats
-    slope: Floats
-    curvature: Floats
+    mean: Floats
+    variance: Floats
+    skew: Floats | None
+
+
+class Risk(NamedTuple):
+    """Dirty price per 100 face, modified duration in years and convexity in years squared, each [n]."""
+
+    price: Floats
+    duration: Floats
+    convexity: Floats
 
 
 class Kernel(Protocol):
@@ -38,8 +51,12 @@ class Kernel(Protocol):
         """[n] periods a year."""
         ...
 
-    def at(self, u: Floats) -> Sensitivity:
-        """Prices and their derivatives in u."""
+    def start(self, dirty: Floats) -> Floats:
+        """[n] u to begin the search for those of dirty prices with."""
+        ...
+
+    def at(self, u: Floats, *, skew: bool = True) -> Moments:
+        """Prices and the moments of the times to payment; the third only if asked for."""
         ...
 
     def subset(self, rows: Ints) -> Kernel:
@@ -47,91 +64,65 @@ class Kernel(Protocol):
         ...
 
 
-def in_yield(kernel: Kernel, yields: Floats) -> Sensitivity:
-    """Prices at yields and their derivatives in the yield."""
-    growth = yields / kernel.frequency
-    found = kernel.at(np.log1p(growth))
-    scale = 1.0 / (kernel.frequency * (1.0 + growth))
-    slope = found.slope * scale
-    return Sensitivity(found.price, slope, (found.curvature - found.slope) * scale * scale)
+def simple_first(part: Floats, u: Floats, found: Moments) -> Moments:
+    """Moments with simple interest over a part of a period before the times begin (31 CFR 356 Appendix B)."""
+    factor = 1.0 / (1.0 + part * np.expm1(u))
+    share = part * np.exp(u) * factor
+    rest = share * (1.0 - share)
+    skew = None if found.skew is None else found.skew + rest * (1.0 - 2.0 * share)
+    return Moments(found.price * factor, found.mean + share, found.variance - rest, skew)
 
 
-def solve(kernel: Kernel, dirty: Floats, start: Floats) -> Floats:
-    """[n] yields of dirty prices; `start` are yields to begin with.
+def in_yield(kernel: Kernel, yields: Floats) -> Risk:
+    """Prices and risk at yields."""
+    return _risk(kernel, yields, kernel.at(np.log1p(yields / kernel.frequency), skew=False))
 
-    Halley's method on the logarithm of the price; Newton's where the bend would more than double the step. Securities
-    that are done are left out of the next step.
+
+def _risk(kernel: Kernel, yields: Floats, found: Moments) -> Risk:
+    scale = np.divide(1.0, kernel.frequency + yields)
+    convexity = found.mean * found.mean
+    convexity += found.mean
+    convexity += found.variance
+    duration = found.mean * scale
+    convexity *= scale
+    convexity *= scale
+    return Risk(found.price, duration, convexity)
+
+
+def yields_and_risk(kernel: Kernel, dirty: Floats, start: Floats) -> tuple[Floats, Risk]:
+    """[n] yields of dirty prices, and the risk at them; `start` are [n] values of u to begin with."""
+    u, found = solve(kernel, dirty, start)
+    yields = growth(u)
+    yields *= kernel.frequency
+    return yields, _risk(kernel, yields, found)
+
+
+def solve(kernel: Kernel, dirty: Floats, u: Floats, steps: int = STEPS) -> tuple[Floats, Moments]:
+    """[n] u of dirty prices, and the moments at it; `u` is where to begin.
+
+    Halley's method on the logarithm of the price; Newton's where the bend would more than double the step. The last
+    step is taken where the price is `CLOSE`: what is left after it is its cube, and moments follow by their own
+    derivatives. Securities that are close are left out of the next step.
     """
-    every, frequency = np.log1p(start / kernel.frequency), kernel.frequency
-    u, target, rows = every, np.log(dirty), np.arange(len(dirty))
-    for _ in range(STEPS):
-        found = kernel.at(u)
-        rate = found.slope / found.price
-        newton = (np.log(found.price) - target) / rate
-        bend = 0.5 * newton * (found.curvature / found.price / rate - rate)
-        step = newton / (1.0 - np.minimum(bend, 0.5))
-        u = u - step
-        every[rows] = u
-        open_ = np.flatnonzero(~(np.abs(step) <= CLOSE))
-        if not open_.size:
-            break
-        kernel, u, target, rows = kernel.subset(open_), u[open_], target[open_], rows[open_]
-    return frequency * np.expm1(every)
-
-
-@dataclass(frozen=True, eq=False)
-class Compound:
-    """Coupon securities; `times` are periods from settlement to the first flow.
-
-    Attributes
-    ----------
-    simple
-        [n] part of a period with simple interest before the next cycle date (31 CFR 356), or None: compound (street).
-    """
-
-    frequency: Floats
-    coupon: Floats
-    odd: Floats
-    counts: Floats
-    times: Floats
-    simple: Floats | None
-
-    def at(self, u: Floats) -> Sensitivity:
-        """Prices and their derivatives in u."""
-        growth = np.expm1(u)
-        level, first, second, end = level_coupon(u, growth, self.counts)
-        level *= self.coupon
-        end *= 100.0
-        rest = self.counts - 1.0
-        value = self.odd + level + end
-        slope = level * first - rest * end
-        curvature = level * second + rest * rest * end
-        factor = np.exp(-u * self.times)
-        if self.simple is None:
-            rate = -self.times
-            bend = rate * rate
-        else:
-            base = 1.0 + self.simple * growth
-            factor /= base
-            share = self.simple * (1.0 + growth) / base
-            rate = -self.times - share
-            bend = rate * rate - share + share * share
-        return Sensitivity(
-            factor * value,
-            factor * (slope + rate * value),
-            factor * (curvature + 2.0 * rate * slope + bend * value),
-        )
-
-    def subset(self, rows: Ints) -> Compound:
-        """The kernel of some of the securities."""
-        return Compound(
-            frequency=self.frequency[rows],
-            coupon=self.coupon[rows],
-            odd=self.odd[rows],
-            counts=self.counts[rows],
-            times=self.times[rows],
-            simple=None if self.simple is None else self.simple[rows],
-        )
+    found = kernel.at(u)
+    assert found.skew is not None
+    ratio = found.price / dirty
+    miss = np.abs(ratio - 1.0)
+    done = bool(miss.max(initial=0.0) <= CLOSE)
+    step = 2.0 * (ratio - 1.0) / (ratio + 1.0) if done else np.log(ratio)
+    step /= found.mean
+    bend = step * found.variance
+    bend /= found.mean
+    bend *= 0.5
+    step /= 1.0 - np.minimum(bend, 0.5)
+    turn = found.skew * step
+    mean = found.mean - step * (found.variance - 0.5 * turn)
+    u, found = u + step, Moments(dirty, mean, found.variance - turn, found.skew)
+    if not done and steps:
+        rows = np.flatnonzero(~(miss <= CLOSE))
+        again = solve(kernel.subset(rows), dirty[rows], u[rows], steps - 1)
+        u[rows], found.mean[rows], found.variance[rows] = again[0], again[1].mean, again[1].variance
+    return u, found
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,36 +135,37 @@ class Simple:
         [n] per 100 face.
     years
         [n] to the flow.
+    compounds
+        [n] whether years beyond a half compound.
     """
 
     amount: Floats
     years: Floats
-    compounds: bool
+    compounds: NDArray[np.bool_]
 
-    def in_yield(self, yields: Floats) -> Sensitivity:
-        """Prices at yields and their derivatives in the yield."""
-        split = self.compounds & (self.years > 0.5)
-        a, a1, a2 = _simple(np.where(split, self.years - 0.5, self.years), yields)
-        b, b1, b2 = _simple(np.where(split, 0.5, 0.0), yields)
-        return Sensitivity(
-            self.amount * a * b,
-            self.amount * (a1 * b + a * b1),
-            self.amount * (a2 * b + 2.0 * a1 * b1 + a * b2),
-        )
+    @cached_property
+    def _tail(self) -> Floats:
+        """[n] years beyond the compounding half; 0 where there is none."""
+        return np.where(self.compounds & (self.years > 0.5), self.years - 0.5, 0.0)
 
-    def yields(self, dirty: Floats) -> Floats:
-        """[n] yields of dirty prices: a line, or a parabola (31 CFR 356 Appendix B, VI.D)."""
+    def prices(self, yields: Floats) -> Floats:
+        """[n] dirty prices at yields: the amount over 1 + years y + (tail/2) y^2."""
+        return self.amount / (yields * (0.5 * self._tail * yields + self.years) + 1.0)
+
+    def in_yield(self, yields: Floats) -> Risk:
+        """Prices and risk at yields."""
+        bend = self._tail * yields
+        slope = bend + self.years
+        base = yields * (0.5 * bend + self.years) + 1.0
+        duration = slope / base
+        return Risk(self.amount / base, duration, 2.0 * duration * duration - self._tail / base)
+
+    def yields(self, dirty: Floats) -> tuple[Floats, Risk]:
+        """[n] yields of dirty prices: a line, or a parabola (31 CFR 356 Appendix B, VI.D); and the risk at them."""
         gain = self.amount / dirty - 1.0
-        split = self.compounds & (self.years > 0.5)
-        tail = np.where(split, self.years - 0.5, 0.0)
-        root = np.sqrt((tail + 0.5) ** 2 + 2.0 * tail * gain)
-        return np.where(split, 2.0 * gain / (tail + 0.5 + root), gain / self.years)
-
-
-def _simple(years: Floats, yields: Floats) -> tuple[Floats, Floats, Floats]:
-    value = 1.0 / (1.0 + years * yields)
-    slope = -years * value * value
-    return value, slope, -2.0 * years * slope * value
+        root = np.sqrt(self.years * self.years + 2.0 * self._tail * gain)
+        found = 2.0 * gain / (self.years + root)
+        return found, self.in_yield(found)
 
 
 class Sums:
@@ -192,14 +184,20 @@ class Sums:
     ) -> None:
         self.amounts, self.times, self.owner, self.starts, self.frequency = amounts, times, owner, starts, frequency
 
-    def at(self, u: Floats) -> Sensitivity:
-        """Prices and their derivatives in u."""
+    def start(self, dirty: Floats) -> Floats:
+        """[n] u to begin with."""
+        return np.zeros(len(dirty))
+
+    def at(self, u: Floats, *, skew: bool = True) -> Moments:
+        """Prices and the moments of the times to payment."""
         values = self.amounts * np.exp(-u[self.owner] * self.times)
-        weighted = values * self.times
-        add = np.add.reduceat
-        return Sensitivity(
-            add(values, self.starts), -add(weighted, self.starts), add(weighted * self.times, self.starts)
-        )
+        price = np.add.reduceat(values, self.starts)
+        values /= price[self.owner]
+        mean = np.add.reduceat(values * self.times, self.starts)
+        away = self.times - mean[self.owner]
+        values *= away * away
+        variance = np.add.reduceat(values, self.starts)
+        return Moments(price, mean, variance, np.add.reduceat(values * away, self.starts) if skew else None)
 
     def subset(self, rows: Ints) -> Sums:
         """The kernel of some of the securities, ascending."""

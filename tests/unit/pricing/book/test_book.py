@@ -12,7 +12,6 @@ import tbill_defi as td
 from bench.universe import universe
 from tbill_defi.conventions.schedules import add_months, quasi_coupon_dates
 from tbill_defi.core.errors import ConventionError, DataError, SettlementOutOfRange
-from tbill_defi.pricing.book.series import log_slope
 from tbill_defi.pricing.interop import quantlib_bond
 from tbill_defi.pricing.risk import measures_from_clean_price, measures_from_yield
 
@@ -178,15 +177,6 @@ def test_z_spreads_explain_prices():
     for value in (spreads[0], spreads[1]):
         clean = BOOK.dirty_prices(Shifted((1.0,), (value,)), DAY) - accrued
         assert BOOK.z_spreads(CURVE, clean, DAY) == pytest.approx(np.full(len(BOOK), value), abs=1e-12)
-
-
-def test_series_meet_the_formula_where_they_change_over():
-    x = np.array([0.2499999, 0.2500001, -0.2499999, -0.2500001, 1e-9, 0.0])
-    h, slope = log_slope(x, np.expm1(x))
-    assert h[0] == pytest.approx(h[1], abs=1e-7)
-    assert slope[2] == pytest.approx(slope[3], abs=1e-7)
-    assert (h[4:], slope[4:]) == (pytest.approx([-0.5, -0.5]), pytest.approx([1 / 12, 1 / 12]))
-    assert h[1] == pytest.approx(1 / np.expm1(x[1]) - 1 / x[1], abs=1e-15)
 
 
 def test_frame_has_a_row_a_security():
