@@ -23,6 +23,8 @@ STARTS, FIRST_STEPS = 4, 4
 """So many starts take so many steps; the best goes on."""
 NOMINAL = 0.04
 """Zero rate at which bonds' sensitivities are taken for the search of decay times."""
+BROAD_TAUS = (1.5, 5.0)
+"""Decay times, years, of slopes and humps of the curve at which prices are linearised for that search."""
 LARGEST_TAU, SMALLEST_TAU = 200.0, 1.0 / 52.0
 
 
@@ -49,8 +51,8 @@ class CurveFit:
     -----
     Levenberg and Marquardt's method with the analytic Jacobian. A security's value is a sum over its flows of a smooth
     function of time, so it is laid out once as a sum over few nodes (interpolation at Chebyshev's points). The fit
-    starts at the decay times at which linear regressions explain the yields best (`TauGrid`), first those of the bonds
-    themselves, then, from there, of the linearised prices.
+    starts at the decay times at which linear regressions explain prices best (`TauGrid`), linearised at a curve through
+    the yields.
     """
 
     def __init__(self, curve_date: date, securities: Sequence[AnySecurity], *, humps: int = 2) -> None:
@@ -75,7 +77,11 @@ class CurveFit:
         self.years, shares = _nodes((days[order] - placed.day) / DAYS_PER_YEAR)
         self.matrix = np.add.reduceat(amounts[order, None] * shares, starts, axis=0)
         weights = self.matrix * (self.years * np.exp(-NOMINAL * self.years))
-        self.grid = TauGrid(weights / weights.sum(axis=1, keepdims=True), self.years, humps)
+        weights /= weights.sum(axis=1, keepdims=True)
+        self.grid = TauGrid(weights, self.years, humps)
+        broad = [loadings(self.years, tau, tau)[0][1:3] for tau in BROAD_TAUS]
+        loads = np.concatenate([np.ones((1, NODES)), *broad]).T
+        self.smooth = loads @ np.linalg.pinv(weights @ loads)
 
     def to(self, clean_prices: ArrayLike) -> SvenssonCurve:
         """The curve nearest to [n] clean prices per 100 face.
@@ -119,7 +125,7 @@ class FitProblem:
 
     def __init__(self, fit: CurveFit, found: Analytics) -> None:
         scale = 1.0 / (found.dv01 * 1e4)
-        self.humps, self._grid, self._years = fit.humps, fit.grid, fit.years
+        self.humps, self._grid, self._years, self._smooth = fit.humps, fit.grid, fit.years, fit.smooth
         self._matrix = np.ascontiguousarray((fit.matrix * scale[:, None]).T)
         self._dirty = found.dirty_price * scale
         self.yields = 2.0 * np.log1p(found.yield_ / 2.0)
@@ -132,11 +138,10 @@ class FitProblem:
         return np.concatenate([points[:, :3], np.zeros((len(points), 1))], axis=1), np.repeat(taus, 2, axis=1)
 
     def starts(self) -> Floats:
-        """Points to begin at: what explains the yields best, then the prices, linearised there."""
-        near = self._grid.starts(self.yields, 1)
-        betas, taus = self.parameters(near)
-        rates = betas[0] @ loadings(self._years, *taus[0])[0]
-        return self._grid.starts(self._grid.weights @ rates + self.residuals(near)[0][0], STARTS)
+        """Points to begin at: what explains the prices best, linearised at a curve through the yields."""
+        rates = self._smooth @ self.yields
+        error = np.exp(-self._years * rates) @ self._matrix - self._dirty
+        return self._grid.starts(self._grid.weights @ rates + error, STARTS)
 
     def residuals(self, points: Floats) -> tuple[Floats, Floats]:
         """[n_points, n] weighted price errors and their [n_points, n_parameters, n] derivatives."""
@@ -159,5 +164,5 @@ class FitProblem:
         rates = (betas[:, None, : humps + 2] @ rows[:, 1 : humps + 3])[:, 0]
         rows[:, 1:] *= years
         rows *= -np.exp(-years * rates)[:, None]
-        found = rows @ self._matrix
+        found = (rows.reshape(-1, len(years)) @ self._matrix).reshape(*rows.shape[:2], -1)
         return found[:, 0] - self._dirty, found[:, 1:]

@@ -44,12 +44,12 @@ def minimum(residuals: Residuals, starts: Floats, *, steps: int = STEPS) -> Mini
     error, slopes, totals = _at(residuals, points)
     damping, growth = np.full(len(points), DAMPING), np.full(len(points), 2.0)
     size = points.shape[1]
-    diagonal = np.arange(size)
     for _ in range(steps):
         gram = slopes @ slopes.mT
         slope = (slopes @ error[..., None])[..., 0]
-        scale = np.maximum(gram[:, diagonal, diagonal], 1e-300) * damping[:, None]
-        gram[:, diagonal, diagonal] += scale
+        diagonal = gram.reshape(len(gram), -1)[:, :: size + 1]
+        scale = np.maximum(diagonal, 1e-300) * damping[:, None]
+        diagonal += scale
         step = _solved(gram, -slope)
         expected = (step * (scale * step - slope)).sum(axis=1)
         if not (expected > GAIN * totals).any():
