@@ -78,6 +78,16 @@ def test_measures_at_yields_are_the_single_verbs(convention):
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
+def test_prices_alone_are_those_of_the_analytics(convention):
+    yields = some_yields(8)
+    alone = BOOK.clean_prices(yields, settlement=DAY, convention=convention)
+    found = BOOK.analytics(yields=yields, settlement=DAY, convention=convention)
+    assert alone == pytest.approx(found.clean_price, abs=1e-13, rel=0)
+    with pytest.raises(ConventionError, match="looks like percent"):
+        BOOK.clean_prices(yields * 100, settlement=DAY, convention=convention)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
 def test_yields_of_prices_are_the_single_verbs_and_round_trip(convention):
     yields = some_yields(6)
     prices = BOOK.analytics(yields=yields, settlement=DAY, convention=convention).clean_price
