@@ -28,6 +28,7 @@ from tbill_defi.cli import (
     oracle,
     price,
     repo,
+    richcheap,
     risk,
     rules,
     strategy,
@@ -36,7 +37,7 @@ from tbill_defi.cli.common import Interrupted, group, show_help
 from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, TbillError, UsageError
 
 ORDER = (
-    *("demo", "init", "market", "holdings", "curve", "price", "strategies", "strategy"),
+    *("demo", "init", "market", "holdings", "curve", "price", "richcheap", "strategies", "strategy"),
     *("plan", "rebalance", "wallet", "risk", "tape", "clock", "coupon", "redeem"),
     *("kyc", "limits", "oracle", "mandate", "repo", "option"),
     *("keeper", "backtest", "chain", "audit"),
@@ -68,6 +69,7 @@ for module in (
     market,
     curve,
     price,
+    richcheap,
     desk,
     risk,
     strategy,

@@ -37,6 +37,7 @@ GOOD: dict[str, list[str]] = {
     "holdings import": ["more.csv", "--add"],
     "curve": [],
     "price": [NOTE],
+    "richcheap": [],
     "strategies": [],
     "strategy new": ["my-idea"],
     "strategy test": ["ladder"],
@@ -132,7 +133,7 @@ NAMES = {
     "cusip": "asset cusip",
     "date": "start day end expiry first last price_date settlement until",
     "dollars": "amount capital cash face holding_cap premium principal trade volume",
-    "file": "file files head_file holdings plan_file terms",
+    "file": "file files head_file holdings plan_file sheet terms",
     "folder": "data folder keep",
     "home": "home",
     "id": "option_id repo_id",
@@ -147,7 +148,8 @@ NAMES = {
     "settings": "feeds",
     "strategy": "strategy",
     "url": "chain url",
-    "whole": "days call_hours country interval max_age max_move_bp nonce number salt seconds slippage_bp valid",
+    "whole": "days call_hours country interval max_age max_move_bp nonce past_sheets number salt seconds slippage_bp "
+    "top valid",
     "word": "feed model convention costs frequency interpolation kind ledger universe",
 }
 KINDS = {name: kind for kind, names in NAMES.items() for name in names.split()}
