@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from tbill_defi.conventions.schedules import days_in_year_from
 from tbill_defi.conventions.yields import Floats
+from tbill_defi.core.errors import ConventionError
 from tbill_defi.instruments.flows import CashFlows, accrued_fraction, day_numbers
+from tbill_defi.instruments.flows_odd_last import OddLastFlows
 from tbill_defi.instruments.reading import AnySecurity
 from tbill_defi.pricing.curve_history import CurveHistory
 from tbill_defi.pricing.history_bootstrap import Ints
@@ -82,8 +84,17 @@ class FlowTable:
 
     @classmethod
     def of(cls, securities: Sequence[AnySecurity]) -> FlowTable:
-        """The table of these securities, in their order."""
+        """The table of these securities, in their order.
+
+        Raises
+        ------
+        ConventionError
+            If the last period of one is odd: its dates bound no quasi-coupon period.
+        """
         flows = [security.resolve() for security in securities]
+        for security, one in zip(securities, flows, strict=True):
+            if isinstance(one, OddLastFlows):
+                raise ConventionError(f"{security.cusip}: an odd last period is not priced over many days; use a Book")
         lengths = [len(f.quasi_dates) for f in flows]
         unpaid = [np.zeros(f.first_flow) for f in flows]
         return cls(

@@ -63,7 +63,7 @@ class OnCurve:
         self.placed, self.grid = placed, placed.grid
         factors = curve.discount_factors(self.grid.days.view("datetime64[D]"))
         if not factors.min() > 0.0:
-            raise ConventionError(f"curve of {curve.curve_date}: has a discount factor that is not positive")
+            raise ConventionError(_not_positive(placed, curve.curve_date, factors))
         self.factors: Floats = factors[:-1] / factors[-1]
         self._start = start
 
@@ -200,3 +200,20 @@ def checked_nodes(nodes: Floats) -> Floats:
 
 def _spread(values: Floats, tail: tuple[int, ...]) -> Floats:
     return values.reshape(-1, *([1] * len(tail)))
+
+
+def _not_positive(placed: Placed, curve_date: date, factors: Floats) -> str:
+    """What is wrong with a curve that has a discount factor of zero or less, at the first security that it values."""
+    wrong = ~(factors > 0.0)
+    flows, loose = placed.flows, placed.loose
+    rows = np.concatenate([placed.rows[flows.owner], loose.rows[loose.owner], placed.singles])
+    days = np.concatenate([flows.days, loose.days, placed.columns.maturity[placed.singles]])
+    met = np.flatnonzero(np.isin(days, placed.grid.days[wrong]))
+    day = int(days[met[0]] if met.size else placed.grid.days[wrong][0])
+    factor = factors[placed.grid.days == day][0]
+    on = date.fromordinal(day + EPOCH)
+    said = f"curve of {curve_date}: the discount factor of {on} is {factor:g}, which is not positive"
+    if not met.size:
+        return said
+    row = int(rows[met[0]])
+    return f"{said}; securities[{row}] ({placed.columns.cusips[row]}) has a payment on it"

@@ -240,7 +240,8 @@ def test_a_negative_discount_factor_is_refused():
         def discount_factors(self, days):
             return super().discount_factors(days) - 0.5
 
-    with pytest.raises(ConventionError, match="not positive"):
+    said = r"curve of 2026-03-24: the discount factor of \S+ is -\S+, which is not positive; securities\[\d+\] \("
+    with pytest.raises(ConventionError, match=said):
         BOOK.dirty_prices(Broken((1.0,), (0.0,)), DAY)
 
 
