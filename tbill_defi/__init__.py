@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tbill_defi.core.errors import TbillError as TbillError
     from tbill_defi.core.errors import UnknownSecurity as UnknownSecurity
     from tbill_defi.core.errors import UsageError as UsageError
+    from tbill_defi.core.splitting import split_units as split_units
     from tbill_defi.instruments import Bill as Bill
     from tbill_defi.instruments import Bond as Bond
     from tbill_defi.instruments import CorporateBond as CorporateBond
@@ -82,6 +83,10 @@ if TYPE_CHECKING:
     from tbill_defi.portfolio.target import Weights as Weights
     from tbill_defi.portfolio.target import Yield as Yield
     from tbill_defi.portfolio.target import maximize as maximize
+    from tbill_defi.portfolio.token_value import IntradayAccrual as IntradayAccrual
+    from tbill_defi.portfolio.token_value import fraction_values as fraction_values
+    from tbill_defi.portfolio.token_value import net_asset_value as net_asset_value
+    from tbill_defi.portfolio.token_value import value_units as value_units
     from tbill_defi.portfolio.view import View as View
     from tbill_defi.pricing.bills import discount_rate_from_price as discount_rate_from_price
     from tbill_defi.pricing.bills import investment_rate_from_price as investment_rate_from_price
@@ -162,6 +167,7 @@ _HOME = {
         "UsageError",
     ),
     "tbill_defi.core.decision": ("Decision",),
+    "tbill_defi.core.splitting": ("split_units",),
     "tbill_defi.instruments": (
         "Bill",
         "Bond",
@@ -243,6 +249,7 @@ _HOME = {
         "Yield",
         "maximize",
     ),
+    "tbill_defi.portfolio.token_value": ("IntradayAccrual", "fraction_values", "net_asset_value", "value_units"),
     "tbill_defi.portfolio.view": ("View",),
     "tbill_defi.strategy.base": ("Strategy",),
     "tbill_defi.strategy.config": ("StrategyConfig",),
