@@ -40,10 +40,8 @@ WRITTEN, BOUGHT = "written", "open"
 """What options are that can still be acted on."""
 _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
-Id = Annotated[
-    str | None,
-    typer.Argument(metavar="[ID]", help="First digits of the option's id suffice.", show_default="the only one"),
-]
+ID_HELP = "First digits of the option's id suffice."
+Id = Annotated[str | None, typer.Argument(metavar="[ID]", help=ID_HELP, show_default="the only one")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A quote of `option quote`.")]
 Cusip = Annotated[str, typer.Argument(help="The security.")]
 Kind = Annotated[str, typer.Option(help="call or put: the holder may buy or sell.")]
@@ -183,14 +181,30 @@ def exercise(option_id: Id = None, home: Home = None, json_: Json = False) -> No
     option_screens.tell(value, json_, "exercised", f"tbill wallet {value['option']['holder']}")
 
 
-def expire(option_id: Id = None, home: Home = None, json_: Json = False) -> None:
-    """End an option whose window has passed.
+def expire(
+    option_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help=ID_HELP, show_default="all whose window has passed")
+    ] = None,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """End an option whose window has passed, or all of them.
 
-    Its collateral is free again. Anyone may.
+    Their collateral is free again. Anyone may.
     """
-    option_screens.tell(
-        _acted(home, lambda options: options.expire(_named(options, option_id, WRITTEN, BOUGHT))), json_, "expired"
-    )
+    if option_id:
+        value = _acted(home, lambda options: options.expire(options.find(option_id)))
+        option_screens.tell(value, json_, "expired")
+        return
+    with progress("replaying") as advance, _ledger(home, advance) as ledger:
+        rows = [option_screens.state(one) for one in _options(ledger).expire_all()]
+        ended = {"block": ledger.chain.height, "options": rows}
+    if json_:
+        print_json(ended)
+        return
+    console().print(f"{len(rows)} expired in block {ended['block']}")
+    for row in rows:
+        option_screens.show_state(row)
 
 
 def withdraw(option_id: Id = None, home: Home = None, json_: Json = False) -> None:
@@ -222,7 +236,7 @@ def show(
     with progress("replaying") as advance, open_ledger(home=home, read_only=True, progress=advance) as ledger:
         options = _options(ledger)
         found = [options.state(options.find(option_id))] if option_id else options.all()
-        marks = Marks(ledger.market_date, lambda day: view_at(home, day), volatility)
+        marks = Marks(ledger.chain.now(), lambda day: view_at(home, day), volatility)
         rows = [option_screens.state(one) | marks.of(one) for one in found]
         value = {"market_date": ledger.market_date.isoformat(), "options": rows}
     if json_:

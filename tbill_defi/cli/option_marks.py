@@ -20,27 +20,32 @@ FIELDS = ("price", "clean_price", "forward_clean", "repo_rate", "source", "delta
 
 
 class Marks:
-    """Marks of options on a date.
+    """Marks of options.
 
     Parameters
     ----------
+    now
+        Ledger time, Unix seconds; marks are of its market date.
     view_of
         The view of a date; its errors become the reason for which there is no mark.
     volatility
         Of the clean forward price, decimal a year; None: the one that the premium paid implied when it was paid.
     """
 
-    def __init__(self, today: date, view_of: Callable[[date], View], volatility: float | None) -> None:
+    def __init__(self, now: int, view_of: Callable[[date], View], volatility: float | None) -> None:
         from tbill_defi.pricing.options import checked_volatility
 
         if volatility is not None:
             checked_volatility(volatility)
-        self._today, self._view_of, self._volatility = today, cache(view_of), volatility
+        self._now, self._today = now, market_date(now)
+        self._view_of, self._volatility = cache(view_of), volatility
 
     def of(self, option: OptionState) -> dict[str, Any]:
         """{"mark": figures for the holder or None, "unmarked": why there are none or ""}."""
         if not option.is_live:
             return {"mark": None, "unmarked": "it has ended"}
+        if option.terms.exercise_until < self._now:
+            return {"mark": None, "unmarked": "its window has passed; `tbill option expire` frees its collateral"}
         if option.terms.expiry <= self._today:
             return {"mark": None, "unmarked": "its expiry date has come: it is worth its exercise"}
         try:

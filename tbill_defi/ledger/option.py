@@ -210,13 +210,17 @@ class Options:
         Raises
         ------
         LedgerError
-            "QuoteExpired", "QuoteNotSigned", "OptionNotWritten", "CallNotCovered", "ERC20InsufficientBalance", ...
+            "QuoteExpired", "QuoteNotSigned", "OptionNotWritten", "ExerciseTooLate", "CallNotCovered", ...
         """
         option_id, deadline = quote.terms.option_id, quote.instruction.deadline
         status = self._status(option_id)
         if status is not OptionStatus.WRITTEN:
             raise LedgerError(
                 f"option 0x{option_id.hex()[:16]}… cannot be bought: it is {self._word(status)}", "OptionNotWritten"
+            )
+        if self._ledger.chain.now() > (last := quote.terms.exercise_until):
+            raise LedgerError(
+                f"option 0x{option_id.hex()[:16]}… cannot be bought: its window ended {moment(last)}", "ExerciseTooLate"
             )
         if self._ledger.chain.now() > deadline:
             raise LedgerError(
@@ -274,6 +278,23 @@ class Options:
                 )
         self._ledger.send([option_deeds.call_step(self._ledger, "expire", option_id)])
         return self.state(option_id)
+
+    def expire_all(self) -> list[OptionState]:
+        """End every option whose window has passed, in one batch; their collateral is free.
+
+        Raises
+        ------
+        LedgerError
+            "NothingOpen" if there is none.
+        """
+        live, now = [option for option in self.all() if option.is_live], self._ledger.chain.now()
+        passed = [option.option_id for option in live if option.terms.exercise_until < now]
+        if not passed:
+            ends = min((option.terms.exercise_until for option in live), default=None)
+            later = "" if ends is None else f"; the next ends {moment(ends)}"
+            raise LedgerError(f"option: there is none on this ledger whose window has passed{later}", "NothingOpen")
+        self._ledger.send([option_deeds.call_step(self._ledger, "expire", option_id) for option_id in passed])
+        return [self.state(option_id) for option_id in passed]
 
     def withdraw(self, option_id: bytes) -> OptionState:
         """Take back an option that nobody has bought; its collateral is free. Signed by the writer.

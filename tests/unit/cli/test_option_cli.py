@@ -116,6 +116,26 @@ def test_expired_and_withdrawn(funded):
     assert all(row["held"] == "0" for row in funded("wallet", "desk", "--json").json["positions"])
 
 
+def test_all_whose_window_has_passed_expire_at_once(funded):
+    """One bought, one written, on a day; a third on the next is left, and says when its window ends."""
+    made = [quoted(funded, "--salt", str(salt), "--valid", "31000000") for salt in range(2)]
+    made.append(quoted(funded, "--salt", "2", "--expiry", "2026-06-25"))
+    for quote in made:
+        assert funded("option", "write", quote["file"]).code == 0
+    assert funded("option", "buy", made[0]["file"]).code == 0
+    refused(funded("option", "expire"), 7, "none on this ledger whose window has passed", "2026-06-24 23:59:59 EDT")
+    later(funded, date(2026, 6, 25))
+    says = "its window has passed; `tbill option expire` frees its collateral"
+    assert funded("option", "show", "--json").json["options"][0]["unmarked"] == says
+    refused(funded("option", "buy", made[1]["file"]), 7, "cannot be bought: its window ended 2026-06-24 23:59:59 EDT")
+    ended = valid("option-expire", funded("option", "expire", "--json").out)["options"]
+    assert [row["option_id"] for row in ended] == [quote["quote"]["option_id"] for quote in made[:2]]
+    assert {row["status"] for row in ended} == {"expired"}
+    positions = {row["cusip"]: row["held"] for row in funded("wallet", "desk", "--json").json["positions"]}
+    assert positions[NOTE] == str(1_000_000 * 10**6), "the third's"
+    refused(funded("option", "expire"), 7, "2026-06-25 23:59:59 EDT")
+
+
 def test_an_act_without_an_id_is_on_the_only_option_it_can_be_of(funded):
     refused(funded("option", "exercise"), 7, "there is none")
     made, other = quoted(funded), quoted(funded, "--salt", "1")
