@@ -191,7 +191,9 @@ class World:
         if self.draw.random() < 0.3:
             self.later(61)
             if self.ledger.chain.now() > quote.instruction.deadline:
-                self.refuse("stale quote", "QuoteExpired", lambda: self.options.buy(quote))
+                over = self.ledger.chain.now() > right.terms.exercise_until
+                code = "ExerciseTooLate" if over else "QuoteExpired"
+                self.refuse("stale quote", code, lambda: self.options.buy(quote))
             return
         if self.ledger.chain.now() > right.terms.exercise_until or self.cash[right.holder] < premium:
             return
