@@ -272,6 +272,20 @@ contract RepoRulesTest is RepoDesk {
         assertEq(interest, 1_980_000, "two days of 9,900 stay on record");
     }
 
+    /// @notice A deadline that passed is no default where the collateral covers again, marked or not.
+    function test_no_default_while_the_collateral_covers() public {
+        bytes32 id = open(standard(0));
+        oracle.set(FIRST, 99e6);
+        facility.mark(id, today());
+        vm.warp(START + 1 days);
+        oracle.set(FIRST, 100_020_000); // 9,900 and a day's 0.99 of interest, less 1%, need 100.01
+        vm.expectRevert(
+            abi.encodeWithSelector(RepoFacility.NotInDefault.selector, id, START + 1 hours, START + 30 days)
+        );
+        vm.prank(bob);
+        facility.closeOut(id, today());
+    }
+
     /// @notice Through the repurchase date there is no default; 24 hours after its midnight there is.
     function test_overdue_to_the_second() public {
         bytes32 id = open(standard(0));
