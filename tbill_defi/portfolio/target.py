@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tbill_defi.core.errors import ConventionError
+from tbill_defi.core.figures import require_band, require_kind, require_number, require_texts, require_whole
 from tbill_defi.core.money import units
 from tbill_defi.portfolio.view import View
 
@@ -31,6 +32,7 @@ class Lots:
     face: int = 1_000
 
     def __post_init__(self) -> None:
+        require_whole("Lots", self.face)
         if self.face < 1:
             raise ConventionError(f"Lots: {self.face} is not a positive number of dollars of face")
 
@@ -54,6 +56,10 @@ class Objective:
 
     yield_weight: float = 0.0
     cost_per_year: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number("objective", self.yield_weight)
+        require_number("objective", self.cost_per_year)
 
     def __add__(self, other: Objective) -> Objective:
         return Objective(self.yield_weight + other.yield_weight, self.cost_per_year + other.cost_per_year)
@@ -92,6 +98,15 @@ class Limit:
     upper: float
     unit: str
 
+    def __post_init__(self) -> None:
+        require_kind("limit", self.name, str, "a name")
+        require_kind(f"limit {self.name}", self.unit, str, "a unit")
+        for bound in (self.lower, self.upper):
+            require_number(f"limit {self.name}", bound, infinite=True)
+        loadings = np.asarray(self.loadings)
+        if loadings.ndim != 1 or loadings.dtype.kind not in "fiub" or not np.isfinite(loadings).all():
+            raise ConventionError(f"limit {self.name}: its loadings are not a finite number for each security")
+
 
 class Constraint:
     """A limit of the algebra; `limits` resolves it against a view."""
@@ -108,11 +123,13 @@ class Duration(Constraint):
     lower: float
     upper: float
 
+    def __post_init__(self) -> None:
+        require_band("Duration", self.lower, self.upper, "a band of years")
+
     @classmethod
     def between(cls, lower: float, upper: float) -> Duration:
         """The band."""
-        if not 0 <= lower <= upper:
-            raise ConventionError(f"Duration: {lower} to {upper} is not a band of years")
+        require_band("Duration", lower, upper, "a band of years", least=0)
         return cls(lower, upper)
 
     def limits(self, view: View) -> Sequence[Limit]:
@@ -129,8 +146,8 @@ class KeyRate(Constraint):
     upper: float
 
     def __post_init__(self) -> None:
-        if not self.lower <= self.upper:
-            raise ConventionError(f"KeyRate {self.tenor}: {self.lower} to {self.upper} is not a band of years")
+        require_kind("KeyRate", self.tenor, str, 'a tenor such as "10 Yr"')
+        require_band(f"KeyRate {self.tenor}", self.lower, self.upper, "a band of years")
 
     def limits(self, view: View) -> Sequence[Limit]:
         """One limit over the key rate durations in the tenor."""
@@ -149,9 +166,9 @@ class MaturityBucket(Constraint):
     upper: float
 
     def __post_init__(self) -> None:
+        require_kind("MaturityBucket", self.label, str, "a range of years such as 0-1y")
         self.years()
-        if not 0 <= self.lower <= self.upper <= 1:
-            raise ConventionError(f"MaturityBucket {self.label}: {self.lower} to {self.upper} are not weights")
+        require_band(f"MaturityBucket {self.label}", self.lower, self.upper, "a band of weights", least=0, most=1)
 
     def years(self) -> tuple[float, float]:
         """First and last year of the range."""
@@ -179,6 +196,7 @@ class MaxWeight(Constraint):
     weight: float
 
     def __post_init__(self) -> None:
+        require_number("MaxWeight", self.weight)
         if not 0 < self.weight <= 1:
             raise ConventionError(f"MaxWeight: {self.weight} is not a weight in (0, 1]")
 
@@ -196,6 +214,10 @@ class ResolvedLimits(Constraint):
 
     resolved: tuple[Limit, ...]
 
+    def __post_init__(self) -> None:
+        for limit in self.resolved:
+            require_kind("limits", limit, Limit, "Limit(...)")
+
     def limits(self, view: View) -> Sequence[Limit]:
         """These, for the view they were resolved against."""
         return self.resolved
@@ -207,22 +229,32 @@ class Turnover:
 
     weight: float
 
+    def __post_init__(self) -> None:
+        require_number("Turnover", self.weight, infinite=True)
+        if self.weight < 0:
+            raise ConventionError(f"Turnover: {self.weight} is negative")
+
     @classmethod
     def at_most(cls, weight: float) -> Turnover:
         """The share."""
-        if not weight >= 0:
-            raise ConventionError(f"Turnover: {weight} is negative")
         return cls(weight)
 
 
 @dataclass(frozen=True)
 class Optimize:
-    """A target given by an objective and limits."""
+    """A target given by an objective and limits; make it with `maximize`."""
 
     objective: Objective
     constraints: tuple[Constraint, ...]
     lots: Lots
     turnover: Turnover | None
+
+    def __post_init__(self) -> None:
+        require_kind("maximize", self.objective, Objective, "an objective such as Yield()")
+        for constraint in self.constraints:
+            require_kind("subject_to", constraint, Constraint, "limits such as MaxWeight(0.1)")
+        require_kind("subject_to", self.lots, Lots, "Lots(1_000)")
+        require_kind("subject_to", self.turnover, (Turnover, type(None)), "Turnover.at_most(0.25)")
 
 
 @dataclass(frozen=True)
@@ -247,7 +279,12 @@ class Weights:
     reasons: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        require_kind("weights", self.weights, Mapping, "CUSIP -> share of NAV")
+        require_kind("weights", self.lots, Lots, "Lots(1_000)")
+        require_texts("reason", self.reasons)
         for cusip, weight in self.weights.items():
+            require_kind("weights", cusip, str, "CUSIPs")
+            require_number(f"weight of {cusip}", weight, nan=True, infinite=True)
             if not weight >= 0:
                 raise ConventionError(f"weight of {cusip}: {weight} is not a share of NAV")
         if sum(self.weights.values()) > 1 + 1e-9:
@@ -284,6 +321,11 @@ class CoveredCall:
     volatility: float
 
     def __post_init__(self) -> None:
+        require_kind("call", self.cusip, str, "a CUSIP")
+        require_whole(f"call on {self.cusip}", self.face_units)
+        require_number(f"call on {self.cusip}", self.strike_clean)
+        require_number(f"call on {self.cusip}", self.volatility)
+        require_kind(f"call on {self.cusip}", self.expiry, dates.date, "a date of expiry")
         if not self.face_units > 0:
             raise ConventionError(f"call on {self.cusip}: face of {self.face_units} base units is not positive")
         if not 0 < self.strike_clean <= MOST_STRIKE:
@@ -316,6 +358,10 @@ class Overlay:
     reasons: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        require_kind("overlay", self.lots, Lots, "Lots(1_000)")
+        require_texts("reason", self.reasons)
+        for call in self.writes:
+            require_kind("overlay", call, CoveredCall, "CoveredCall(...)")
         if len(self.writes) > MOST_WRITES:
             raise ConventionError(f"overlay: {len(self.writes)} calls; a plan writes at most {MOST_WRITES}")
         terms = {(call.cusip, call.strike_clean, call.expiry) for call in self.writes}
@@ -343,11 +389,11 @@ def maximize(objective: Objective, *, subject_to: Sequence[Constraint | Lots | T
     Raises
     ------
     ConventionError
-        If lots or turnover are given twice.
+        If lots or turnover are given twice, or something else is given.
     """
     lots = [c for c in subject_to if isinstance(c, Lots)]
     turnover = [c for c in subject_to if isinstance(c, Turnover)]
     if len(lots) > 1 or len(turnover) > 1:
         raise ConventionError("subject_to: Lots and Turnover can each be given once")
-    linear = tuple(c for c in subject_to if isinstance(c, Constraint))
+    linear = tuple(c for c in subject_to if not isinstance(c, Lots | Turnover))
     return Optimize(objective, linear, lots[0] if lots else Lots(), turnover[0] if turnover else None)
