@@ -1,18 +1,18 @@
 """A strategy in a process of its own, which is shown one view after the other and can reach nothing else.
 
-The one way in which a plugin's code is run apart: by a backtest, and by the kit that checks it.
+The one way in which a plugin's code is run: by a desk, a keeper, a backtest, and the kit that checks it.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import inspect
-import io
 import os
-import pickle
 import select
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -22,15 +22,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tbill_defi.core import errors
-from tbill_defi.core.errors import StrategyError, TbillError
+from tbill_defi.core.errors import StrategyError
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import StrategyIdentity
 from tbill_defi.portfolio.target import Target
 from tbill_defi.portfolio.view import View
+from tbill_defi.strategy.answers import LARGEST, error_of, read, target_of
 from tbill_defi.strategy.base import Strategy
 from tbill_defi.strategy.source import PLUGIN, digest, files_of
-from tbill_defi.strategy.worker import LENGTH, PLAIN, send
+from tbill_defi.strategy.worker import LENGTH, framed
 
 if sys.platform == "linux":
     import fcntl
@@ -40,22 +40,8 @@ START_SECONDS = 120.0
 """Longest time until the process is there."""
 DECIDE_SECONDS = 60.0
 """Longest time for one decision, and for loading."""
-_VALUES = {
-    ("datetime", "date"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.numeric", "_frombuffer"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-}
-
-
-class _Answers(pickle.Unpickler):
-    """Reads targets and errors; anything else that a plugin might send is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module == PLAIN or (module, name) in _VALUES:
-            return super().find_class(module, name)
-        raise StrategyError(f"answered a {module}.{name}; expected Weights.of(...), maximize(...) or Overlay.of(...)")
+END_SECONDS = 1.0
+"""Longest time until a process whose pipes are closed has ended."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +60,17 @@ class About:
     def source_hash(self) -> bytes:
         """Keccak-256 of its source (`source.digest`), read now."""
         return digest(files_of(self.module, Path(self.file).resolve()))
+
+
+class _Limit:
+    """Seconds from now on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self._end = seconds, time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds that are left, at least 0."""
+        return max(0.0, self._end - time.monotonic())
 
 
 class IsolatedStrategy:
@@ -125,20 +122,25 @@ class IsolatedStrategy:
         """What it says of itself, once it is loaded. Raises what `decide` raises."""
         self.start()
         self._answer(START_SECONDS)
-        return About(**self._answer())
+        told = self._answer()
+        if not isinstance(told, dict) or set(told) != {field.name for field in fields(About)}:
+            raise self._stopped("says nothing of itself")
+        return About(**told)
 
     def configure(self) -> str:
-        """Make it of its settings; says what is wrong with its config as JSON, "" if nothing.
+        """Make it of its settings; says how its config falls short of a good one, "" if it does not.
 
-        Raises what `decide` raises.
+        Raises what `decide` raises; of a config that does not pass through JSON, since a plan's hash covers it.
         """
         about = self.about
         self._tell({"do": "configure", "settings": self.settings})
         answer = self._answer()
+        if not isinstance(answer, dict) or not isinstance(answer.get("config"), dict):
+            raise self._stopped("says nothing of its config")
         if self._identity is None:
             self._identity = StrategyIdentity(about.name, about.source_hash(), answer["config"])
         self._configured = True
-        return str(answer["wrong"])
+        return str(answer.get("wrong", ""))
 
     def ready(self) -> None:
         """Wait until it is loaded and configured. Raises what `decide` raises."""
@@ -208,56 +210,76 @@ class IsolatedStrategy:
             }
         )
         self.meanwhile(view.date)
-        target: Target = self._answer()
+        target = target_of(self._answer(), self.name())
         if self.printed and home is None:
             sys.stderr.write(self.printed.decode(errors="replace"))
         return target
 
-    def _tell(self, message: Any) -> None:
+    def _tell(self, message: dict[str, Any]) -> None:
+        """Send one message, within the limit: who does not read it is stopped."""
         assert self._process is not None
         assert self._process.stdin is not None
-        try:
-            send(self._process.stdin, message)  # type: ignore[arg-type]
-        except OSError:
-            raise self._ended() from None
+        body, pipe = memoryview(framed(message | {"seconds": self._seconds})), self._process.stdin.fileno()
+        limit = _Limit(max(self._seconds, START_SECONDS))
+        while body:
+            self._await(pipe, limit, writes=True)
+            try:
+                body = body[os.write(pipe, body) :]
+            except BlockingIOError:
+                continue
+            except OSError:
+                raise self._ended() from None
 
     def _answer(self, seconds: float | None = None) -> Any:
-        limit = self._seconds if seconds is None else seconds
-        body = self._read(LENGTH.unpack(self._read(LENGTH.size, limit))[0], limit)
-        try:
-            kind, value, self.printed = _Answers(io.BytesIO(body)).load()
-        except StrategyError as foreign:
-            raise StrategyError(f"strategy {self.name()} {foreign}") from None
-        if kind == "answer":
-            return value
-        name, text, relaxation = value
-        message = text if text.startswith("strategy ") else f"strategy {self.name()}: {text}"
-        error: type[TbillError] = getattr(errors, name, StrategyError)
-        raise error(message, relaxation) if relaxation is not None else error(message)
+        limit = _Limit(self._seconds if seconds is None else seconds)
+        (size,) = LENGTH.unpack(self._read(LENGTH.size, limit))
+        if size > LARGEST:
+            raise self._stopped(f"an answer of {size:,} bytes; {LARGEST:,} are allowed")
+        kind, value, self.printed = read(self._read(size, limit), self.name())
+        if kind == "error":
+            raise error_of(value, self.name())
+        return value
 
-    def _read(self, count: int, seconds: float) -> bytes:
+    def _read(self, count: int, limit: _Limit) -> bytes:
         assert self._process is not None
         assert self._process.stdout is not None
-        pipe, parts = self._process.stdout.fileno(), b""
+        pipe, parts = self._process.stdout.fileno(), bytearray()
         while len(parts) < count:
-            if sys.platform != "win32" and not select.select([pipe], [], [], seconds)[0]:
-                name = self.name()
-                self.close()
-                raise StrategyError(f"strategy {name}: no answer within {seconds:g} s; it was stopped")
-            part = os.read(pipe, min(count - len(parts), 1 << 20))
+            self._await(pipe, limit)
+            part = os.read(pipe, min(count - len(parts), PIPE_BYTES))
             if not part:
                 raise self._ended()
             parts += part
-        return parts
+        return bytes(parts)
+
+    def _await(self, pipe: int, limit: _Limit, *, writes: bool = False) -> None:
+        """Until the pipe is ready; Windows cannot tell, there it blocks."""
+        if sys.platform == "win32":
+            return
+        if not any(select.select([] if writes else [pipe], [pipe] if writes else [], [], limit.left())):
+            raise self._stopped(f"no answer within {limit.seconds:g} s")
+
+    def _stopped(self, why: str) -> StrategyError:
+        name = self.name()
+        self.close()
+        return StrategyError(f"strategy {name}: {why}; it was stopped")
 
     def _ended(self) -> StrategyError:
-        name, status = self.name(), self._process.wait() if self._process else 0
+        name, status = self.name(), 0
+        if self._process is not None:
+            try:
+                status = self._process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                return self._stopped("it closed its pipes")
         self.close()
         return StrategyError(f"strategy {name}: its process ended by itself (status {status})")
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and what it may have started in its session."""
         if self._process is not None:
+            if os.name == "posix":
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
@@ -280,7 +302,10 @@ class IsolatedStrategy:
 
 def _widen(process: subprocess.Popen[bytes]) -> None:
     """Room for a whole view in the pipe, where the system can (Linux): whoever tells need not wait for the reader."""
-    if sys.platform == "linux" and process.stdin is not None:
+    assert process.stdin is not None
+    if sys.platform != "win32":
+        os.set_blocking(process.stdin.fileno(), False)
+    if sys.platform == "linux":
         with suppress(OSError):
             fcntl.fcntl(process.stdin.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 

@@ -12,9 +12,12 @@ import inspect
 import json
 import os
 import pickle
+import signal
 import struct
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +26,9 @@ from tbill_defi.instruments import Security
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.target import CoveredCall, Optimize, Overlay, ResolvedLimits, Target, Weights
 from tbill_defi.portfolio.view import ARRAYS, View
+from tbill_defi.strategy.answers import PLAIN
 from tbill_defi.strategy.base import Strategy
+from tbill_defi.strategy.config import StrategyConfig
 from tbill_defi.strategy.discovery import loaded, located
 from tbill_defi.strategy.guard import SEES, Guard
 from tbill_defi.strategy.planning import decided
@@ -35,14 +40,19 @@ MEMORY = 2 * 2**30
 """Bytes a plugin may take beyond what the framework holds."""
 OUTPUT = 16 * 2**20
 """Bytes a plugin may print before it is stopped."""
-PLAIN = "tbill_defi.portfolio.target"
-"""Classes of this module are sent as they are; other constraints are resolved here, against the view."""
+GRACE = 5.0
+"""Seconds beyond the limit after which the process ends by itself: whoever would stop it is gone."""
+
+
+def framed(message: Any) -> bytes:
+    """One message as it is sent: its length, then its pickle."""
+    body = pickle.dumps(message, protocol=5)
+    return LENGTH.pack(len(body)) + body
 
 
 def send(pipe: BinaryIO, message: Any) -> None:
     """Write one message."""
-    body = pickle.dumps(message, protocol=5)
-    pipe.write(LENGTH.pack(len(body)) + body)
+    pipe.write(framed(message))
     pipe.flush()
 
 
@@ -65,13 +75,32 @@ def main() -> None:
         try:
             message = receive(questions)
         except EOFError:
-            return
-        try:
-            answer = getattr(worker, message["do"])(message)
-            send(answers, ("answer", answer, said.taken()))
-        except TbillError as error:
-            said.taken()
-            send(answers, ("error", (type(error).__name__, str(error), getattr(error, "relaxation", None)), b""))
+            os._exit(0)  # what the plugin wants done at the exit is not
+        with _alarm(message["seconds"]):
+            try:
+                answer = getattr(worker, message["do"])(message)
+                send(answers, ("answer", answer, said.taken()))
+            except TbillError as error:
+                said.taken()
+                send(answers, ("error", (_kind(error), str(error), getattr(error, "relaxation", None)), b""))
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """The process ends if it is not done by then, where the system can."""
+    if sys.platform == "win32":
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds + GRACE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _kind(error: TbillError) -> str:
+    """Name of the error's class in `core.errors`, a plugin's own subclass being what it derives from."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == TbillError.__module__)
 
 
 class _Said:
@@ -144,7 +173,7 @@ class _Worker:
 
         def made() -> tuple[str, str]:
             self.strategy = kind(kind.make_config(message["settings"]))
-            return _as_json(self.strategy)
+            return _as_json(self.strategy.config), _shortcoming(type(self.strategy.config))
 
         text, wrong = self.guarded(made)
         return {"config": json.loads(text), "wrong": wrong}
@@ -196,22 +225,26 @@ class _Worker:
         raise StrategyError(f"strategy {self.name} failed: {type(failure).__name__}: {failure}")
 
 
-def _as_json(strategy: Strategy[Any]) -> tuple[str, str]:
-    """The config as JSON text, and what is wrong with it."""
-    config = strategy.config
+def _as_json(config: StrategyConfig) -> str:
+    """The config as JSON text. Raises `StrategyError` if it does not come back from it as it was."""
     try:
         text = json.dumps(config.model_dump(mode="json"), allow_nan=False)
-        if type(config).model_validate_json(text) != config:
-            return text, "is not the same after a trip through JSON"
-        json.dumps(type(config).model_json_schema(), allow_nan=False)
+        if type(config).model_validate_json(text) == config:
+            json.dumps(type(config).model_json_schema(), allow_nan=False)
+            return text
+        wrong = "is not the same after a trip through JSON"
     except Exception as error:
         lines = str(error).splitlines() or [""]
-        return "{}", f"does not pass through JSON: {type(error).__name__}: {lines[0][:300]}"
-    rules = type(config).model_config
-    if not rules.get("frozen") or rules.get("extra") != "forbid":
-        return text, "is not frozen, or takes unknown fields"
-    bare = [name for name, field in type(config).model_fields.items() if not field.description]
-    return text, f"field {bare[0]} has no description" if bare else ""
+        wrong = f"does not pass through JSON: {type(error).__name__}: {lines[0]}"
+    raise StrategyError(f"config: {wrong}")
+
+
+def _shortcoming(kind: type[StrategyConfig]) -> str:
+    """How a config's class falls short of a good one; "" if it does not."""
+    if not kind.model_config.get("frozen") or kind.model_config.get("extra") != "forbid":
+        return "is not frozen, or takes unknown fields"
+    bare = [name for name, field in kind.model_fields.items() if not field.description]
+    return f"field {bare[0]} has no description" if bare else ""
 
 
 def _digest(view: View, book: Holdings) -> bytes:
