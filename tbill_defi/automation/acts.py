@@ -17,9 +17,9 @@ from tbill_defi.automation.rules import (
     PayCouponAction,
     RebalanceAction,
     RedeemAction,
-    strategy_of,
 )
 from tbill_defi.automation.scene import Scene
+from tbill_defi.automation.strategies import strategy_of
 from tbill_defi.automation.triggers import closes_out, is_settled
 from tbill_defi.core.errors import LedgerError, PlanError
 from tbill_defi.core.files import write_durably
@@ -108,12 +108,13 @@ class Actor:
     def _rebalance(self, firing: Firing, action: RebalanceAction) -> Result:
         ledger = self.scene.ledger
         book = Holdings.of(ledger, firing.rule.party)
-        strategy = strategy_of(self.keeper_file, action)
-        plan = make_plan(strategy, self.scene.view, book, counterparty=action.counterparty, ledger=ledger)
+        with strategy_of(self.keeper_file, action) as strategy:
+            plan = make_plan(strategy, self.scene.view, book, counterparty=action.counterparty, ledger=ledger)
+        name = plan.strategy.name
         if plan.writes:
-            raise PlanError(f"{strategy.name()} writes options, which a rule does not do; `tbill rebalance` does")
+            raise PlanError(f"{name} writes options, which a rule does not do; `tbill rebalance` does")
         if not plan.orders:
-            said = f"{strategy.name()} has no orders: the holdings are at their target"
+            said = f"{name} has no orders: the holdings are at their target"
             return Result(NOTHING, said, {"plan_hash": plan.hash, "orders": 0, "cost": str(plan.cost_units)})
         return self.settle(firing, plan)
 

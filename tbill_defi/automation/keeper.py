@@ -32,6 +32,7 @@ from tbill_defi.automation.firing import Evaluation, Firing
 from tbill_defi.automation.rules import FILE_NAME, KeeperFile, RebalanceAction, Rule, read_keeper_file
 from tbill_defi.automation.scene import Scene
 from tbill_defi.automation.state import State
+from tbill_defi.automation.strategies import require_strategies
 from tbill_defi.automation.triggers import evaluate
 from tbill_defi.chain.lock import WriterLock
 from tbill_defi.core.clock import Clock
@@ -134,6 +135,7 @@ class Keeper:
     ) -> None:
         self.home = home_path(home)
         self.file: KeeperFile = read_keeper_file(file or self.home / FILE_NAME)
+        require_strategies(self.file)
         self._keys, self._clock = keys, clock
         self._declined: set[bytes] = set()
 

@@ -18,12 +18,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from tbill_defi.core.errors import ConventionError, DataError, TbillError, UsageError
+from tbill_defi.core.errors import ConventionError, DataError
 from tbill_defi.core.identifiers import cusip as parse_cusip
 from tbill_defi.core.identifiers import party_name
 from tbill_defi.core.toml_file import read_toml
-from tbill_defi.strategy.base import Strategy
-from tbill_defi.strategy.discovery import find
 
 MAX_BYTES, MAX_RULES = 2**20, 200
 RULE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -204,7 +202,7 @@ class KeeperFile(Table):
 
 
 def read_keeper_file(path: str | Path) -> KeeperFile:
-    """Read a keeper file and check all of it, strategies and their settings included.
+    """Read a keeper file and check all of it but the strategies, which `strategies.require_strategies` tries.
 
     Raises
     ------
@@ -221,14 +219,6 @@ def read_keeper_file(path: str | Path) -> KeeperFile:
     rules = tuple(_rule(file, name, table) for name, table in tables.items())
     head = {key: value for key, value in raw.items() if key != "rules"}
     return KeeperFile(path=file, rules=rules, **_checked(file, "top", _Head, head).model_dump())
-
-
-def strategy_of(file: Path, action: RebalanceAction) -> Strategy[Any]:
-    """The strategy of an action with its settings; a file is looked for beside the keeper file."""
-    beside = file.parent / action.strategy.partition(":")[0]
-    local = beside.suffix == ".py" and beside.is_file()
-    kind = find(str(file.parent / action.strategy) if local else action.strategy)
-    return kind(kind.make_config(dict(action.settings)))
 
 
 class _Head(Table):
@@ -255,8 +245,6 @@ def _rule(file: Path, name: str, table: Any) -> Rule:
     if "name" in rest:
         raise DataError(f'{file}, [{where}], field "name": a rule is named by its table; leave it out')
     rule: Rule = _checked(file, where, Rule, {"name": name, **rest, **parts})
-    if isinstance(rule.action, RebalanceAction):
-        _require_strategy(file, where, rule.action)
     return rule
 
 
@@ -268,15 +256,6 @@ def _kind(file: Path, where: str, table: dict[str, Any], part: str) -> str:
         said = f"{kind!r} is not known" if kind is not None else "it is missing"
         raise DataError(f'{file}, [{where}.{part}], field "kind": {said}; known: {", ".join(known)}')
     return kind
-
-
-def _require_strategy(file: Path, where: str, action: RebalanceAction) -> None:
-    try:
-        strategy_of(file, action)
-    except UsageError as error:
-        raise DataError(f'{file}, [{where}.action], field "strategy": {error}') from None
-    except TbillError as error:
-        raise DataError(f'{file}, [{where}.action], field "settings": {error}') from None
 
 
 def _checked(file: Path, where: str, model: type[Any], value: dict[str, Any]) -> Any:

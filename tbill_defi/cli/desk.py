@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from tbill_defi.portfolio.execution import Execution
     from tbill_defi.portfolio.holdings import Holdings
     from tbill_defi.portfolio.plan import RebalancePlan
-    from tbill_defi.strategy.base import Strategy
     from tbill_defi.strategy.isolation import IsolatedStrategy
 
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -99,20 +99,21 @@ def plan(
     from tbill_defi.ledger.open import open_ledger
     from tbill_defi.portfolio.holdings import Holdings
 
-    chosen, owner = chosen_strategy(strategy, context), party or DESK
     if out is not None and out.is_dir():
         raise UsageError(f"out: {out} is a directory; name a file such as plan.json")
-    dealing = None
-    if holdings is not None and day is not None:
-        book, date = Holdings.read(holdings, party=owner), parse_date(day)
-    else:
-        with progress("replaying") as advance, open_ledger(home=home, read_only=True, progress=advance) as ledger:
-            date = parse_date(day) if day else ledger.market_date
-            if holdings is not None:
-                book = Holdings.read(holdings, party=owner)
-            else:
-                book, dealing = _from_wallet(ledger, owner), _dealing(ledger, owner, counterparty)
-    made = _make(chosen, home, date, book, counterparty, repo_rate, dealing)
+    owner, dealing = party or DESK, None
+    with isolated_strategy(strategy, context.args) as chosen:
+        if holdings is not None and day is not None:
+            book, date = Holdings.read(holdings, party=owner), parse_date(day)
+        else:
+            with progress("replaying") as advance, open_ledger(home=home, read_only=True, progress=advance) as ledger:
+                date = parse_date(day) if day else ledger.market_date
+                if holdings is not None:
+                    book = Holdings.read(holdings, party=owner)
+                else:
+                    book, dealing = _from_wallet(ledger, owner), _dealing(ledger, owner, counterparty)
+        checked_options(chosen, context)
+        made = _make(chosen, home, date, book, counterparty, repo_rate, dealing)
     if out is not None:
         made.save(out)
     if json_:
@@ -154,12 +155,16 @@ def rebalance(
         raise UsageError(f"{given[0]} is for a new plan; a saved plan has its own party, dealer and settings")
     from tbill_defi.ledger.mandate import approver_of
 
-    chosen = chosen_strategy(strategy, context) if strategy else None
-    with _opened(home, dry_run=dry_run) as ledger:
+    with (
+        isolated_strategy(strategy, context.args) if strategy else nullcontext() as chosen,
+        _opened(home, dry_run=dry_run) as ledger,
+    ):
         if chosen is not None:
+            checked_options(chosen, context)
             book = _from_wallet(ledger, party or DESK)
             dealing = _dealing(ledger, book.party, counterparty)
             made = _make(chosen, home, ledger.market_date, book, counterparty, repo_rate, dealing)
+            chosen.close()
         else:
             made = _loaded(plan_file or Path(), home)
         screen, approver = console(), approve_by or approver_of(ledger, made.party)
@@ -212,18 +217,8 @@ def _option(field: str, prefix: str = "--") -> str:
     return prefix + field.replace("_", "-")
 
 
-def chosen_strategy(reference: str, context: typer.Context) -> Strategy[Any]:
-    """The strategy with its own options."""
-    from tbill_defi.strategy.discovery import find
-
-    kind = find(reference)
-    settings = _settings(context.args)
-    known_settings(settings, kind.name(), list(kind.config_type.model_fields), context)
-    return kind(kind.make_config(settings))
-
-
 def isolated_strategy(reference: str, words: list[str]) -> IsolatedStrategy:
-    """A strategy of these options in a process of its own, where alone its code runs; see `checked_options`."""
+    """A strategy of these options in a process of its own, where alone its code runs; then `checked_options`."""
     from tbill_defi.strategy.isolation import IsolatedStrategy
 
     return IsolatedStrategy(reference, _settings(words))
@@ -283,7 +278,7 @@ def _from_wallet(ledger: Ledger, party: str) -> Holdings:
 
 
 def _make(
-    strategy: Strategy[Any],
+    strategy: IsolatedStrategy,
     home: Path | None,
     day: Any,
     book: Holdings,

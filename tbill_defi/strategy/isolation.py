@@ -142,6 +142,13 @@ class IsolatedStrategy:
         self._configured = True
         return str(answer.get("wrong", ""))
 
+    def require(self, settings: Mapping[str, Any]) -> None:
+        """That it can be made of other settings. Raises what `decide` raises."""
+        self.about  # noqa: B018 - loaded first
+        self._tell({"do": "configure", "settings": dict(settings)})
+        self._configured = False
+        self._answer()
+
     def ready(self) -> None:
         """Wait until it is loaded and configured. Raises what `decide` raises."""
         if not self._configured:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from tbill_defi.automation import rules
 from tbill_defi.automation.rules import ACTIONS, TRIGGERS, read_keeper_file
+from tbill_defi.automation.strategies import require_strategies
 from tbill_defi.core.errors import DataError
 from tests.unit.automation.support import LADDER, rule
 
@@ -18,7 +19,9 @@ KINDS = "schedule, drift, duration, maturity, coupon, margin"
 def read(tmp_path, text):
     path = tmp_path / "keeper.toml"
     path.write_text(text)
-    return read_keeper_file(path)
+    found = read_keeper_file(path)
+    require_strategies(found)
+    return found
 
 
 def ladder(**settings):
