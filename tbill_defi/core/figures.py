@@ -46,9 +46,11 @@ def require_kind(what: str, value: Any, kind: type | tuple[type, ...], expected:
         raise ConventionError(f"{what}: a {type(value).__name__} is given; expected {expected}")
 
 
-def require_texts(what: str, values: Any) -> None:
-    """A mapping of texts to texts. Raises as `require_number` does."""
+def require_texts(what: str, values: Any, *, longest: int) -> None:
+    """A mapping of texts to texts of so many characters at most. Raises as `require_number` does."""
     require_kind(what, values, Mapping, "texts by name")
     for name, value in values.items():
         require_kind(what, name, str, "names that are texts")
         require_kind(f"{what} of {name}", value, str, "a text")
+        if len(value) > longest:
+            raise ConventionError(f"{what} of {name}: {len(value):,} characters; at most {longest}")

@@ -30,7 +30,7 @@ from decimal import ROUND_UP, Context
 
 import numpy as np
 
-from tbill_defi.core.errors import Infeasible
+from tbill_defi.core.errors import ConventionError, Infeasible
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 from tbill_defi.portfolio import dealing_rows, mandate_rows
 from tbill_defi.portfolio.dealing import TRADE, DealingLimits
@@ -115,8 +115,10 @@ def solve(target: Optimize, view: View, holdings: Holdings, dealing: DealingLimi
     ------
     Infeasible
         If no portfolio satisfies the limits; `relaxation` names the limits to relax and by how much.
+    ConventionError
+        If a limit is not over the view's securities.
     """
-    asked = [limit for constraint in target.constraints for limit in constraint.limits(view)]
+    asked = _asked(target, view)
     limits = [_to_the_lot(limit, target.lots, view, holdings) for limit in asked]
     lots, prices = _solved(_build(target, limits, view, holdings, dealing), target.lots)
     reports = (
@@ -126,6 +128,16 @@ def solve(target: Optimize, view: View, holdings: Holdings, dealing: DealingLimi
     if any(report.slack < -TOLERANCE for report in reports):
         raise too_coarse(target.lots)
     return Solution(lots, reports, prices)
+
+
+def _asked(target: Optimize, view: View) -> list[Limit]:
+    """The limits of a target's constraints, each over the view's securities."""
+    found = [limit for constraint in target.constraints for limit in constraint.limits(view)]
+    for limit in found:
+        if np.shape(limit.loadings) != (len(view.cusips),):
+            given = len(limit.loadings)
+            raise ConventionError(f"limit {limit.name}: {given} loadings for the view's {len(view.cusips)} securities")
+    return found
 
 
 def cut_to_mandate(wanted: Ints, lots: Lots, view: View, holdings: Holdings, dealing: DealingLimits) -> Solution:

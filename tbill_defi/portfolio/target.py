@@ -19,10 +19,8 @@ from tbill_defi.core.money import units
 from tbill_defi.portfolio.view import View
 
 Floats = npt.NDArray[np.float64]
-MOST_STRIKE = 1_000
-"""Per 100 face."""
-MOST_WRITES = 32
-"""Calls in one plan."""
+MOST_REASON, MOST_STRIKE, MOST_WRITES = 500, 1_000, 32
+"""Characters of a reason; a strike per 100 face; calls in one plan."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,7 @@ class Lots:
         require_whole("Lots", self.face)
         if self.face < 1:
             raise ConventionError(f"Lots: {self.face} is not a positive number of dollars of face")
+        units(self.face, field="Lots")
 
     @property
     def units(self) -> int:
@@ -281,7 +280,7 @@ class Weights:
     def __post_init__(self) -> None:
         require_kind("weights", self.weights, Mapping, "CUSIP -> share of NAV")
         require_kind("weights", self.lots, Lots, "Lots(1_000)")
-        require_texts("reason", self.reasons)
+        require_texts("reason", self.reasons, longest=MOST_REASON)
         for cusip, weight in self.weights.items():
             require_kind("weights", cusip, str, "CUSIPs")
             require_number(f"weight of {cusip}", weight, nan=True, infinite=True)
@@ -359,7 +358,7 @@ class Overlay:
 
     def __post_init__(self) -> None:
         require_kind("overlay", self.lots, Lots, "Lots(1_000)")
-        require_texts("reason", self.reasons)
+        require_texts("reason", self.reasons, longest=MOST_REASON)
         for call in self.writes:
             require_kind("overlay", call, CoveredCall, "CoveredCall(...)")
         if len(self.writes) > MOST_WRITES:

@@ -75,7 +75,7 @@ def read(body: bytes, name: str) -> tuple[str, Any, bytes]:
 def error_of(value: Any, name: str) -> TbillError:
     """The error that a message of kind "error" tells, in one line of bounded length that names the strategy."""
     kind, text, relaxation = value if isinstance(value, tuple) and len(value) == 3 else ("", "", None)
-    said = one_line(str(text))
+    said = one_line(str(text)) or f"raises {kind or 'an error'}"
     message = said if said.startswith("strategy ") else f"strategy {name}: {said}"
     if kind == Infeasible.__name__ and isinstance(relaxation, dict):
         return Infeasible(message, {str(limit): float(amount) for limit, amount in relaxation.items()})
@@ -84,7 +84,7 @@ def error_of(value: Any, name: str) -> TbillError:
 
 def one_line(text: str) -> str:
     """Printable words in one line of at most `LONGEST` characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * LONGEST]).split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * LONGEST]).split()).rstrip(":")
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
 
 

@@ -117,4 +117,7 @@ def _from_module(module: ModuleType, class_name: str, reference: str) -> type[St
 def _checked(found: Any, reference: str) -> type[Strategy[Any]]:
     if not (inspect.isclass(found) and issubclass(found, Strategy)) or inspect.isabstract(found):
         raise UsageError(f"strategy {reference!r} is not a class derived from tbill_defi.Strategy with a decide method")
+    members = vars(sys.modules[found.__module__]).values() if found.__module__ in sys.modules else ()
+    if "." not in found.__qualname__ and not any(member is found for member in members):
+        raise UsageError(f"strategy {reference!r}: {found.__name__} says that it is of {found.__module__}, and is not")
     return found

@@ -7,10 +7,12 @@ Installed packages may be imported at any time; the plugin's own modules run und
 
 from __future__ import annotations
 
+import _thread
 import importlib.abc
 import importlib.machinery
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import CodeType, ModuleType
@@ -33,7 +35,7 @@ REFUSED = (
     "resource.",
     "tempfile.",
     "pathlib.",
-    "_thread.start_new_thread",
+    "_thread.start",
     "signal.",
     "sys.addaudithook",
     "sys._current_frames",
@@ -77,6 +79,7 @@ class Guard:
         else:
             self._limits = resource
             self._before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        _announce_threads()
         sys.addaudithook(self._hook)
         sys.meta_path.insert(0, _Finder(self))
 
@@ -118,6 +121,19 @@ class Guard:
             return True
         roots = (sys.prefix, sys.base_prefix)
         return origin is None or origin in ("built-in", "frozen") or _is_installed(origin, roots)
+
+
+def _announce_threads() -> None:
+    """Have a new thread tell Python's audit hooks, as it does by itself only from Python 3.12 on."""
+    begin = _thread.start_new_thread
+
+    def start_new_thread(*arguments: Any) -> int:
+        sys.audit("_thread.start_new_thread", *arguments)
+        return begin(*arguments)
+
+    for module, name in ((_thread, "start_new_thread"), (_thread, "start_new"), (threading, "_start_new_thread")):
+        if getattr(module, name, None) is begin:
+            setattr(module, name, start_new_thread)
 
 
 def _named(event: str, arguments: tuple[Any, ...]) -> str:

@@ -40,6 +40,8 @@ START_SECONDS = 120.0
 """Longest time until the process is there."""
 DECIDE_SECONDS = 60.0
 """Longest time for one decision, and for loading."""
+SHOWN = 64 * 2**10
+"""Bytes of what a plugin prints that are passed on."""
 END_SECONDS = 1.0
 """Longest time until a process whose pipes are closed has ended."""
 
@@ -219,7 +221,7 @@ class IsolatedStrategy:
         self.meanwhile(view.date)
         target = target_of(self._answer(), self.name())
         if self.printed and home is None:
-            sys.stderr.write(self.printed.decode(errors="replace"))
+            sys.stderr.write(_shown(self.printed))
         return target
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -305,6 +307,14 @@ class IsolatedStrategy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _shown(printed: bytes) -> str:
+    """The beginning of what a plugin printed, without what would steer a terminal."""
+    text = printed[:SHOWN].decode(errors="replace")
+    kept = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+    left = len(printed) - SHOWN
+    return f"{kept}\n... {left:,} bytes more\n" if left > 0 else kept
 
 
 def _widen(process: subprocess.Popen[bytes]) -> None:

@@ -218,6 +218,8 @@ class _Worker:
         cause = failure.__cause__ or failure
         if isinstance(cause, MemoryError):
             raise StrategyError(f"strategy {self.name} takes more than {MEMORY // 2**30} GiB of memory")
+        if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
+            raise StrategyError(f"strategy {self.name} prints more than {OUTPUT // 2**20} MiB")
         if isinstance(failure, TbillError):
             raise failure
         if isinstance(failure, SystemExit):
