@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from tbill_defi.core.errors import LookAhead
@@ -38,6 +38,8 @@ REFUSED = (
     "_thread.start",
     "signal.",
     "sys.addaudithook",
+    "sys.setprofile",
+    "sys.settrace",
     "sys._current_frames",
     "_winapi.",
     "winreg.",
@@ -89,6 +91,10 @@ class Guard:
         attempt = _named(event, arguments)
         self.attempts.append(attempt)
         raise LookAhead(f"{attempt}; {SEES}")
+
+    def is_own(self, frame: FrameType) -> bool:
+        """Whether a frame runs the plugin's own code."""
+        return str(frame.f_globals.get("__name__", "")).partition(".")[0] in self.own_packages
 
     def _limit_files(self, count: int) -> None:
         if self._limits is not None:

@@ -185,7 +185,7 @@ class IsolatedStrategy:
         _widen(self._process)
         self._tell({"do": "load", "reference": self.reference})
 
-    def decide(self, view: View, book: Holdings, *, home: str | None = None) -> Target:
+    def decide(self, view: View, book: Holdings, *, home: str | None = None, watch: bool = False) -> Target:
         """The strategy's target.
 
         Parameters
@@ -193,6 +193,8 @@ class IsolatedStrategy:
         home
             Not None: a trial. The folder is its current one and its TBILL_HOME, it is an error to alter the view or
             the holdings, and what it prints is kept in `printed`; else this goes to stderr.
+        watch
+            Look for clocks and the environment too (`watch`), which makes it slower.
 
         Raises
         ------
@@ -216,6 +218,7 @@ class IsolatedStrategy:
                 "view": {name: getattr(view, name) for name in names},
                 "book": {f.name: getattr(book, f.name) for f in fields(Holdings)},
                 "home": home,
+                "watch": watch,
             }
         )
         self.meanwhile(view.date)

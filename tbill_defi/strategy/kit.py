@@ -137,15 +137,14 @@ def check(
     with tempfile.TemporaryDirectory(prefix="tbill-kit-") as folder:
         worlds = _worlds(Path(folder), _cases(home))
 
-        def trial(world: str, turns: int, hash_seed: int) -> Trial:
-            own = dict(settings or {})
-            return run(reference, own, worlds[world], turns=turns, seconds=seconds, hash_seed=hash_seed)
+        def trial(world: str, **how: Any) -> Trial:
+            return run(reference, dict(settings or {}), worlds[world], seconds=seconds, **how)
 
-        first = trial("true", 2, 0)
+        first = trial("true", turns=2)
         second = third = None
         if not first.failed:
             with ThreadPoolExecutor(2) as pool:
-                again, other = pool.submit(trial, "true", 1, 1), pool.submit(trial, "scrambled", 1, 0)
+                again, other = pool.submit(trial, "true", hash_seed=1, watch=True), pool.submit(trial, "scrambled")
                 second, third = again.result(), other.result()
         return _judge(reference, [case.name for case in worlds["true"]], first, second, third)
 
@@ -179,14 +178,15 @@ def _judge(reference: str, names: Sequence[str], first: Trial, second: Trial | N
     trials = [told for told in (first, second, third) if told is not None]
     failed = next((told.failed for told in trials if told.failed), "")
     limits = failed if "no answer within" in failed or "of memory" in failed else ""
-    impure = first.attempt or ("changes the view" in first.failed and first.failed)
+    attempt = next((told.attempt for told in trials if told.attempt), "")
+    impure = attempt or ("changes the view" in first.failed and first.failed)
     reasons: dict[str, str | None] = {
         "loads": None if first.loaded or first.attempt or limits else failed,
         "config": first.config or (failed if first.loaded and not first.configured else None),
         "answers": _answers(first, names[0]) or (failed if first.configured and not (limits or impure) else None),
         "time and memory": limits,
-        "pure": _impurity(reference, first),
-        "deterministic": _differences(first, second) if second else None,
+        "pure": impure or _impurity(reference, first),
+        "deterministic": _differences(first, second) if second and not second.attempt else None,
         "no look-ahead": _foresight(first, third) if third else None,
         "lots and cash": _broken(first),
         "source hash": _hashes(trials),
@@ -195,7 +195,7 @@ def _judge(reference: str, names: Sequence[str], first: Trial, second: Trial | N
         "loads": first.loaded or bool(reasons["loads"]),
         "config": first.configured or bool(reasons["config"]),
         "answers": first.configured and not (limits or impure),
-        "deterministic": bool(second),
+        "deterministic": bool(second and not second.attempt),
         "no look-ahead": bool(third),
         "lots and cash": bool(third),
         "source hash": bool(third),
@@ -221,8 +221,6 @@ def _answers(told: Trial, sample: str) -> str | None:
 
 
 def _impurity(reference: str, told: Trial) -> str | None:
-    if told.attempt or "changes the view" in told.failed:
-        return told.attempt or told.failed
     if told.printed:
         return f"prints: {told.printed}"
     path = told.source or reference.partition(":")[0]

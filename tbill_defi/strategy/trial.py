@@ -17,12 +17,13 @@ from tbill_defi.portfolio.market_view import view
 from tbill_defi.portfolio.plan import RebalancePlan
 from tbill_defi.portfolio.planner import build_plan
 from tbill_defi.portfolio.view import View
-from tbill_defi.strategy.isolation import IsolatedStrategy
+from tbill_defi.strategy.answers import one_line
+from tbill_defi.strategy.isolation import SHOWN, IsolatedStrategy
 from tbill_defi.strategy.planning import DEALER
 
 DOLLAR = 10**6
-LONGEST_REASON = 300
-"""Characters of an error that a report repeats."""
+WATCHED = 5
+"""How much slower a plugin may be while it is watched."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,14 @@ def books(seen: View) -> dict[str, Holdings]:
 
 
 def run(
-    reference: str, settings: Mapping[str, Any], cases: Sequence[Case], *, turns: int, seconds: float, hash_seed: int
+    reference: str,
+    settings: Mapping[str, Any],
+    cases: Sequence[Case],
+    *,
+    turns: int = 1,
+    seconds: float,
+    hash_seed: int = 0,
+    watch: bool = False,
 ) -> Trial:
     """Load a plugin and let it decide each case `turns` times; the first failure ends it.
 
@@ -86,9 +94,12 @@ def run(
     ----------
     seconds
         Longest time for one decision, and for loading.
+    watch
+        Look for clocks and the environment; it has `WATCHED` times the time.
     """
     trial = Trial()
-    with IsolatedStrategy(reference, settings, seconds=seconds, hash_seed=hash_seed) as strategy:
+    limit = seconds * (WATCHED if watch else 1)
+    with IsolatedStrategy(reference, settings, seconds=limit, hash_seed=hash_seed) as strategy:
         try:
             about = strategy.about
             trial.loaded, trial.name, trial.source = True, about.name, about.file
@@ -99,7 +110,7 @@ def run(
             for case in cases:
                 for label, book in books(case.seen).items():
                     for _ in range(turns):
-                        outcome = _decided(strategy, case, book, trial)
+                        outcome = _decided(strategy, case, book, trial, watch)
                         trial.outcomes.setdefault(f"{case.name}, {label}", []).append(outcome)
                         if "failed" in outcome:
                             trial.failed = outcome["failed"]
@@ -112,10 +123,10 @@ def run(
     return trial
 
 
-def _decided(strategy: IsolatedStrategy, case: Case, book: Holdings, trial: Trial) -> dict[str, str]:
+def _decided(strategy: IsolatedStrategy, case: Case, book: Holdings, trial: Trial, watch: bool) -> dict[str, str]:
     """One decision and its plan."""
     try:
-        target = strategy.decide(case.seen, book, home=case.home)
+        target = strategy.decide(case.seen, book, home=case.home, watch=watch)
     except LookAhead as error:
         trial.attempt = _told(error)
         return {"failed": trial.attempt}
@@ -133,13 +144,12 @@ def _decided(strategy: IsolatedStrategy, case: Case, book: Holdings, trial: Tria
 
 
 def _told(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:LONGEST_REASON] if lines else type(error).__name__
+    return one_line(str(error)) or type(error).__name__
 
 
 def _first_line(printed: bytes) -> str:
-    lines = printed.decode(errors="replace").strip().splitlines()
-    return lines[0][:LONGEST_REASON] if lines else ""
+    lines = printed[:SHOWN].decode(errors="replace").strip().splitlines()
+    return one_line(lines[0]) if lines else ""
 
 
 def _broken(made: RebalancePlan, book: Holdings) -> str:

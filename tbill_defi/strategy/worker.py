@@ -17,7 +17,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +32,7 @@ from tbill_defi.strategy.config import StrategyConfig
 from tbill_defi.strategy.discovery import loaded, located
 from tbill_defi.strategy.guard import SEES, Guard
 from tbill_defi.strategy.planning import decided
+from tbill_defi.strategy.watch import watched
 
 LENGTH = struct.Struct(">Q")
 FILES_EXHAUSTED = os.strerror(errno.EMFILE)
@@ -193,7 +194,8 @@ class _Worker:
                 os.environ["TBILL_HOME"] = home
                 os.chdir(home)
         before = _digest(view, book) if home is not None else b""
-        target: Target = self.guarded(lambda: _plain(decided(strategy, view, book), view))
+        with watched(self.guard) if message["watch"] else nullcontext():
+            target: Target = self.guarded(lambda: _plain(decided(strategy, view, book), view))
         if home is not None and _digest(view, book) != before:
             raise StrategyError(f"strategy {self.name} changes the view or the holdings it is given")
         return target
