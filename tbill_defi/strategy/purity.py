@@ -70,6 +70,8 @@ def _call(node: ast.Call) -> str | None:
     dotted = ast.unparse(node.func)
     last = dotted.rpartition(".")[2]
     owner = dotted.rpartition(".")[0]
+    if last == "datetime64" and any(isinstance(a, ast.Constant) and a.value in ("now", "today") for a in node.args):
+        return f"{dotted}() reads the clock"
     if last in SEEDED:
         return None if node.args or node.keywords else f"{dotted}() is chance without a seed"
     if (owner and last in CLOCKS) or dotted == "time.time":
