@@ -178,15 +178,16 @@ def _judge(reference: str, names: Sequence[str], first: Trial, second: Trial | N
     trials = [told for told in (first, second, third) if told is not None]
     failed = next((told.failed for told in trials if told.failed), "")
     limits = failed if "no answer within" in failed or "of memory" in failed else ""
-    attempt = next((told.attempt for told in trials if told.attempt), "")
-    impure = attempt or ("changes the view" in first.failed and first.failed)
+    impure = first.attempt or ("changes the view" in first.failed and first.failed)
+    watched = second.attempt if second else ""
+    elsewhere = limits or impure or watched
     reasons: dict[str, str | None] = {
         "loads": None if first.loaded or first.attempt or limits else failed,
         "config": first.config or (failed if first.loaded and not first.configured else None),
-        "answers": _answers(first, names[0]) or (failed if first.configured and not (limits or impure) else None),
+        "answers": _answers(first, names[0]) or (failed if first.configured and not elsewhere else None),
         "time and memory": limits,
-        "pure": impure or _impurity(reference, first),
-        "deterministic": _differences(first, second) if second and not second.attempt else None,
+        "pure": impure or _impurity(reference, first) or watched,
+        "deterministic": _differences(first, second) if second and not watched else None,
         "no look-ahead": _foresight(first, third) if third else None,
         "lots and cash": _broken(first),
         "source hash": _hashes(trials),
@@ -195,7 +196,7 @@ def _judge(reference: str, names: Sequence[str], first: Trial, second: Trial | N
         "loads": first.loaded or bool(reasons["loads"]),
         "config": first.configured or bool(reasons["config"]),
         "answers": first.configured and not (limits or impure),
-        "deterministic": bool(second and not second.attempt),
+        "deterministic": bool(second and not watched),
         "no look-ahead": bool(third),
         "lots and cash": bool(third),
         "source hash": bool(third),

@@ -14,6 +14,7 @@ from tbill_defi.core.errors import LedgerBusy, LedgerError
 from tbill_defi.ledger import identities
 from tbill_defi.portfolio.execution import execute
 from tbill_defi.portfolio.holdings import Holdings
+from tbill_defi.strategy.isolation import IsolatedStrategy
 from tests.unit.automation.support import (
     DAILY,
     DOLLAR,
@@ -294,9 +295,15 @@ class Ruinous(td.Strategy[td.StrategyConfig]):
         "import sys; sys.exit(3)",
         "return 7",
         "raise MemoryError",
+        "import os; os._exit(0)",
+        "import os; os.kill(os.getppid(), 9)",
+        "x = bytearray(10 * 2**30)",
+        "raise td.LedgerBusy('another writer')",
+        "while True: pass",
     ],
 )
-def test_a_strategy_that_fails_harms_no_other_rule(home, line):
+def test_a_strategy_that_fails_harms_no_other_rule(home, line, monkeypatch):
+    monkeypatch.setitem(IsolatedStrategy.__init__.__kwdefaults__, "seconds", 6.0 if "while" in line else 60.0)
     (home / "ruinous.py").write_text(RUINOUS.format(line))
     trigger = '{ kind = "schedule", every = "daily", at = "15:00" }'
     bad = rule("bad", trigger, '{ kind = "rebalance", strategy = "ruinous.py" }')

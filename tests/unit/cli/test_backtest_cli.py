@@ -182,7 +182,7 @@ CHEATS = {
         "import threading",
         "threading.Thread(target=open, args=({data!r},)).start()",
         5,
-        "reads a file (",
+        "starts a thread (_thread.start_new_thread)",
     ),
     "looks through memory": ("import gc", "gc.get_objects()", 5, "looks through memory (gc.get_objects)"),
     "forks": ("", "os.fork()", 5, "starts a process (os.fork)"),
