@@ -253,7 +253,7 @@ WATCHED = {
     "a clock by a name put together": ("", f'import time\ngetattr(time, "ti" + "me_ns")()\n{GOOD}', "(time.time_ns)"),
     "today by a class of its own": (
         "import datetime\nclass Day(datetime.date): pass",
-        f"Day.today()\n{GOOD}",
+        f'getattr(Day, "to" + "day")()\n{GOOD}',
         "reads the clock (date.today)",
     ),
     "numpy's today": ("import numpy as np", f'np.datetime64("today")\n{GOOD}', "np.datetime64() reads the clock"),
