@@ -86,6 +86,21 @@ def test_the_clock_goes_on(home):
     assert len(tape(home)) == 2
 
 
+def test_a_clock_that_is_set_back_acts_on_nothing(home):
+    """Time is the ledger's: what it has settled stays settled, and what is due waits until the clock is right."""
+    assert statuses(once(home, "2026-03-25T15:30", DAILY)) == [("daily", "done")]
+    before = state(home / "ledger")
+    for text in ("2026-03-25T15:29", "2026-03-25T09:00", "2026-03-24T15:30", "2020-01-02T15:30"):
+        assert once(home, text).outcomes == ()
+    noon = rule("noon", '{ kind = "schedule", every = "daily", at = "12:00" }', LADDER.replace("rungs = 4", "rungs = 5"))
+    done = once(home, "2026-03-24T15:30", DAILY, noon)
+    assert statuses(done) == [("noon", "refused")]
+    assert "clock: 86400 s behind the latest block" in done.outcomes[0].result.message
+    assert state(home / "ledger") == before
+    assert statuses(once(home, "2026-03-25T15:31")) == [("noon", "done")]
+    assert len(tape(home)) == 2
+
+
 def test_other_settings_are_the_same_rule(home):
     """Another configuration or approval on the same day does not settle again; another name does."""
     once(home, DAY, DAILY)
