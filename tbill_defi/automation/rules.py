@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,14 +28,23 @@ RULE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
 ASK, KEY = "ask", "key:"
 FILE_NAME = "keeper.toml"
+MOST_SHOWN = 80
+"""Characters of a value that an error repeats."""
 
 Weight = Annotated[float, Field(ge=0, le=1)]
 
 
-class Table(BaseModel):
-    """Base of the tables of a keeper file: frozen, no unknown fields."""
+def _name_of_party(value: str) -> str:
+    try:
+        return party_name(value)
+    except ConventionError:
+        raise ValueError("expected 1 to 31 letters, digits, '.', '-' or '_'") from None
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+class Table(BaseModel):
+    """Base of the tables of a keeper file: frozen, no unknown fields, no other type than the one that is expected."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ScheduleTrigger(Table):
@@ -47,12 +56,18 @@ class ScheduleTrigger(Table):
     weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday"] | None = None
     late_days: int = Field(0, ge=0, le=31, description="calendar days after which a missed time is let go")
 
-    @field_validator("at")
+    @field_validator("at", mode="before")
     @classmethod
-    def _local(cls, value: time) -> time:
-        if value.tzinfo is not None:
+    def _local(cls, value: object) -> time:
+        try:
+            found = time.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError:
+            found = None
+        if not isinstance(found, time) or found.microsecond:
+            raise ValueError("expected a time of day such as 15:00")
+        if found.tzinfo is not None:
             raise ValueError("it is a New York time; give it without an offset")
-        return value
+        return found
 
     @model_validator(mode="after")
     def _weekly(self) -> ScheduleTrigger:
@@ -119,6 +134,11 @@ class RebalanceAction(Table):
     settings: Mapping[str, Any] = Field(default_factory=dict)
     counterparty: str = "dealer"
 
+    @field_validator("counterparty")
+    @classmethod
+    def _party(cls, value: str) -> str:
+        return _name_of_party(value)
+
 
 class PayCouponAction(Table):
     """Announce, fund and pay, and pass on what collateral earned."""
@@ -172,14 +192,25 @@ class Rule(Table):
     @field_validator("party")
     @classmethod
     def _party(cls, value: str) -> str:
-        return party_name(value)
+        return _name_of_party(value)
 
     @field_validator("approval")
     @classmethod
     def _approval(cls, value: str) -> str:
-        if value != ASK and not (value.startswith(KEY) and len(value) > len(KEY)):
-            raise ValueError('expected "ask", or "key:" and the name of a key, such as "key:desk"')
+        try:
+            if value != ASK:
+                party_name(value.removeprefix(KEY) if value.startswith(KEY) else "")
+        except ConventionError:
+            raise ValueError('expected "ask", or "key:" and the name of a key, such as "key:desk"') from None
         return value
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Rule:
+        if isinstance(self.action, RebalanceAction) and self.action.counterparty == self.party:
+            raise ValueError(f"counterparty {self.party!r} is the party itself; name another")
+        if isinstance(self.action, RedeemAction) and "within_days" in self.trigger.model_fields_set:
+            raise ValueError("within_days goes with rebalance; what has matured is redeemed on its day")
+        return self
 
     @property
     def key(self) -> str | None:
@@ -218,7 +249,7 @@ def read_keeper_file(path: str | Path) -> KeeperFile:
         raise DataError(f"{file}: expected 1 to {MAX_RULES} tables [rules.NAME], each with a trigger and an action")
     rules = tuple(_rule(file, name, table) for name, table in tables.items())
     head = {key: value for key, value in raw.items() if key != "rules"}
-    return KeeperFile(path=file, rules=rules, **_checked(file, "top", _Head, head).model_dump())
+    return KeeperFile(path=file, rules=rules, **_checked(file, "", _Head, head).model_dump())
 
 
 class _Head(Table):
@@ -260,10 +291,11 @@ def _kind(file: Path, where: str, table: dict[str, Any], part: str) -> str:
 
 def _checked(file: Path, where: str, model: type[Any], value: dict[str, Any]) -> Any:
     """The table as its model, or the first thing that is wrong with it."""
+    place = f"{file}, [{where}]" if where else str(file)
     try:
         return model.model_validate(value)
     except ConventionError as error:
-        raise DataError(f"{file}, [{where}]: {error}") from None
+        raise DataError(f"{place}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
@@ -274,6 +306,13 @@ def _checked(file: Path, where: str, model: type[Any], value: dict[str, Any]) ->
             case "missing":
                 said = f"is missing; known: {known}"
             case _:
-                said = f"{first['input']!r}: {first['msg']}" if field else str(first["msg"])
+                reason = str(first["msg"]).removeprefix("Value error, ")
+                said = f"{_shown(first['input'])}: {reason}" if field else reason
         name = f", field {json.dumps(field)}" if field else ""
-        raise DataError(f"{file}, [{where}]{name}: {said}") from None
+        raise DataError(f"{place}{name}: {said}") from None
+
+
+def _shown(value: Any) -> str:
+    """A value as in the file, and not too long."""
+    text = value.isoformat() if isinstance(value, date) else repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

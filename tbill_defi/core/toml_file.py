@@ -23,9 +23,11 @@ def read_toml(file: Path, *, what: str, max_bytes: int) -> dict[str, Any]:
         If the file cannot be read, is larger than `max_bytes`, or is not UTF-8 text in TOML.
     """
     try:
-        if file.stat().st_size > max_bytes:
+        with file.open("rb") as stream:
+            content = stream.read(max_bytes + 1)
+        if len(content) > max_bytes:
             raise DataError(f"{file}: more than {max_bytes:,} bytes is not {what}")
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -92,7 +92,9 @@ def test_a_clock_that_is_set_back_acts_on_nothing(home):
     before = state(home / "ledger")
     for text in ("2026-03-25T15:29", "2026-03-25T09:00", "2026-03-24T15:30", "2020-01-02T15:30"):
         assert once(home, text).outcomes == ()
-    noon = rule("noon", '{ kind = "schedule", every = "daily", at = "12:00" }', LADDER.replace("rungs = 4", "rungs = 5"))
+    noon = rule(
+        "noon", '{ kind = "schedule", every = "daily", at = "12:00" }', LADDER.replace("rungs = 4", "rungs = 5")
+    )
     done = once(home, "2026-03-24T15:30", DAILY, noon)
     assert statuses(done) == [("noon", "refused")]
     assert "clock: 86400 s behind the latest block" in done.outcomes[0].result.message

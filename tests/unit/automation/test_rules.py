@@ -82,6 +82,61 @@ BAD = {
         ["[rules.a.action]", '"deliver"', "gold", "face"],
     ),
     "twice": (rule("a", SCHEDULE, LADDER) * 2, ["is not TOML"]),
+    "a field twice": (rule("a", SCHEDULE, LADDER) + 'party = "desk"\n', ["is not TOML"]),
+    "rules as an array": (rule("a", SCHEDULE, LADDER).replace("[rules.a]", "[[rules]]"), ["[rules.NAME]"]),
+    "a rule within a rule": (rule("a.b", SCHEDULE, LADDER), ["[rules.a.trigger]", "missing"]),
+    "a rule at the top": (rule("a", SCHEDULE, LADDER).replace("[rules.a]", ""), ["'party'", "[rules.NAME]"]),
+    "a trigger as an array": (rule("a", f"[{SCHEDULE}]", LADDER), ["[rules.a.trigger]", "missing"]),
+    "a kind in capitals": (rule("a", SCHEDULE.replace("schedule", "Schedule"), LADDER), ["'Schedule'", KINDS]),
+    "more rules than there may be": (
+        "".join(rule(f"r{n}", SCHEDULE, LADDER) for n in range(rules.MAX_RULES + 1)),
+        ["1 to 200 tables"],
+    ),
+    "seconds as text": ('every_seconds = "60"\n' + rule("a", SCHEDULE, LADDER), ['"every_seconds"', "'60'", "integer"]),
+    "seconds as a truth value": ("every_seconds = true\n" + rule("a", SCHEDULE, LADDER), ['"every_seconds"', "True"]),
+    "days as text": (rule("a", SCHEDULE.replace(" }", ', late_days = "2" }'), LADDER), ['"late_days"', "'2'"]),
+    "days as a truth value": (
+        rule("a", SCHEDULE.replace(" }", ", late_days = true }"), LADDER),
+        ['"late_days"', "True"],
+    ),
+    "years as text": (rule("a", '{ kind = "duration", lower = "1", upper = 2 }', LADDER), ['"lower"', "'1'"]),
+    "half a day": (rule("a", '{ kind = "maturity", within_days = 3.5 }', LADDER), ['"within_days"', "3.5"]),
+    "a date for a time": (rule("a", SCHEDULE.replace('"15:00"', "2026-03-24"), LADDER), ['"at": 2026-03-24: expected']),
+    "a number for a time": (rule("a", SCHEDULE.replace('"15:00"', "15.5"), LADDER), ['"at": 15.5', "such as 15:00"]),
+    "a time within a second": (rule("a", SCHEDULE.replace("15:00", "15:00:00.5"), LADDER), ['"at"', "such as 15:00"]),
+    "a day that is none": (rule("a", SCHEDULE.replace("15:00", "2026-02-30"), LADDER), ['"at"', "such as 15:00"]),
+    "a date that is none": (rule("a", SCHEDULE.replace('"15:00"', "2026-02-30"), LADDER), ["is not TOML"]),
+    "a weekend": (
+        rule("a", SCHEDULE.replace('"daily"', '"weekly", weekday = "sunday"'), LADDER),
+        ['"weekday"', "sunday"],
+    ),
+    "its own dealer": (
+        rule("a", SCHEDULE, '{ kind = "rebalance", strategy = "ladder", counterparty = "desk" }'),
+        ["[rules.a]", "'desk' is the party itself"],
+    ),
+    "a dealer without a name": (
+        rule("a", SCHEDULE, '{ kind = "rebalance", strategy = "ladder", counterparty = "" }'),
+        ["[rules.a.action]", '"counterparty"', "1 to 31 letters"],
+    ),
+    "no strategy": (rule("a", SCHEDULE, '{ kind = "rebalance" }'), ['"strategy"', "missing"]),
+    "an empty strategy": (
+        rule("a", SCHEDULE, '{ kind = "rebalance", strategy = "" }'),
+        ['"strategy"', "duration-target"],
+    ),
+    "settings as a list": (
+        rule("a", SCHEDULE, LADDER.replace("{ rungs = 4, longest_years = 3.0 }", "[4]")),
+        ['"settings"'],
+    ),
+    "a key elsewhere": (rule("a", SCHEDULE, LADDER, approval="key:../desk"), ['"approval"', "key:desk"]),
+    "days of a redemption": (
+        rule("a", '{ kind = "maturity", within_days = 5 }', '{ kind = "redeem" }'),
+        ["[rules.a]", "within_days goes with rebalance"],
+    ),
+    "a time of a coupon": (
+        rule("a", '{ kind = "coupon", at = "15:00" }', '{ kind = "pay-coupon" }'),
+        ['"at"', "not known"],
+    ),
+    "a value beyond all bounds": (rule("a", SCHEDULE.replace("15:00", "1" * 10_000), LADDER), ['"at"', "1..."]),
 }
 
 
@@ -102,9 +157,25 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="UTF-8"):
         read_keeper_file(tmp_path / "bytes.toml")
+    (tmp_path / "wide.toml").write_text(rule("a", SCHEDULE, LADDER), encoding="utf-16")
+    with pytest.raises(DataError, match="UTF-8"):
+        read_keeper_file(tmp_path / "wide.toml")
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        read_keeper_file(tmp_path)
+    if Path("/dev/zero").exists():
+        with pytest.raises(DataError, match="bytes is not a keeper file"):
+            read_keeper_file("/dev/zero")
     (tmp_path / "long.toml").write_text("#" * (2**20 + 1))
     with pytest.raises(DataError, match="bytes"):
         read_keeper_file(tmp_path / "long.toml")
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["none", "byte order"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_editors_of_windows_write_is_read(tmp_path, mark, end):
+    path = tmp_path / "keeper.toml"
+    path.write_bytes(mark + rule("a", SCHEDULE, LADDER).replace("\n", end).encode())
+    assert [found.name for found in read_keeper_file(path).rules] == ["a"]
 
 
 def test_rules_are_frozen_and_ordered(tmp_path):
