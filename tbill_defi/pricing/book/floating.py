@@ -23,8 +23,8 @@ from tbill_defi.pricing.book.yields import Risk
 
 YEAR = 360.0
 STEPS = 60
-CLOSE = 1e-12
-"""A step this small is the last: risk before it is risk after it."""
+CLOSE = 1e-5
+"""A step this small is the last: what is left after it is its cube."""
 
 
 class Floating:
@@ -77,7 +77,7 @@ class Floating:
         self.amounts = 100.0 * np.maximum(self.index + self._spread, 0.0) * self.years
         self.amounts[0] += self.accrued
         self.amounts[self.counts - 1, np.arange(len(self.rows))] += 100.0
-        self._until = np.tri(len(periods))
+        self._until, self._pole = np.tri(len(periods)), -1.0 / self.years.max(axis=0)
         self._at_index = self.in_yield(self.index + self._spread)
 
     def _accrued(self, starts: Ints, day: int, index: FrnIndex) -> Floats:
@@ -117,18 +117,17 @@ class Floating:
 
         Halley's method on the logarithm of the price, above the pole, from the yield at which it pays the index.
         """
-        pole = -1.0 / self.years.max(axis=0)
         yields, found = self.index + self._spread, self._at_index
         for _ in range(STEPS):
             step = np.log(found.price / dirty) / found.duration
             bend = 0.5 * step * (found.convexity / found.duration - found.duration)
             step /= 1.0 - np.minimum(bend, 0.5)
-            after = np.maximum(yields + step, 0.5 * (yields + pole))
-            done = np.abs(after - yields).max() <= CLOSE
+            after = np.maximum(yields + step, 0.5 * (yields + self._pole))
+            last = np.abs(after - yields).max() <= CLOSE
             yields = after
-            if done:
-                break
             found = self.in_yield(yields)
+            if last:
+                break
         return yields, found
 
     def flows(self, day: int) -> tuple[Ints, Ints, Floats]:

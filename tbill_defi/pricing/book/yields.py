@@ -106,18 +106,22 @@ def solve(kernel: Kernel, dirty: Floats, u: Floats, steps: int = STEPS) -> tuple
     """
     found = kernel.at(u)
     assert found.skew is not None
-    ratio = found.price / dirty
-    miss = np.abs(ratio - 1.0)
+    step = found.price / dirty
+    step -= 1.0
+    miss = np.abs(step)
     done = bool(miss.max(initial=0.0) <= CLOSE)
-    step = 2.0 * (ratio - 1.0) / (ratio + 1.0) if done else np.log(ratio)
+    step = step - 0.5 * step * step if done else np.log1p(step)
     step /= found.mean
     bend = step * found.variance
     bend /= found.mean
-    bend *= 0.5
-    step /= 1.0 - np.minimum(bend, 0.5)
+    bend *= -0.5
+    bend += 1.0
+    step /= bend if done else np.maximum(bend, 0.5, out=bend)
     turn = found.skew * step
-    mean = found.mean - step * (found.variance - 0.5 * turn)
-    u, found = u + step, Moments(dirty, mean, found.variance - turn, found.skew)
+    bend = -0.5 * turn
+    bend += found.variance
+    bend *= step
+    u, found = u + step, Moments(dirty, found.mean - bend, found.variance - turn, found.skew)
     if not done and steps:
         rows = np.flatnonzero(~(miss <= CLOSE))
         again = solve(kernel.subset(rows), dirty[rows], u[rows], steps - 1)
@@ -217,8 +221,8 @@ def require_positive(dirty: Floats, cusips: tuple[str, ...]) -> None:
     ConventionError
         Naming the first row and its CUSIP.
     """
-    if (bad := np.flatnonzero(~(dirty > 0.0))).size:
-        row = int(bad[0])
+    if not dirty.min() > 0.0:
+        row = int(np.flatnonzero(~(dirty > 0.0))[0])
         raise ConventionError(
             f"clean_prices[{row}] ({cusips[row]}): the dirty price {dirty[row]:g} is not positive; "
             "no yield discounts flows to it"
