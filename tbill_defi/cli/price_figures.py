@@ -121,5 +121,5 @@ def show(security: AnySecurity, value: dict[str, Any]) -> None:
     spread = "spread duration" if security.kind == "frn" else "modified duration"
     sheet.add(spread, f"{value['modified_duration']:.4f} y")
     sheet.add("convexity", f"{value['convexity']:.4f} y²")
-    sheet.add("DV01 of $1m face", f"${value['dv01_per_million']:,.2f}")
+    sheet.add(f"{'spread ' if security.kind == 'frn' else ''}DV01 of $1m face", f"${value['dv01_per_million']:,.2f}")
     console().print(sheet)

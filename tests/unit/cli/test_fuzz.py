@@ -146,7 +146,7 @@ NAMES = {
     "price": "clean price strike",
     "span": "delay window",
     "settings": "feeds",
-    "strategy": "strategy",
+    "strategy": "over strategy",
     "url": "chain url",
     "whole": "days call_hours country interval max_age max_move_bp nonce past_sheets number salt seconds slippage_bp "
     "top valid",

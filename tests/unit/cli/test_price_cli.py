@@ -11,6 +11,7 @@ import pytest
 
 import tbill_defi as td
 from tests.unit.cli.support import NOTE, refused
+from tests.unit.cli.test_schemas import valid
 
 BILL = "912797UQ8"
 STREET = td.YieldConvention.STREET
@@ -114,3 +115,38 @@ def test_files_that_cannot_be(tbill: Any, tmp_path: Path) -> None:
     refused(tbill("price", "--file", "book.csv", "--price", "99"), 2, "in its columns")
     refused(tbill("price", NOTE, "--shift", "50"), 4, "shift: '50'", "50bp")
     refused(tbill("price", NOTE, "--key-rate", "9y:25bp"), 4, "key_rate: '9y:25bp'", "10y")
+
+
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+
+
+@pytest.mark.realdata
+def test_linked_securities_by_cusip(nothing: Any) -> None:
+    if not DATA.exists():
+        pytest.skip(f"{DATA} is not here")
+    names = ("par_yields.csv", "auctions.csv", "reference_cpi.csv", "fedinvest_2026-03-24.csv")
+    assert nothing("market", "import", *(DATA / name for name in names)).code == 0
+    # a floating rate note on the 13-week auctions of its life
+    words = ("price", "91282CQM6", "--date", "2026-06-12", "--price", "100.02")
+    value = valid("price", nothing(*words, "--shift", "50bp", "--json").out)
+    frn = td.read_security(value["security"])
+    assert isinstance(frn, td.Frn)
+    settles = date.fromisoformat(value["settlement_date"])
+    index = td.FrnIndex.of_auctions(td.read_auctions(DATA / "auctions.csv").iter_rows(named=True))
+    margin = td.discount_margin_from_price(frn, 100.02, settlement=settles, index=index)
+    assert value["discount_margin"] == pytest.approx(margin, abs=1e-11)
+    assert value["yield"] == pytest.approx(value["index_rate"] + margin, abs=1e-11)
+    assert abs(value["scenarios"][0]["change"]) < 0.01  # its index follows the curve
+    assert "discount margin" in nothing(*words).out
+    # a TIPS, real, with the day's index ratio
+    value = valid("price", nothing("price", "91282CCA7", "--date", "2026-03-24", "--json").out)
+    tips = td.read_security(value["security"])
+    assert isinstance(tips, td.Tips)
+    cpi = td.ReferenceCpi.of_daily(td.read_reference_cpi(DATA / "reference_cpi.csv").rows())
+    day = date(2026, 3, 24)
+    assert value["settlement_date"] == str(day)
+    assert value["index_ratio"] == td.index_ratio(tips, settlement=day, reference_cpi=cpi)
+    real = td.yield_from_clean_price(tips, value["clean_price"], settlement=day, convention=STREET)
+    assert value["yield_street"] == pytest.approx(real, abs=1e-11)
+    # without the auctions of its index a floating rate note has no price; the error says which are missing
+    refused(nothing("price", "91282CPG0", "--date", "2026-03-24"), 3, "13-week bill auction")
