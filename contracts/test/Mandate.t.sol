@@ -326,7 +326,7 @@ contract MandateTest is Mandated {
     }
 
     function test_mandates_must_make_sense() public {
-        for (uint256 i = 0; i < 6; ++i) {
+        for (uint256 i = 0; i < 7; ++i) {
             Mandate memory bad = mandate();
             if (i == 0) bad.durationMinE6 = bad.durationMaxE6 + 1;
             if (i == 1) (bad.durationMinE6, bad.durationMaxE6) = (0, 0);
@@ -334,6 +334,7 @@ contract MandateTest is Mandated {
             if (i == 3) bad.window = 0;
             if (i == 4) bad.slippageBp = 1_001;
             if (i == 5) bad.issueCapBp = 0;
+            if (i == 6) bad.window = 366 days + 1;
             vm.prank(owner);
             vm.expectRevert(abi.encodeWithSelector(MandateGuard.InvalidMandate.selector, bad));
             guard.setMandate(address(account), bad);

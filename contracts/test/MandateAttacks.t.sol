@@ -221,6 +221,7 @@ contract MandateAttacksTest is Mandated {
         SecurityToken priced = createSecurity("912797SX6");
         publish(billOf("912797SX6", 100_000_000, 1_000_000));
         issue(priced, address(account), 5);
+        issueCash(usd, address(account), 7);
         vm.prank(stranger);
         guard.sync(address(account), address(priced));
         vm.prank(stranger);
@@ -319,6 +320,9 @@ contract MandateAttacksTest is Mandated {
         );
         account.setGuard();
         vm.warp(START + 2 * DELAY + 7 days);
+        vm.prank(manager_);
+        vm.expectRevert(abi.encodeWithSelector(ManagedAccount.NotOwner.selector, manager_));
+        account.setGuard();
         vm.prank(owner);
         account.setGuard();
         vm.prank(owner);
@@ -373,6 +377,9 @@ contract MandateAttacksTest is Mandated {
         account.announceWithdrawal(address(usd), alice, 1);
         vm.prank(alice);
         vm.expectRevert(abi.encodeWithSelector(ManagedAccount.NotOwner.selector, alice));
+        account.cancelWithdrawal(1);
+        vm.prank(owner);
+        vm.expectRevert(ManagedAccount.NothingAnnounced.selector);
         account.cancelWithdrawal(1);
     }
 }

@@ -160,7 +160,7 @@ def withdraw(
             number = mandates.announce_withdrawal(ledger, account, (asset or "").upper(), place, units or 0)
         else:
             mandates.withdraw(ledger, account, number)
-        due = ledger.chain.now() + (0 if making else account.delay)
+        due = ledger.chain.now() if making else mandates.withdrawable_from(ledger, account, number)
     if json_:
         print_json({"party": party, "number": number, "withdrawn": making, "due": due})
         return

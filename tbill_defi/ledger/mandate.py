@@ -238,6 +238,11 @@ def announce_withdrawal(ledger: Ledger, account: ManagedAccount, asset: str, to:
     return int(decode_result("ManagedAccount", "announceWithdrawal", receipt.return_data)[0])
 
 
+def withdrawable_from(ledger: Ledger, account: ManagedAccount, number: int) -> int:
+    """From when an announced withdrawal can be made, Unix seconds; 0 if it was made or taken back."""
+    return int(ledger.call("ManagedAccount", account.address, "withdrawal", number)["from"])
+
+
 def withdraw(ledger: Ledger, account: ManagedAccount, number: int) -> None:
     """Make an announced withdrawal, by the owner, after the delay.
 

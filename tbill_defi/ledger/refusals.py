@@ -24,6 +24,7 @@ TIMES = ("from", "until", "earliest", "observedAt", "notBefore", "deadline", "pa
 CURES = {
     "PriceMissing": "`tbill oracle publish` signs one, with --all of every security",
     "StalePrice": "`tbill oracle publish` signs a new one",
+    "RoundTooOld": "publish the prices of a later date",
     "PriceMoveTooLarge": "look whether it is right; `tbill oracle publish --confirm` signs it with the higher quorum",
 }
 """What to do about refusals that a desk can mend by itself."""
@@ -47,7 +48,8 @@ def refusal(data: bytes, names: Names = str) -> TbillError:
     if name == "MandateBreach":
         return _breach(arguments, names)
     dollars = name.startswith(TOKENS) or name in REPOS
-    shown = ", ".join(f"{key} {_shown(key, value, names, dollars)}" for key, value in arguments.items())
+    told = ((key.removesuffix("E6"), _shown(key, value, names, dollars)) for key, value in arguments.items())
+    shown = ", ".join(f"{key} {value}" for key, value in told)
     cure = f"; {CURES[name]}" if name in CURES else ""
     return LedgerError(f"the contract refuses: {name}{f' ({shown})' if shown else ''}{cure}", name)
 
@@ -55,6 +57,8 @@ def refusal(data: bytes, names: Names = str) -> TbillError:
 def _shown(key: str, value: Any, names: Names, dollars: bool) -> str:
     if isinstance(value, bytes):
         return names(_told(value))
+    if key.endswith("E6"):
+        return _decimal(value)
     if key in TIMES and 0 < value < 2**37:
         return f"{value}, {moment(value)}"
     return f"${format_units(value)}" if dollars and key in AMOUNTS else str(value)
@@ -64,7 +68,7 @@ def _breach(arguments: dict[str, Any], names: Names) -> MandateBreach:
     rule, value = RULES[arguments["rule"]], arguments["value"]
     lower, upper = arguments["lower"], arguments["upper"]
     if rule == "duration":
-        words = f"duration would be {_years(value)} years, {_years(lower)} to {_years(upper)} is allowed"
+        words = f"duration would be {_decimal(value)} years, {_decimal(lower)} to {_decimal(upper)} is allowed"
     else:
         words = _WORDS[rule].format(
             subject=_told(arguments["subject"]), value=format_units(value), upper=format_units(upper)
@@ -73,7 +77,8 @@ def _breach(arguments: dict[str, Any], names: Names) -> MandateBreach:
     return MandateBreach(f"mandate of {account}: {words}; nothing was sent", rule, value, lower, upper)
 
 
-def _years(value_e6: int) -> str:
+def _decimal(value_e6: int) -> str:
+    """A price or years in 10^-6 with six decimals."""
     whole, fraction = divmod(value_e6, 10**6)
     return f"{whole}.{fraction:06d}"
 

@@ -165,7 +165,7 @@ def test_withdrawal_by_announcement(managed):
     words = ("mandate", "withdraw", "pension", "--asset", "USD", "--amount", "1000", "--to", "desk", "--json")
     value = valid("mandate-withdraw", managed(*words).out)
     assert (value["number"], value["withdrawn"]) == (1, False)
-    refused(managed("mandate", "withdraw", "pension", "--number", "1"), 7, "TooEarly")
+    refused(managed("mandate", "withdraw", "pension", "--number", "1"), 7, "TooEarly", str(value["due"]))
     a_day_later(managed)
     assert valid("mandate-withdraw", managed(*words[:3], "--number", "1", "--json").out)["withdrawn"]
     assert managed("mandate", "show", "pension", "--json").json["cash"] == str(499_000 * DOLLAR)

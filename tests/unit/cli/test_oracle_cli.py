@@ -27,3 +27,19 @@ def test_misuse_is_named(tbill):
     refused(tbill("oracle", "rules", "--interval", "-1"), 2, "--interval")
     assert tbill("oracle", "publish").code == 0
     refused(tbill("oracle", "publish"), 7, "TooSoon", NOTE)
+
+
+def test_a_stale_and_a_jumped_price_are_named_with_their_cure(tbill):
+    """The sample's next days: beyond a bound of 1 bp, which more signatures pass; an old day is too old."""
+    assert tbill("oracle", "rules", "--max-move-bp", "1").code == 0
+    assert tbill("oracle", "publish").code == 0
+    (before, _) = tbill("oracle", "show", "--json").json["prices"]
+    assert tbill("clock", "--to", "2026-03-30T10:00").code == 0
+    assert "stale" in tbill("oracle", "show").out
+    refused(tbill("oracle", "publish", "--date", "2026-03-24"), 7, "RoundTooOld", "later date")
+    jumped = tbill("oracle", "publish")
+    refused(jumped, 7, "PriceMoveTooLarge", f"last {before['clean_price']}", "maxMoveBp 1", "publish --confirm")
+    assert tbill("oracle", "show", "--json").json["prices"][0] | {"stale": False} == before
+    confirmed = valid("oracle-publish", tbill("oracle", "publish", "--confirm", "--json").out)
+    assert len(confirmed["signers"]) == 3
+    assert not any(row["stale"] for row in tbill("oracle", "show", "--json").json["prices"])
