@@ -15,12 +15,12 @@ def read_toml(file: Path, *, what: str, max_bytes: int) -> dict[str, Any]:
     Parameters
     ----------
     what
-        What a larger file is not, such as "a keeper file".
+        What the file is, such as "a keeper file".
 
     Raises
     ------
     DataError
-        If the file cannot be read, is larger than `max_bytes`, or is not UTF-8 text in TOML.
+        If the file is not there, cannot be read, is larger than `max_bytes`, or is not UTF-8 text in TOML.
     """
     try:
         with file.open("rb") as stream:
@@ -28,6 +28,8 @@ def read_toml(file: Path, *, what: str, max_bytes: int) -> dict[str, Any]:
         if len(content) > max_bytes:
             raise DataError(f"{file}: more than {max_bytes:,} bytes is not {what}")
         return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
+    except FileNotFoundError:
+        raise DataError(f"{file}: there is no such file; write {what} there, or name another") from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -6,11 +6,13 @@ from importlib.metadata import entry_points
 
 import pytest
 
+import tbill_defi as td
 from tbill_defi.market.sync.settings import read_feeds
 from tests.examples import terminal, tutorial
 from tests.examples.test_plugins_page import PLUGINS as OF_THE_PAGE
 from tests.examples.test_readme import PLUGINS as OF_THE_README
 from tests.examples.test_readme import ROOT
+from tests.unit.cli.test_schemas import commands
 
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 NODE = "--chain http"
@@ -39,6 +41,11 @@ def test_the_page_on_the_command_line(tmp_path):
     code, said = terminal.typed(strategies, tmp_path)
     assert code == 0, said
     assert len(re.findall("^plan 0x", said, re.MULTILINE)) == 3
+    (book,) = terminal.blocks(DOCS / "cli.md", "csv")
+    (tmp_path / "book.csv").write_text(book)
+    code, said = terminal.typed("tbill price --file book.csv", tmp_path)
+    assert code == 0, said
+    assert len(re.findall("^91282C", said, re.MULTILINE)) == 2
 
 
 def test_the_feeds_file_of_the_page(tmp_path):
@@ -74,6 +81,7 @@ SHOWN_BY = {
     ("README.md", "text"): "examples/test_demo.py",
     ("README.md", "python"): "examples/test_readme.py",
     ("docs/cli.md", "sh"): "examples/test_pages.py",
+    ("docs/cli.md", "csv"): "examples/test_pages.py",
     ("docs/cli.md", "toml"): "examples/test_pages.py",
     ("docs/nodes.md", "sh"): "examples/test_nodes_page.py",
     ("docs/nodes.md", "python"): "examples/test_nodes_page.py",
@@ -110,3 +118,15 @@ def test_links_lead_somewhere(page):
         if heading:
             titles = re.findall(r"^#+ (.*)$", place.read_text(), re.MULTILINE)
             assert heading in [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles], heading
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_what_a_page_names_is_there(page):
+    """Public names of `td` and commands of `tbill`, in text as in code."""
+    text = page.read_text()
+    assert [name for name in re.findall(r"\btd\.([A-Za-z_]\w*)", text) if not hasattr(td, name)] == []
+    code = "\n".join(re.findall(r"`(tbill [^`]*)`", text) + terminal.blocks(page))
+    said = re.findall(r"(?<!\.)\btbill ([a-z]+)(?: ([a-z]+))?", code)
+    groups = {name.partition("-")[0] for name in commands() if "-" in name}
+    known = {(name, "") for name in {*groups, *commands()}} | {tuple(name.split("-", 1)) for name in commands()}
+    assert [words for words in said if words not in known and (words[0] in groups or words[0] not in commands())] == []

@@ -106,7 +106,7 @@ def test_a_busy_ledger_is_one_line(tbill):
 
 def test_another_file(tbill, tmp_path):
     path = write(tbill).rename(tmp_path / "mine.toml")
-    refused(tbill("keeper", "show"), 3, "keeper.toml", "cannot be read")
+    refused(tbill("keeper", "show"), 3, "keeper.toml", "there is no such file")
     assert json.loads(tbill("keeper", "show", "--file", path, "--json").out)["file"] == str(path)
 
 
