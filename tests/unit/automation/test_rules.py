@@ -152,7 +152,7 @@ def test_one_clear_error(tmp_path, text, words):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(DataError, match=r"none\.toml: cannot be read"):
+    with pytest.raises(DataError, match=r"none\.toml: there is no such file; write a keeper file there"):
         read_keeper_file(tmp_path / "none.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="UTF-8"):
