@@ -9,7 +9,7 @@ import {NO_RULES, RulesWord} from "./compliance/RulesWord.sol";
 import {VolumeLog} from "./compliance/VolumeLog.sol";
 import {IAssetRegistry} from "./interfaces/IAssetRegistry.sol";
 import {ICompliance} from "./interfaces/ICompliance.sol";
-import {IIdentityRegistry, VALID_CLAIM} from "./interfaces/IIdentityRegistry.sol";
+import {IIdentityRegistry, ONLY_WALLET, VALID_CLAIM} from "./interfaces/IIdentityRegistry.sol";
 import {RestrictionCodes} from "./RestrictionCodes.sol";
 
 /// @title Compliance
@@ -37,10 +37,19 @@ contract Compliance is ICompliance, AccessManaged {
         uint120 holding;
     }
 
+    /// @dev Units, and a bit above them that says whether anything is pending: else the second slot is not read.
     struct Exposure {
-        uint256 units;
-        uint256 pendingIn;
-        uint256 pendingOut;
+        uint256 word;
+        uint128 pendingIn;
+        uint128 pendingOut;
+    }
+
+    /// @dev One side of a transfer: what the registry says of it, and where its window was found to begin.
+    struct Side {
+        address wallet;
+        bytes32 identity;
+        uint256 found;
+        uint256 first;
     }
 
     /// @notice The single-trade limit was set, in base units of the asset (the maximum: no limit).
@@ -69,6 +78,8 @@ contract Compliance is ICompliance, AccessManaged {
 
     /// @notice Whose tokens may report their moves.
     IAssetRegistry public immutable assetRegistry;
+
+    uint256 private constant PENDING_BIT = 1 << 255;
 
     RulesWord private _rules = NO_RULES;
     uint128 private _volume = type(uint128).max;
@@ -161,10 +172,11 @@ contract Compliance is ICompliance, AccessManaged {
         returns (uint256 volume, uint256 used, uint256 volumeLeft, uint256 cap, uint256 held, uint256 capLeft)
     {
         RulesWord rules = _rules;
-        Exposure memory sum = _exposureOf(identity);
+        uint256 pendingIn;
+        (held, pendingIn, used) = _sumOf(identityRegistry.walletsOf(identity));
         (volume, cap) = _limitsOf(identity, rules);
-        used = sum.pendingIn + sum.pendingOut + _volumes[identity].within(rules.windowOf());
-        held = sum.units + sum.pendingIn;
+        (uint256 dealt, ) = _volumes[identity].within(rules.windowOf());
+        (used, held) = (used + pendingIn + dealt, held + pendingIn);
         volumeLeft = volume == type(uint256).max ? volume : Math.saturatingSub(volume, used);
         capLeft = cap == type(uint256).max ? cap : Math.saturatingSub(cap, held);
     }
@@ -179,7 +191,7 @@ contract Compliance is ICompliance, AccessManaged {
         address to
     ) external view returns (uint256 largest, uint8 code) {
         (bytes32 sender, uint256 giver, bytes32 recipient, uint256 taker) = identityRegistry.standingsOf(from, to);
-        return _assess(sender, giver, recipient, taker, _rules);
+        return _assess(Side(from, sender, giver, 0), Side(to, recipient, taker, 0), _rules);
     }
 
     /// @inheritdoc ICompliance
@@ -210,13 +222,7 @@ contract Compliance is ICompliance, AccessManaged {
             if (amount <= largest) _move(from, to, amount);
             return (largest, code);
         }
-        (largest, code) = _assess(sender, giver, recipient, taker, rules);
-        if (amount > largest) return (largest, code);
-        _move(from, to, amount);
-        if (rules.windowOf() == 0 || sender == recipient || amount == 0) return (largest, code);
-        uint128 units = amount.toUint128();
-        _volumes[sender].add(units);
-        _volumes[recipient].add(units);
+        return _count(Side(from, sender, giver, 0), Side(to, recipient, taker, 0), amount, rules);
     }
 
     /// @inheritdoc ICompliance
@@ -229,7 +235,8 @@ contract Compliance is ICompliance, AccessManaged {
         largest = type(uint256).max;
         if (rules.bindsHoldings()) {
             (, uint256 cap) = _limitsOf(identity, rules);
-            (largest, code) = _leastUnderCap(largest, code, cap, _exposureOf(identity));
+            (uint256 units, uint256 pendingIn, ) = _exposureOf(Side(to, identity, found, 0));
+            (largest, code) = _leastUnderCap(largest, code, cap, units + pendingIn);
         }
         if (amount <= largest) _move(address(0), to, amount);
     }
@@ -241,67 +248,90 @@ contract Compliance is ICompliance, AccessManaged {
 
     /// @inheritdoc ICompliance
     function holding(address from, address to, uint256 amount) external onlyToken {
-        _exposures[from].pendingOut += amount;
-        _exposures[to].pendingIn += amount;
+        Exposure storage giver = _exposures[from];
+        Exposure storage taker = _exposures[to];
+        giver.pendingOut += amount.toUint128();
+        taker.pendingIn += amount.toUint128();
+        giver.word |= PENDING_BIT;
+        taker.word |= PENDING_BIT;
     }
 
     /// @inheritdoc ICompliance
     function unholding(address from, address to, uint256 amount) external onlyToken {
-        _exposures[from].pendingOut -= amount;
-        _exposures[to].pendingIn -= amount;
+        Exposure storage giver = _exposures[from];
+        Exposure storage taker = _exposures[to];
+        giver.pendingOut -= amount.toUint128();
+        taker.pendingIn -= amount.toUint128();
+        if (giver.pendingIn | giver.pendingOut == 0) giver.word &= ~PENDING_BIT;
+        if (taker.pendingIn | taker.pendingOut == 0) taker.word &= ~PENDING_BIT;
     }
 
     // --- inside -------------------------------------------------------------------------------------------------
 
+    /// @dev Asks every rule, and counts what passes.
+    function _count(
+        Side memory giver,
+        Side memory taker,
+        uint256 amount,
+        RulesWord rules
+    ) private returns (uint256 largest, uint8 code) {
+        (largest, code) = _assess(giver, taker, rules);
+        if (amount > largest) return (largest, code);
+        _move(giver.wallet, taker.wallet, amount);
+        if (rules.windowOf() == 0 || giver.identity == taker.identity || amount == 0) return (largest, code);
+        uint128 units = amount.toUint128();
+        _volumes[giver.identity].add(units, giver.first);
+        _volumes[taker.identity].add(units, taker.first);
+    }
+
     /// @dev One answer for questions and deeds (I3).
     function _assess(
-        bytes32 sender,
-        uint256 giver,
-        bytes32 recipient,
-        uint256 taker,
+        Side memory giver,
+        Side memory taker,
         RulesWord rules
     ) private view returns (uint256 largest, uint8 code) {
-        if (sender == 0) return (0, RestrictionCodes.SENDER_UNKNOWN);
-        if (recipient == 0) return (0, RestrictionCodes.RECIPIENT_UNKNOWN);
-        if (giver & VALID_CLAIM == 0) return (0, RestrictionCodes.SENDER_CLAIM);
-        if (taker & VALID_CLAIM == 0) return (0, RestrictionCodes.RECIPIENT_CLAIM);
-        if (!_isAdmitted(giver, rules)) return (0, RestrictionCodes.SENDER_COUNTRY);
-        if (!_isAdmitted(taker, rules)) return (0, RestrictionCodes.RECIPIENT_COUNTRY);
+        if (giver.identity == 0) return (0, RestrictionCodes.SENDER_UNKNOWN);
+        if (taker.identity == 0) return (0, RestrictionCodes.RECIPIENT_UNKNOWN);
+        if (giver.found & VALID_CLAIM == 0) return (0, RestrictionCodes.SENDER_CLAIM);
+        if (taker.found & VALID_CLAIM == 0) return (0, RestrictionCodes.RECIPIENT_CLAIM);
+        if (!_isAdmitted(giver.found, rules)) return (0, RestrictionCodes.SENDER_COUNTRY);
+        if (!_isAdmitted(taker.found, rules)) return (0, RestrictionCodes.RECIPIENT_COUNTRY);
         largest = rules.tradeOf();
         if (largest != type(uint256).max) code = RestrictionCodes.TRADE_LIMIT;
-        if (!rules.bindsIdentities() || sender == recipient) return (largest, code);
-        (largest, code) = _leastLeft(largest, code, sender, RestrictionCodes.SENDER_VOLUME, rules);
-        (largest, code) = _leastLeft(largest, code, recipient, RestrictionCodes.RECIPIENT_VOLUME, rules);
+        if (!rules.bindsIdentities() || giver.identity == taker.identity) return (largest, code);
+        (largest, code) = _leastLeft(largest, code, giver, RestrictionCodes.SENDER_VOLUME, rules);
+        (largest, code) = _leastLeft(largest, code, taker, RestrictionCodes.RECIPIENT_VOLUME, rules);
     }
 
     /// @dev The lesser of `largest` and what volume limit and holding cap leave to one side.
     function _leastLeft(
         uint256 largest,
         uint8 code,
-        bytes32 identity,
+        Side memory side,
         uint8 volumeCode,
         RulesWord rules
     ) private view returns (uint256, uint8) {
-        (uint256 volume, uint256 cap) = _limitsOf(identity, rules);
+        (uint256 volume, uint256 cap) = _limitsOf(side.identity, rules);
         if (volumeCode == RestrictionCodes.SENDER_VOLUME) cap = type(uint256).max;
         if (volume == type(uint256).max && cap == type(uint256).max) return (largest, code);
-        Exposure memory sum = _exposureOf(identity);
+        (uint256 units, uint256 pendingIn, uint256 pendingOut) = _exposureOf(side);
         if (volume != type(uint256).max) {
-            uint256 used = sum.pendingIn + sum.pendingOut + _volumes[identity].within(rules.windowOf());
-            uint256 left = Math.saturatingSub(volume, used);
+            uint256 used;
+            (used, side.first) = _volumes[side.identity].within(rules.windowOf());
+            uint256 left = Math.saturatingSub(volume, used + pendingIn + pendingOut);
             if (left < largest) (largest, code) = (left, volumeCode);
         }
-        return _leastUnderCap(largest, code, cap, sum);
+        return _leastUnderCap(largest, code, cap, units + pendingIn);
     }
 
     function _leastUnderCap(
         uint256 largest,
         uint8 code,
         uint256 cap,
-        Exposure memory sum
+        uint256 held
     ) private pure returns (uint256, uint8) {
         if (cap == type(uint256).max) return (largest, code);
-        uint256 left = Math.saturatingSub(cap, sum.units + sum.pendingIn);
+        uint256 left = Math.saturatingSub(cap, held);
         return left < largest ? (left, RestrictionCodes.HOLDING_CAP) : (largest, code);
     }
 
@@ -316,14 +346,29 @@ contract Compliance is ICompliance, AccessManaged {
         if (rules.windowOf() == 0) volume = type(uint256).max;
     }
 
-    function _exposureOf(bytes32 identity) private view returns (Exposure memory sum) {
-        address[] memory wallets = identityRegistry.walletsOf(identity);
+    /// @dev What an identity has over all its wallets; most have one, and the registry says so.
+    function _exposureOf(
+        Side memory side
+    ) private view returns (uint256 units, uint256 pendingIn, uint256 pendingOut) {
+        if (side.found & ONLY_WALLET != 0) return _exposureAt(side.wallet);
+        return _sumOf(identityRegistry.walletsOf(side.identity));
+    }
+
+    function _sumOf(
+        address[] memory wallets
+    ) private view returns (uint256 units, uint256 pendingIn, uint256 pendingOut) {
         for (uint256 i = 0; i < wallets.length; ++i) {
-            Exposure memory one = _exposures[wallets[i]];
-            sum.units += one.units;
-            sum.pendingIn += one.pendingIn;
-            sum.pendingOut += one.pendingOut;
+            (uint256 one, uint256 in_, uint256 out) = _exposureAt(wallets[i]);
+            (units, pendingIn, pendingOut) = (units + one, pendingIn + in_, pendingOut + out);
         }
+    }
+
+    function _exposureAt(
+        address wallet
+    ) private view returns (uint256 units, uint256 pendingIn, uint256 pendingOut) {
+        Exposure storage one = _exposures[wallet];
+        units = one.word & ~PENDING_BIT;
+        if (one.word & PENDING_BIT != 0) (pendingIn, pendingOut) = (one.pendingIn, one.pendingOut);
     }
 
     function _isAdmitted(uint256 found, RulesWord rules) private view returns (bool) {
@@ -332,12 +377,12 @@ contract Compliance is ICompliance, AccessManaged {
     }
 
     /// @dev Mirrors what a token is about to do, or has done, with its own balances: it fails if these do not suffice,
-    /// and no supply exceeds 2^88, so neither sum wraps in a transaction that stands.
+    /// and no supply exceeds 2^88, so neither sum wraps, or reaches the bit above it, in a transaction that stands.
     function _move(address from, address to, uint256 amount) private {
         if (from == to) return;
         unchecked {
-            if (from != address(0)) _exposures[from].units -= amount;
-            if (to != address(0)) _exposures[to].units += amount;
+            if (from != address(0)) _exposures[from].word -= amount;
+            if (to != address(0)) _exposures[to].word += amount;
         }
     }
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {IIdentityRegistry, VALID_CLAIM} from "./interfaces/IIdentityRegistry.sol";
+import {IIdentityRegistry, ONLY_WALLET, VALID_CLAIM} from "./interfaces/IIdentityRegistry.sol";
 
 /// @title IdentityRegistry
 /// @notice Who is behind a wallet, in which country, and until when the registrar's claim about him holds.
@@ -30,8 +30,8 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
     /// @notice Most wallets of an identity: what is summed over them has a bound.
     uint256 public constant MAX_WALLETS = 16;
 
-    /// @dev One word an identity, since every transfer reads two: the country in the low 16 bits, the claim's expiry
-    /// above 64 bits, and a bit that is always set.
+    /// @dev One word an identity, since every transfer reads two: the country in the low 16 bits, `ONLY_WALLET`, a bit
+    /// that is always set, and the claim's expiry above 64 bits.
     mapping(bytes32 identity => uint256) private _identities;
     mapping(address wallet => bytes32) private _identityOf;
     mapping(bytes32 identity => address[]) private _walletsOf;
@@ -66,6 +66,7 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
         if (_walletsOf[identity].length == MAX_WALLETS) revert TooManyWallets(identity, MAX_WALLETS);
         _identityOf[wallet] = identity;
         _walletsOf[identity].push(wallet);
+        _countWallets(identity);
         emit WalletRegistered(wallet, identity);
     }
 
@@ -82,6 +83,7 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
                 break;
             }
         }
+        _countWallets(identity);
         emit WalletRemoved(wallet, identity);
     }
 
@@ -129,11 +131,17 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
         (secondIdentity, secondStanding) = _standingOf(second);
     }
 
+    /// @dev Most identities have one wallet: then what counts against a limit need not be summed over a list.
+    function _countWallets(bytes32 identity) private {
+        uint256 word = _identities[identity] & ~ONLY_WALLET;
+        _identities[identity] = _walletsOf[identity].length == 1 ? word | ONLY_WALLET : word;
+    }
+
     function _standingOf(address wallet) private view returns (bytes32 identity, uint256 standing) {
         identity = _identityOf[wallet];
         if (identity == 0) return (0, 0);
         uint256 word = _identities[identity];
-        standing = uint16(word);
+        standing = word & (type(uint16).max | ONLY_WALLET);
         if (block.timestamp <= word >> 64) standing |= VALID_CLAIM;
     }
 }

@@ -4,6 +4,9 @@ pragma solidity 0.8.37;
 /// @dev Set in a standing if the claim holds now.
 uint256 constant VALID_CLAIM = 1 << 16;
 
+/// @dev Set in a standing if the identity has this one wallet.
+uint256 constant ONLY_WALLET = 1 << 17;
+
 /// @title IIdentityRegistry
 /// @notice Wallets, the identities they belong to, and until when an identity's claim holds.
 interface IIdentityRegistry {
@@ -20,7 +23,7 @@ interface IIdentityRegistry {
     function isVerified(address wallet) external view returns (bool);
 
     /// @notice What a transfer asks of two wallets, in one call: identity (zero: none), and its standing: the country
-    /// in the low 16 bits, bit 16 if its claim holds now.
+    /// in the low 16 bits, bit 16 if its claim holds now, bit 17 if it has no other wallet.
     function standingsOf(
         address first,
         address second

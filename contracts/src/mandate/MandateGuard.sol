@@ -185,8 +185,8 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
     }
 
     /// @notice Half of what an account bought and sold in the last `window` seconds, units of cash.
-    function turnoverWithin(address account, uint256 window) external view returns (uint256) {
-        return _turnover[account].within(window);
+    function turnoverWithin(address account, uint256 window) external view returns (uint256 turned) {
+        (turned, ) = _turnover[account].within(window);
     }
 
     // --- the check ----------------------------------------------------------------------------------------------
@@ -311,8 +311,10 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
         Mandate memory mandate
     ) private returns (uint256 turned) {
         VolumeLog.Log storage log = _turnover[account];
-        log.add((traded / 2).toUint128());
-        turned = log.within(mandate.window);
+        uint128 units = (traded / 2).toUint128();
+        (uint256 before, uint256 first) = log.within(mandate.window);
+        log.add(units, first);
+        turned = before + units;
         uint256 most = (value * mandate.turnoverBp) / 10_000;
         if (turned > most) revert MandateBreach(account, Rule.Turnover, 0, turned, 0, most);
     }
