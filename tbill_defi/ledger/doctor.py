@@ -16,7 +16,7 @@ from tbill_defi.chain.executor import (
     executor_factory,
 )
 from tbill_defi.chain.rpc import RpcChain, Settings, open_chain
-from tbill_defi.chain.rpc_fees import fee_for, gwei, suggested_tip
+from tbill_defi.chain.rpc_fees import FEE_CAP, fee_for, gwei, suggested_tip
 from tbill_defi.chain.rpc_outbox import ether
 from tbill_defi.core.clock import Clock, market_date
 from tbill_defi.core.errors import LedgerError, TbillError
@@ -54,114 +54,114 @@ def examine(
         Key name -> account of the keys that pay for gas.
     """
     try:
-        chain = open_chain(target, clock=clock, decoder=decode_log, settings=Settings(request_seconds=10))
+        settings = Settings(request_seconds=10, fee_cap=stored.fee_cap if stored else FEE_CAP)
+        chain = open_chain(target, clock=clock, decoder=decode_log, settings=settings)
         started = monotonic_ns()
         client = client_of(chain.node)
     except TbillError as error:
         return [Check("reachable", WRONG, str(error).removeprefix("chain: "))]
     took = (monotonic_ns() - started) // 1_000_000
     checks = [Check("reachable", OK if took < SLOW_MILLISECONDS else WARNING, f"{chain.url}, {client}, {took} ms")]
-    looks: list[Callable[[], Check]] = [
-        lambda: _chain_id(chain, stored),
-        lambda: _syncing(chain),
-        lambda: _latest(chain, clock),
-        lambda: _fees(chain, stored),
-        lambda: _abilities(chain),
-        lambda: _proxy(chain),
-        lambda: _contracts(chain, stored),
-        *(partial(_funds, chain, name, address) for name, address in (accounts or {}).items()),
-    ]
-    names = ["chain id", "sync", "latest block", "fees", "abilities", "deployment proxy", "contracts"]
-    for name, look in zip([*names, *(accounts or {})], looks, strict=True):
+    looks: dict[str, Callable[[str], Check]] = {
+        "chain id": partial(_chain_id, chain, stored),
+        "sync": partial(_syncing, chain),
+        "latest block": partial(_latest, chain, clock),
+        "fees": partial(_fees, chain),
+        "abilities": partial(_abilities, chain),
+        "deployment proxy": partial(_proxy, chain),
+        "contracts": partial(_contracts, chain, stored),
+        **{f"key {name}": partial(_funds, chain, address) for name, address in (accounts or {}).items()},
+    }
+    for name, look in looks.items():
         try:
-            checks.append(look())
+            checks.append(look(name))
         except LedgerError as error:
             checks.append(Check(name, WRONG, str(error).removeprefix("chain: ")))
     return checks
 
 
-def _chain_id(chain: RpcChain, stored: ChainFile | None) -> Check:
+def _chain_id(chain: RpcChain, stored: ChainFile | None, name: str) -> Check:
     if stored is None:
-        return Check("chain id", OK, f"{chain.chain_id}")
+        return Check(name, OK, f"{chain.chain_id}")
     if stored.chain_id != chain.chain_id:
-        return Check("chain id", WRONG, f"{chain.chain_id}; the ledger is on chain {stored.chain_id}")
+        detail = f"{chain.chain_id}; the ledger is on chain {stored.chain_id}: is the URL right?"
+        return Check(name, WRONG, detail)
     if chain.node.block(0).hash != stored.genesis_hash:
-        return Check("chain id", WRONG, f"{chain.chain_id}, but another block 0: the dev node was started anew")
-    return Check("chain id", OK, f"{chain.chain_id}, block 0 is the ledger's")
+        return Check(name, WRONG, f"{chain.chain_id}, but another block 0: the dev node was started anew")
+    return Check(name, OK, f"{chain.chain_id}, block 0 is the ledger's")
 
 
-def _syncing(chain: RpcChain) -> Check:
+def _syncing(chain: RpcChain, name: str) -> Check:
     answer = chain.node.request("eth_syncing")
     if answer is False:
-        return Check("sync", OK, "in sync, as it says")
-    return Check("sync", WRONG, "the node is still syncing: what it answers is old")
+        return Check(name, OK, "in sync, as it says")
+    return Check(name, WRONG, "the node is still syncing: what it answers is old")
 
 
-def _latest(chain: RpcChain, clock: Clock) -> Check:
+def _latest(chain: RpcChain, clock: Clock, name: str) -> Check:
     tip, now = chain.tip(), chain.now()
     behind = clock.now() - now
     seen = f"block {tip.number}; market date {market_date(now)} by the node's next block"
     if abs(behind) <= SKEW_SECONDS:
-        return Check("latest block", OK, f"{seen}, {abs(behind)} s from this machine's clock")
+        return Check(name, OK, f"{seen}, {abs(behind)} s from this machine's clock")
     side = "behind" if behind > 0 else "ahead of"
     what = f"{seen}, {abs(behind)} s {side} this machine's clock"
     if is_dev(chain.node):
-        return Check("latest block", OK, what + " (a development node's time is its own)")
-    return Check("latest block", WRONG, what + ": the node lags, or the clock is wrong")
+        return Check(name, OK, what + " (a development node's time is its own)")
+    return Check(name, WRONG, what + ": the node lags, or the clock is wrong")
 
 
-def _fees(chain: RpcChain, stored: ChainFile | None) -> Check:
-    cap = stored.fee_cap if stored else chain.settings.fee_cap
-    fee = fee_for(chain.tip().base_fee, suggested_tip(chain.node), cap)
-    seen = f"base fee {gwei(chain.tip().base_fee)}, tip {gwei(fee.tip)}, cap {gwei(cap)}"
-    return Check("fees", OK, seen)
+def _fees(chain: RpcChain, name: str) -> Check:
+    base_fee, cap = chain.tip().base_fee, chain.settings.fee_cap
+    fee = fee_for(base_fee, suggested_tip(chain.node), cap)
+    return Check(name, OK, f"base fee {gwei(base_fee)}, tip {gwei(fee.tip)}, cap {gwei(cap)}")
 
 
-def _abilities(chain: RpcChain) -> Check:
+def _abilities(chain: RpcChain, name: str) -> Check:
     chain.node.ask([("eth_chainId", ()), ("eth_blockNumber", ())])
     batches = "takes batches" if chain.node.batches else "takes no batches"
     if chain.simulates:
-        return Check("abilities", OK, f"simulates sequences; {batches}")
+        return Check(name, OK, f"simulates sequences; {batches}")
     return Check(
-        "abilities",
+        name,
         WARNING,
         f"no eth_simulateV1: steps are tried and sent one by one, plans need deposits first; {batches}",
     )
 
 
-def _proxy(chain: RpcChain) -> Check:
+def _proxy(chain: RpcChain, name: str) -> Check:
     found = chain.code(DEPLOYMENT_PROXY)
     if found == DEPLOYMENT_PROXY_CODE:
-        return Check("deployment proxy", OK, "there, with its code")
+        return Check(name, OK, "there, with its code")
     if found:
-        return Check("deployment proxy", WRONG, f"0x{DEPLOYMENT_PROXY.hex()} holds other code")
-    return Check("deployment proxy", WARNING, "absent; `tbill init --chain` sends its transaction (0.01 ETH)")
+        return Check(name, WRONG, f"0x{DEPLOYMENT_PROXY.hex()} holds other code")
+    return Check(name, WARNING, "absent; `tbill init --chain` sends its transaction (0.01 ETH)")
 
 
-def _contracts(chain: RpcChain, stored: ChainFile | None) -> Check:
+def _contracts(chain: RpcChain, stored: ChainFile | None, name: str) -> Check:
     if stored is None:
-        return Check("contracts", WARNING, "this home has no ledger on a node yet")
+        return Check(name, WARNING, "this home has no ledger on a node yet")
     named = Contracts.from_extras(stored.records)
     admin = bytes.fromhex(stored.records.get("admin", "0x")[2:])
     planned, codes = plan_deployment(admin)
     if planned != named:
-        return Check("contracts", WRONG, "not those of this version's artifacts and this administrator")
+        return Check(name, WRONG, "not those of this version's artifacts and this administrator")
     expected = expected_code(chain.chain_id, admin, named, codes)
     absent, other = [], []
-    for name, place in stored.records.items():
+    for record, place in stored.records.items():
         address = bytes.fromhex(place[2:])
-        if name.startswith("contract.") and address in expected:
+        if record.startswith("contract.") and address in expected:
             code = chain.code(address)
             if not code:
-                absent.append(name.removeprefix("contract."))
+                absent.append(record.removeprefix("contract."))
             elif code != expected[address]:
-                other.append(name.removeprefix("contract."))
+                other.append(record.removeprefix("contract."))
     if absent or other:
         parts = [f"without code: {', '.join(absent)}"] * bool(absent) + [f"with other code: {', '.join(other)}"] * bool(
             other
         )
-        return Check("contracts", WRONG, "; ".join(parts))
-    return Check("contracts", OK, f"{len(expected)} contracts, code equal to the artifacts'")
+        return Check(name, WRONG, "; ".join(parts))
+    return Check(name, OK, f"{len(expected)} contracts, code equal to the artifacts'")
 
 
 def expected_code(chain_id: int, admin: bytes, contracts: Contracts, codes: list[bytes]) -> dict[bytes, bytes]:
@@ -175,10 +175,10 @@ def expected_code(chain_id: int, admin: bytes, contracts: Contracts, codes: list
     }
 
 
-def _funds(chain: RpcChain, name: str, address: bytes) -> Check:
+def _funds(chain: RpcChain, address: bytes, name: str) -> Check:
     wei = chain.balance(address)
     need = TRANSACTION_GAS * fee_for(chain.tip().base_fee, suggested_tip(chain.node), chain.settings.fee_cap).max_fee
     seen = f"0x{address.hex()} has {ether(wei)}"
     if wei >= need:
-        return Check(f"key {name}", OK, seen)
-    return Check(f"key {name}", WARNING if wei else WRONG, f"{seen}; the largest transaction reserves {ether(need)}")
+        return Check(name, OK, seen)
+    return Check(name, WARNING if wei else WRONG, f"{seen}; the largest transaction reserves {ether(need)}")
