@@ -5,6 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {LimitsWord, NO_LIMITS, limitsOf} from "./compliance/LimitsWord.sol";
 import {NO_RULES, RulesWord} from "./compliance/RulesWord.sol";
 import {VolumeLog} from "./compliance/VolumeLog.sol";
 import {IAssetRegistry} from "./interfaces/IAssetRegistry.sol";
@@ -28,13 +29,6 @@ contract Compliance is ICompliance, AccessManaged {
         Any,
         Admit,
         Refuse
-    }
-
-    /// @dev The maximum stands for no limit.
-    struct OwnLimits {
-        bool set;
-        uint120 volume;
-        uint120 holding;
     }
 
     /// @dev Units, and a bit above them that says whether anything is pending: else the second slot is not read.
@@ -82,11 +76,10 @@ contract Compliance is ICompliance, AccessManaged {
     uint256 private constant PENDING_BIT = 1 << 255;
 
     RulesWord private _rules = NO_RULES;
-    uint128 private _volume = type(uint128).max;
-    uint128 private _cap = type(uint128).max;
+    LimitsWord private _limits = NO_LIMITS;
     uint16[] private _countries;
     BitMaps.BitMap private _listed;
-    mapping(bytes32 identity => OwnLimits) private _own;
+    mapping(bytes32 identity => LimitsWord) private _own;
     mapping(bytes32 identity => VolumeLog.Log) private _volumes;
     mapping(address wallet => Exposure) private _exposures;
 
@@ -108,7 +101,7 @@ contract Compliance is ICompliance, AccessManaged {
 
     /// @notice Sets the single-trade limit; `type(uint256).max` is none, 0 stops dealing.
     function setTradeLimit(uint256 units) external restricted {
-        _rules = _rules.withTrade(_stored(units));
+        _rules = _rules.withTrade(units > type(uint128).max ? type(uint128).max : uint128(units));
         emit TradeLimitSet(units);
     }
 
@@ -116,20 +109,20 @@ contract Compliance is ICompliance, AccessManaged {
     function setVolumeLimit(uint256 units, uint40 window) external restricted {
         if (window > MAX_WINDOW) revert WindowTooLong(window, MAX_WINDOW);
         _rules = _rules.withWindow(window);
-        _volume = _stored(units);
+        _limits = _limits.withVolume(units);
         emit VolumeLimitSet(units, window);
     }
 
     /// @notice Sets the holding cap; `type(uint256).max` is none.
     function setHoldingCap(uint256 units) external restricted {
-        _cap = _stored(units);
-        _rules = _rules.withHoldings(_cap != type(uint128).max);
+        _limits = _limits.withCap(units);
+        _rules = _rules.withHoldings(_limits.capOf() != type(uint256).max);
         emit HoldingCapSet(units);
     }
 
     /// @notice Gives an identity its own volume limit and holding cap (the maximum: none), or takes them away.
     function setOwnLimits(bytes32 identity, bool set, uint256 volume, uint256 holding_) external restricted {
-        _own[identity] = OwnLimits(set, _storedOwn(volume), _storedOwn(holding_));
+        _own[identity] = limitsOf(set, volume, holding_);
         _rules = _rules.withOwn();
         emit OwnLimitsSet(identity, set, volume, holding_);
     }
@@ -150,12 +143,12 @@ contract Compliance is ICompliance, AccessManaged {
 
     /// @notice The general volume limit and its window in seconds.
     function volumeLimit() external view returns (uint256 units, uint40 window) {
-        return (_shown(_volume), _rules.windowOf());
+        return (_limits.volumeOf(), _rules.windowOf());
     }
 
     /// @notice The general holding cap.
     function holdingCap() external view returns (uint256) {
-        return _shown(_cap);
+        return _limits.capOf();
     }
 
     /// @notice The list of countries and what it means.
@@ -337,13 +330,11 @@ contract Compliance is ICompliance, AccessManaged {
 
     /// @dev Volume limit and holding cap in force for an identity; the maximum is none. Without a window none counts.
     function _limitsOf(bytes32 identity, RulesWord rules) private view returns (uint256 volume, uint256 cap) {
-        (volume, cap) = (_shown(_volume), _shown(_cap));
-        if (rules.knowsOwn() && _own[identity].set) {
-            OwnLimits memory own = _own[identity];
-            volume = own.volume == type(uint120).max ? type(uint256).max : own.volume;
-            cap = own.holding == type(uint120).max ? type(uint256).max : own.holding;
-        }
-        if (rules.windowOf() == 0) volume = type(uint256).max;
+        LimitsWord limits;
+        if (rules.knowsOwn()) limits = _own[identity];
+        if (!limits.isSet()) limits = _limits;
+        volume = rules.windowOf() == 0 ? type(uint256).max : limits.volumeOf();
+        cap = limits.capOf();
     }
 
     /// @dev What an identity has over all its wallets; most have one, and the registry says so.
@@ -367,8 +358,9 @@ contract Compliance is ICompliance, AccessManaged {
         address wallet
     ) private view returns (uint256 units, uint256 pendingIn, uint256 pendingOut) {
         Exposure storage one = _exposures[wallet];
-        units = one.word & ~PENDING_BIT;
-        if (one.word & PENDING_BIT != 0) (pendingIn, pendingOut) = (one.pendingIn, one.pendingOut);
+        uint256 word = one.word;
+        units = word & ~PENDING_BIT;
+        if (word & PENDING_BIT != 0) (pendingIn, pendingOut) = (one.pendingIn, one.pendingOut);
     }
 
     function _isAdmitted(uint256 found, RulesWord rules) private view returns (bool) {
@@ -384,17 +376,5 @@ contract Compliance is ICompliance, AccessManaged {
             if (from != address(0)) _exposures[from].word -= amount;
             if (to != address(0)) _exposures[to].word += amount;
         }
-    }
-
-    function _stored(uint256 units) private pure returns (uint128) {
-        return units > type(uint128).max ? type(uint128).max : uint128(units);
-    }
-
-    function _storedOwn(uint256 units) private pure returns (uint120) {
-        return units > type(uint120).max ? type(uint120).max : uint120(units);
-    }
-
-    function _shown(uint128 units) private pure returns (uint256) {
-        return units == type(uint128).max ? type(uint256).max : units;
     }
 }

@@ -31,8 +31,8 @@ contract VolumeLogTest is Test {
             uint256 window = i % 3 == 0 ? 600 : windows[i] % 8_000;
             (uint256 units, uint256 first) = log.within(window);
             assertEq(units, _sum(window), "the window's sum");
-            assertTrue(first <= log.count, "an entry");
-            log.add(sizes[i], i % 5 == 4 ? hints[i] % (uint256(log.count) + 1) : first);
+            assertTrue(first <= log.word.countOf(), "an entry");
+            log.add(sizes[i], i % 5 == 4 ? hints[i] % (log.word.countOf() + 1) : first);
             times.push(block.timestamp);
             amounts.push(sizes[i]);
             (units, ) = log.within(window);
