@@ -288,7 +288,9 @@ contract Compliance is ICompliance, AccessManaged {
         if (giver.found & VALID_CLAIM == 0) return (0, RestrictionCodes.SENDER_CLAIM);
         if (taker.found & VALID_CLAIM == 0) return (0, RestrictionCodes.RECIPIENT_CLAIM);
         if (!_isAdmitted(giver.found, rules)) return (0, RestrictionCodes.SENDER_COUNTRY);
-        if (!_isAdmitted(taker.found, rules)) return (0, RestrictionCodes.RECIPIENT_COUNTRY);
+        if (uint16(giver.found) != uint16(taker.found) && !_isAdmitted(taker.found, rules)) {
+            return (0, RestrictionCodes.RECIPIENT_COUNTRY);
+        }
         largest = rules.tradeOf();
         if (largest != type(uint256).max) code = RestrictionCodes.TRADE_LIMIT;
         if (!rules.bindsIdentities() || giver.identity == taker.identity) return (largest, code);

@@ -132,7 +132,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
             ISettlementAsset(leg.token).settlementTransfer(leg.from, leg.to, leg.amount);
         }
         for (uint256 i = 0; i < parties.length; ++i) _requireMandate(parties.get(i), instruction.planHash, legs);
-        emit Settled(instructionHash, instruction.planHash, instruction.contextHash, legs);
+        _emitSettled(instructionHash, instruction.planHash, instruction.contextHash, legs);
     }
 
     /// @dev Refuses malformed legs; lists the givers, all parties, and each leg's asset id.
@@ -209,6 +209,25 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         if (_nonces[giver].get(nonce)) revert NonceAlreadyUsed(giver, nonce);
         _nonces[giver].set(nonce);
         emit NonceUsed(giver, nonce);
+    }
+
+    /// @dev `emit Settled(...)`: a leg is four words in calldata as in an event, and `_inspect` has read them all.
+    function _emitSettled(
+        bytes32 instructionHash,
+        bytes32 planHash,
+        bytes32 contextHash,
+        Leg[] calldata legs
+    ) private {
+        bytes32 topic = Settled.selector;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            let size := mul(legs.length, 0x80)
+            mstore(data, contextHash)
+            mstore(add(data, 0x20), 0x40)
+            mstore(add(data, 0x40), legs.length)
+            calldatacopy(add(data, 0x60), legs.offset, size)
+            log3(data, add(size, 0x60), topic, instructionHash, planHash)
+        }
     }
 
     function _usePlan(address giver, bytes32 planHash) private {
