@@ -17,6 +17,25 @@ contract SettlementAttacksTest is Desk {
     uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
     uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
 
+    /// @dev Hashes and the event take legs as they lie in calldata: what is no address must go no further.
+    function testFuzz_I6_words_that_are_no_addresses(bool second, uint8 word, uint96 dirt) public {
+        vm.assume(dirt != 0);
+        bytes memory data = abi.encodeCall(Settlement.settle, (dvp(1), signed(dvp(1))));
+        uint256 place = 0x20 + 4 + 0x120 + (second ? 0x80 : 0) + 0x20 * (word % 3); // legs lie behind 4 + 0x120 bytes
+        (bool done, ) = address(settlement).call(data);
+        assertTrue(done, "clean");
+        data = abi.encodeCall(Settlement.settle, (dvp(2), signed(dvp(2))));
+        assembly ("memory-safe") {
+            let at := add(data, place)
+            mstore(at, or(mload(at), shl(160, dirt)))
+        }
+        bytes memory reason;
+        (done, reason) = address(settlement).call(data);
+        assertFalse(done, "settled");
+        assertEq(reason.length, 0, "no answer but the decoder's");
+        assertSettledTimes(1);
+    }
+
     // --- replay and time ----------------------------------------------------------------------------------------
 
     function test_I6_replay() public {
