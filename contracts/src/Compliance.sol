@@ -156,6 +156,11 @@ contract Compliance is ICompliance, AccessManaged {
         return (CountryRule(_rules.countryRuleOf()), _countries);
     }
 
+    /// @notice Whether any rule counts what identities deal or hold: each leg of an instruction then costs more gas.
+    function countsIdentities() external view returns (bool) {
+        return _rules.bindsIdentities();
+    }
+
     /// @notice Where an identity stands: its limits in force, what counts against them, and what is left.
     function standing(
         bytes32 identity

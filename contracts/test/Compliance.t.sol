@@ -243,6 +243,26 @@ contract ComplianceTest is Ledger {
         compliance.setVolumeLimit(1, 366 days + 1);
     }
 
+    function test_what_is_counted_is_told() public {
+        setTradeLimit(5);
+        _countries(Compliance.CountryRule.Refuse, new uint16[](0));
+        assertFalse(compliance.countsIdentities(), "neither counts");
+        _volume(NONE);
+        assertTrue(compliance.countsIdentities(), "a window");
+        vm.prank(limiter);
+        compliance.setVolumeLimit(5, 0);
+        assertFalse(compliance.countsIdentities(), "no window");
+        vm.prank(limiter);
+        compliance.setHoldingCap(5);
+        assertTrue(compliance.countsIdentities(), "a cap");
+        vm.prank(limiter);
+        compliance.setHoldingCap(NONE);
+        assertFalse(compliance.countsIdentities(), "none");
+        vm.prank(limiter);
+        compliance.setOwnLimits("bob", true, NONE, NONE);
+        assertTrue(compliance.countsIdentities(), "somebody's own");
+    }
+
     function test_wallets_of_an_identity_have_a_bound() public {
         for (uint160 i = 0; i < 14; ++i) {
             vm.prank(registrar);

@@ -13,10 +13,14 @@ from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.abi import decode_result, encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.ledger.settlement import MAX_LEGS
 
 NO_LIMIT = 2**256 - 1
 LIMITS_KEY = "compliance"
 COUNTRY_RULES = ("any", "admit", "refuse")
+COUNTED_LEGS, MANAGED_LEGS, COUNTED_MANAGED_LEGS = 56, 40, 36
+"""Legs that fit an embedded ledger's largest transaction (2^22 gas) whatever the state they meet: where dealings or
+holdings are counted, where a managed account's guard judges them, and where both is so; `MAX_LEGS` elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,15 @@ def standing_from(party: str, answer: bytes) -> Standing:
     """The contract's answer about a party."""
     volume, used, volume_left, cap, held, cap_left = decode_result("Compliance", "standing", answer)
     return Standing(party, _known(volume), used, _known(volume_left), _known(cap), held, _known(cap_left))
+
+
+def most_legs(ledger: Ledger, *, managed: bool = False) -> int:
+    """Most legs of one instruction under the rules in force; `managed`: a mandate judges it."""
+    if ledger.chain.shared:
+        return MAX_LEGS
+    if ledger.call("Compliance", ledger.contracts.compliance, "countsIdentities"):
+        return COUNTED_MANAGED_LEGS if managed else COUNTED_LEGS
+    return MANAGED_LEGS if managed else MAX_LEGS
 
 
 def set_trade_limit(ledger: Ledger, units: int | None) -> None:

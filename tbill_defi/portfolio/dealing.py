@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tbill_defi.ledger.settlement import MAX_LEGS
 from tbill_defi.portfolio.mandate import MandateLimits, mandate_limits
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class DealingLimits:
         Of all orders together: the counterparty may first have to register what it delivers.
     mandate
         What a managed account's guard will hold the plan to; None for a party that deals for itself.
+    legs
+        Most of one instruction. It refuses a plan and changes none, so no hash covers it.
     """
 
     trade: int | None = None
@@ -44,6 +47,7 @@ class DealingLimits:
     holding: int | None = None
     counterparty_holding: int | None = None
     mandate: MandateLimits | None = None
+    legs: int = field(default=MAX_LEGS, compare=False)
 
     def content(self) -> dict[str, Any]:
         """What of the limits the plan's context hash covers: amounts as decimal text."""
@@ -68,11 +72,13 @@ def dealing_limits(ledger: Ledger, party: str, counterparty: str) -> DealingLimi
     from tbill_defi.ledger import limits as rules
 
     found = rules.standings(ledger, (party, counterparty))
+    mandate = mandate_limits(ledger, party)
     volumes = [standing.volume_left for standing in found.values() if standing.volume_left is not None]
     return DealingLimits(
         trade=rules.limits(ledger).trade,
         volume=min(volumes, default=None),
         holding=found[party].holding_left,
         counterparty_holding=found[counterparty].holding_left,
-        mandate=mandate_limits(ledger, party),
+        mandate=mandate,
+        legs=rules.most_legs(ledger, managed=mandate is not None),
     )

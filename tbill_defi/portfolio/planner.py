@@ -73,8 +73,7 @@ def build_plan(
     if dealing is not None and dealing.mandate is not None and overlay is None:
         limits += _within(dealing.mandate, draft, holdings, target.lots)
     cash_after = require_cash(orders, holdings.cash_units)
-    if whole:
-        _require_one_instruction(orders)
+    _require_one_instruction(orders, dealing.legs if dealing else MAX_LEGS)
     positions = {cusip: face for cusip, face in _after(holdings, orders).items() if face}
     return RebalancePlan(
         party=holdings.party,
@@ -178,15 +177,16 @@ def _after(holdings: Holdings, orders: Sequence[Order]) -> dict[str, int]:
     return positions
 
 
-def _require_one_instruction(orders: Sequence[Order]) -> None:
-    """A plan is one Instruction of at most 64 legs: its orders and one net cash leg."""
-    most = MAX_LEGS - 1
+def _require_one_instruction(orders: Sequence[Order], legs: int) -> None:
+    """A plan is one Instruction: its orders and one net cash leg."""
+    most = legs - 1
     if len(orders) <= most:
         return
     sells = sum(o.side == "sell" for o in orders)
     parts = -(-len(orders) // most)
     raise PlanError(
-        f"{len(orders)} orders and a cash leg are more than the {MAX_LEGS} legs of one instruction; {parts} plans fit: "
+        f"{len(orders)} orders and a cash leg are more than the {legs} legs of one instruction"
+        f"{' under the rules of this ledger' if legs < MAX_LEGS else ''}; {parts} plans fit: "
         f"give the strategy fewer securities, or split sales ({sells}) and purchases ({len(orders) - sells}) into "
         f"parts of at most {most}, sales first"
     )

@@ -10,6 +10,7 @@ import pytest
 from tbill_defi.core.errors import LedgerError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32
+from tbill_defi.ledger import limits
 from tbill_defi.ledger import mandate as mandates
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
@@ -147,11 +148,13 @@ def test_12_withdraw_at_once(unchanged):
     assert refusal(fund.transact(owner, fund.account.address, data))[0] == "AnnouncementLapsed"
 
 
-def test_forty_legs_of_a_managed_account_fit_a_transaction():
-    """39 new securities and cash, into a new account's books: less than a quarter of 2^24 gas, or it is refused."""
+@pytest.mark.parametrize("counted", [False, True], ids=["no rules", "every rule"])
+def test_the_legs_a_managed_accounts_plan_may_have_fit_a_transaction(counted):
+    """New securities and cash, into a new account's books: less than a quarter of 2^24 gas, or it is refused."""
     with make_ledger("dealer", "desk") as ledger:
         fund = Fund(ledger)
-        bills = [replace_cusip(f"91279{i:04d}") for i in range(39)]
+        most = limits.COUNTED_MANAGED_LEGS if counted else limits.MANAGED_LEGS
+        bills = [replace_cusip(f"91279{i:04d}") for i in range(most - 1)]
         account = mandates.open_account(ledger, "pension", manager="pm")
         mandates.set_mandate(ledger, account, mandates.Mandate(0, 30_000_000, 10_000, 10_000, 86_400, 10))
         ledger.deposit("pension", {}, 390_000 * DOLLAR)
@@ -159,13 +162,19 @@ def test_forty_legs_of_a_managed_account_fit_a_transaction():
             ledger.deposit("dealer", {bill: 20_000 * DOLLAR})
         fund.publish(*(bill.cusip for bill in bills))
         mandates.recognise(ledger, account, ["USD"], key="pm")
+        if counted:
+            limits.set_volume_limit(ledger, 10**15, 86_400)
+            limits.set_holding_cap(ledger, 10**15)
+            limits.set_countries(ledger, "admit", [840])
+            for party in ("pension", "dealer"):
+                limits.set_own_limits(ledger, party, 10**15, 10**15)
+        assert limits.most_legs(ledger, managed=True) == most
         ledger.chain.advance_clock(1)
-        (receipt,) = fund.deal(usd=-390_000, **{bill.cusip: 10_000 for bill in bills})
-        print("gas of 40 legs of a managed account:", receipt.gas_used)
+        (receipt,) = fund.deal(usd=-10_000 * len(bills), **{bill.cusip: 10_000 for bill in bills})
         assert receipt.gas_used < 2**22
-        assert len(fund.account.positions) == 39
+        assert len(fund.account.positions) == len(bills)
         fund.ledger.chain.advance_clock(1)
-        (receipt,) = fund.deal(usd=195_000, **{bill.cusip: -5_000 for bill in bills})
+        (receipt,) = fund.deal(usd=5_000 * len(bills), **{bill.cusip: -5_000 for bill in bills})
         assert receipt.gas_used < 2**22
 
 

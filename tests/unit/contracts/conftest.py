@@ -24,7 +24,9 @@ RESTRICTED = {
         "removeWallet": "REGISTRAR",
     },
     "AssetRegistry": {"register": "FACTORY"},
-    "Compliance": {"setTradeLimit": "LIMITS"},
+    "Compliance": dict.fromkeys(
+        ("setTradeLimit", "setVolumeLimit", "setHoldingCap", "setOwnLimits", "setCountries"), "LIMITS"
+    ),
     "AssetFactory": {"create": "ISSUER"},
     "CashToken": {"issue": "CASH_ISSUER", "redeem": "CASH_ISSUER"},
     "SecurityToken": {
