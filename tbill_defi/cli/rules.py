@@ -164,18 +164,24 @@ def _set(ledger: Ledger, party: str | None, changes: dict[str, Any], *, general:
     if general and party is not None:
         rules.clear_own_limits(ledger, party)
         return
-    if party is not None and changes:
+    now_general = rules.limits(ledger) if changes else None
+    if party is not None and now_general is not None:
+        if changes.get("volume") is not None and not now_general.window_seconds:
+            raise UsageError(
+                f"limits: no window is in force, so a volume of {party}'s own would not bind; set one first, such as "
+                "`tbill limits --window 24h`"
+            )
         now = rules.standings(ledger, [party])[party]
         rules.set_own_limits(
             ledger, party, changes.get("volume", now.volume), changes.get("holding_cap", now.holding_cap)
         )
         return
-    now_general = rules.limits(ledger) if changes else None
     if "trade" in changes:
         rules.set_trade_limit(ledger, changes["trade"])
     if now_general is not None and ("volume" in changes or "window" in changes):
         units = changes.get("volume", now_general.volume)
-        window = changes.get("window", now_general.window_seconds or _SECONDS["d"])
+        usual = _SECONDS["d"] if units is not None else 0
+        window = changes.get("window", now_general.window_seconds or usual)
         rules.set_volume_limit(ledger, units, window)
     if "holding_cap" in changes:
         rules.set_holding_cap(ledger, changes["holding_cap"])

@@ -59,6 +59,18 @@ def test_limits_misuse(tbill):
     refused(tbill("limits", "--party", "nobody", "--volume", "5"), 7, "nobody")
 
 
+def test_a_volume_of_ones_own_needs_a_window(tbill):
+    """Without one nothing is counted: it would be stored and bind nobody."""
+    refused(tbill("limits", "--party", "desk", "--volume", "500"), 2, "no window is in force", "--window 24h")
+    assert tbill("limits", "--volume", "none", "--json").json["window_seconds"] == 0, "nothing to count"
+    assert tbill("limits", "--window", "7d", "--json").json["window_seconds"] == 604_800
+    (desk,) = tbill("limits", "--party", "desk", "--volume", "500", "--json").json["parties"]
+    assert (desk["volume"], desk["volume_left"]) == (str(500 * DOLLAR), str(500 * DOLLAR))
+    (desk,) = tbill("limits", "--party", "desk", "--holding-cap", "9000000", "--json").json["parties"]
+    assert desk["volume"] == str(500 * DOLLAR), "one of two is set, the other stays"
+    assert tbill("limits", "--volume", "none", "--json").json["window_seconds"] == 604_800, "desk's still counts"
+
+
 @pytest.mark.parametrize(
     "words",
     [

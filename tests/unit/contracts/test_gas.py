@@ -13,6 +13,7 @@ from tbill_defi.ledger.limits import COUNTED_LEGS
 from tbill_defi.ledger.settlement import MAX_LEGS
 from tests.unit.contracts.conftest import World, word
 
+
 def address_of(key: PrivateKey) -> str:
     return "0x" + keccak256(key.public_key.format(compressed=False)[1:])[12:].hex()
 

@@ -7,6 +7,7 @@ from tbill_strategies.ladder import Ladder
 import tbill_defi as td
 from tbill_defi import Holdings, Lots, Weights
 from tbill_defi.core.errors import PlanError, UnknownSecurity
+from tbill_defi.portfolio.dealing import DealingLimits
 from tbill_defi.portfolio.plan import StrategyIdentity
 from tbill_defi.portfolio.planner import build_plan
 from tests.unit.portfolio.support import DOLLAR, needs_data, real_data, toy_cusip, toy_view
@@ -14,8 +15,8 @@ from tests.unit.portfolio.support import DOLLAR, needs_data, real_data, toy_cusi
 IDENTITY = StrategyIdentity("by-hand", bytes(32), {})
 
 
-def build(target, view, book, counterparty="dealer"):
-    return build_plan(target, view, book, strategy=IDENTITY, counterparty=counterparty)
+def build(target, view, book, counterparty="dealer", dealing=None):
+    return build_plan(target, view, book, strategy=IDENTITY, counterparty=counterparty, dealing=dealing)
 
 
 def wide(count):
@@ -35,6 +36,15 @@ def test_63_orders_and_cash_are_one_instruction():
 def test_64_orders_are_refused_with_the_split_that_fits():
     with pytest.raises(PlanError, match=r"64 orders and a cash leg are more than the 64 legs.*2 plans fit"):
         build(equal(64), wide(64), Holdings("desk", {}, 10_000_000 * DOLLAR))
+
+
+@pytest.mark.parametrize(("count", "parts"), [(56, 2), (99, 2)])
+def test_rules_that_count_leave_fewer(count, parts):
+    cash = Holdings("desk", {}, 10_000_000 * DOLLAR)
+    under = DealingLimits(legs=56)
+    assert len(build(equal(55), wide(55), cash, dealing=under).legs) == 56
+    with pytest.raises(PlanError, match=rf"{count} orders .* the 56 legs .* under the rules .*; {parts} plans fit"):
+        build(equal(count), wide(count), cash, dealing=under)
 
 
 def test_nothing_to_invest(sample):
