@@ -156,6 +156,7 @@ contract ComplianceTest is Ledger {
         createHold(alice, "h", carol, bob, 300);
         _refused(note, alice, carol, 701, RestrictionCodes.SENDER_VOLUME, 700);
         _refused(note, alice, bob, 701, RestrictionCodes.SENDER_VOLUME, 700);
+        _refused(note, bob, carol, 701, RestrictionCodes.SENDER_VOLUME, 700);
         (, uint256 used, , , uint256 held, ) = compliance.standing("bob");
         assertEq(used, 300, "pending in");
         assertEq(held, 1_000_300, "as if held");

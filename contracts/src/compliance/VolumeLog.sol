@@ -46,8 +46,8 @@ library VolumeLog {
         log.word = LogWord.wrap(total | (block.timestamp << 128) | (count << 176) | (first << 216));
     }
 
-    /// @notice Units added in the last `window` seconds, this one included: in (now - window, now]; and the index of the
-    /// first earlier total in them.
+    /// @notice Units added in the last `window` seconds, this one included, in (now - window, now]; and which earlier
+    /// total is the first in them.
     function within(Log storage log, uint256 window) internal view returns (uint256 units, uint256 first) {
         LogWord word = log.word;
         units = word.totalOf();
