@@ -73,7 +73,8 @@ def build_plan(
     if dealing is not None and dealing.mandate is not None and overlay is None:
         limits += _within(dealing.mandate, draft, holdings, target.lots)
     cash_after = require_cash(orders, holdings.cash_units)
-    _require_one_instruction(orders, dealing.legs if dealing else MAX_LEGS)
+    if whole:
+        _require_one_instruction(orders, dealing.legs if dealing else MAX_LEGS)
     positions = {cusip: face for cusip, face in _after(holdings, orders).items() if face}
     return RebalancePlan(
         party=holdings.party,
