@@ -173,6 +173,24 @@ contract ComplianceTest is Ledger {
         assertEq(used, 0, "all over");
     }
 
+    /// @dev One of two holds is over, of the same giver or for the same taker: the other still counts.
+    function test_pending_counts_until_the_last_hold_is_over() public {
+        _volume(1_000);
+        createHold(alice, "h", carol, bob, 300);
+        createHold(alice, "i", carol, carol, 200);
+        createHold(bob, "j", carol, carol, 100);
+        vm.prank(carol);
+        note.releaseHold("h");
+        _refused(note, alice, bob, 801, RestrictionCodes.SENDER_VOLUME, 800);
+        vm.prank(carol);
+        note.releaseHold("i");
+        _refused(note, carol, alice, 901, RestrictionCodes.BALANCE, 0);
+        _refused(note, alice, carol, 901, RestrictionCodes.RECIPIENT_VOLUME, 900);
+        vm.prank(carol);
+        note.releaseHold("j");
+        _send(note, alice, carol, 1_000);
+    }
+
     // --- countries ----------------------------------------------------------------------------------------------
 
     function test_countries() public {
@@ -213,6 +231,13 @@ contract ComplianceTest is Ledger {
         _refused(note, bob, alice, 2, RestrictionCodes.HOLDING_CAP, 1);
         _send(note, alice, bob, 25);
         _refused(note, bob, carol, 11, RestrictionCodes.RECIPIENT_VOLUME, 10);
+        vm.prank(limiter);
+        compliance.setVolumeLimit(10, 0);
+        (uint256 volume, , uint256 left, uint256 cap, , ) = compliance.standing("alice");
+        assertTrue(volume == NONE && left == NONE, "nothing is counted without a window");
+        assertEq(cap, 2_000_001, "a cap needs none");
+        _send(note, alice, bob, 26);
+        _volume(10);
         vm.prank(limiter);
         compliance.setOwnLimits("alice", false, 0, 0);
         _refused(note, alice, bob, 1, RestrictionCodes.SENDER_VOLUME, 0);

@@ -10,8 +10,8 @@ contract RulesHandler is Ledger {
     uint40 public constant WINDOW = 1 hours;
     uint256 public constant VOLUME = 1_000;
     uint256 public constant OWN_VOLUME = 400;
-    uint256 public constant CAP = 3_000;
-    uint256 public constant OWN_CAP = 1_500;
+    uint256 public constant CAP = 1_400;
+    uint256 public constant OWN_CAP = 1_200;
 
     struct Move {
         uint256 at;
@@ -119,7 +119,7 @@ contract RulesHandler is Ledger {
 
     function print(uint8 to, bool second, uint256 amount) external {
         (SecurityToken token, address wallet) = (_token(second), _wallet(to));
-        amount = between(amount, 1, 2_000);
+        amount = between(amount, 1, 500);
         vm.prank(issuer);
         try token.issue(wallet, amount) {
             _judgeCap(ownerOf[wallet]);

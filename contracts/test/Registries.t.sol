@@ -28,6 +28,14 @@ contract Impostor {
 
 /// @notice Identities, assets, rules, factory and cash: what they keep, and who may write.
 contract RegistriesTest is Ledger {
+    function test_an_identity_stays_one_without_country_and_claim() public {
+        vm.prank(registrar);
+        identities.registerIdentity("dan", 0, 7);
+        setClaim("dan", 0);
+        setClaim("dan", 9);
+        assertEq(identities.claimExpiry("dan"), 9, "renewed");
+    }
+
     function test_identities() public {
         vm.expectEmit(address(identities));
         emit IdentityRegistry.IdentityRegistered("dealer", 826, 99);
