@@ -59,8 +59,8 @@ class DealingLimits:
         """The limits of a plan's context."""
         if raw is None:
             return None
-        amounts = {name: None if raw[name] is None else int(raw[name]) for name in _AMOUNTS}
-        return cls(**amounts, mandate=MandateLimits.from_content(raw["mandate"]))
+        trade, volume, holding, counterparty = (None if raw[name] is None else int(raw[name]) for name in _AMOUNTS)
+        return cls(trade, volume, holding, counterparty, MandateLimits.from_content(raw["mandate"]))
 
 
 def dealing_limits(ledger: Ledger, party: str, counterparty: str) -> DealingLimits:
