@@ -328,8 +328,8 @@ contract MandateGuard is IMandateGuard, IMandateBooks {
         if (msg.sender != IAccountRoles(account).owner()) revert NotOwner(account, msg.sender);
     }
 
-    /// @dev Another party's guard may run between the legs and `check`. Books that were lowered there would be lowered once
-    /// more by what the legs took, and hide that much from every limit.
+    /// @dev Another party's guard may run between the legs and `check`. Books that were lowered there would be lowered
+    /// once more by what the legs took, and hide that much from every limit.
     function _requireNoneSettling(address account) private view {
         if (settlement.isSettling()) revert SettlementUnderWay(account);
     }
