@@ -8,7 +8,9 @@ import {PaymentWindow} from "src/life/PaymentWindow.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {Settlement} from "src/Settlement.sol";
 import {Instruction, Leg} from "src/settlement/Instruction.sol";
+import {Roles} from "src/Roles.sol";
 import {LifeDesk} from "./base/LifeDesk.sol";
+import {StubbornCash} from "./doubles/StubbornCash.sol";
 
 /// @notice Coupons, issue and redemption: what is done, and what is refused.
 contract LifeTest is LifeDesk {
@@ -66,6 +68,10 @@ contract LifeTest is LifeDesk {
         _refuseAnnouncement(RECORD + 1, RECORD, 1, 10, abi.encodeWithSelector(window, RECORD + 1, RECORD));
         uint64 tooLate = RECORD + 1 + 7 days + 1;
         _refuseAnnouncement(RECORD + 1, tooLate, 1, 10, abi.encodeWithSelector(window, RECORD + 1, tooLate));
+        _refuseAnnouncement(0, 0, 1, 10, abi.encodeWithSelector(late, 0, MATURES));
+        // the last of each that can be
+        vm.prank(issuer);
+        payer.announce(security, MATURES, MATURES + 7 days, 10, 10);
     }
 
     function _refuseAnnouncement(uint64 record, uint64 payable_, uint128 top, uint128 bottom, bytes memory why) private {
@@ -111,6 +117,8 @@ contract LifeTest is LifeDesk {
         payer.pay(id, two(alice, alice));
         assertEq(usd.balanceOf(alice), 3, "floor of 3.6, once");
         payer.pay(id, two(stranger, bob));
+        payer.pay(id, one(treasury));
+        assertFalse(payer.isPaid(id, treasury), "nothing is due to the treasury");
         assertEq(usd.balanceOf(bob), 1_000_003, "floor of 3.9");
         assertEq(usd.balanceOf(treasury), before, "not yet");
         vm.expectEmit(address(payer));
@@ -142,6 +150,34 @@ contract LifeTest is LifeDesk {
         payer.pay(id, one(alice));
         assertEq(usd.balanceOf(alice), 100, "alice, whose claim has lapsed");
         assertTrue(payer.couponOf(id).closed, "closed");
+    }
+
+    /// @notice A holder whose payment fails stops nobody, and is due what he was.
+    function test_a_payment_that_fails_is_made_later() public {
+        StubbornCash cash = new StubbornCash();
+        CouponPayer other = new CouponPayer(address(manager), cash, identities);
+        map(address(other), CouponPayer.announce.selector, Roles.ISSUER);
+        issue(security, alice, 1_000);
+        issue(security, bob, 1_000);
+        vm.prank(issuer);
+        bytes32 id = other.announce(security, RECORD, RECORD, 1, 10);
+        vm.warp(RECORD);
+        cash.issue(address(this), 200);
+        cash.approve(address(other), 200);
+        other.fund(id);
+        cash.bar(alice);
+        vm.expectEmit(address(other));
+        emit CouponPayer.CouponWithheld(id, alice, 1_000, 100);
+        other.pay(id, two(alice, bob));
+        CouponPayer.Coupon memory coupon = other.couponOf(id);
+        assertEq(coupon.facePaid, 1_000, "face paid");
+        assertEq(coupon.paid, 100, "cash paid");
+        assertFalse(other.isPaid(id, alice) || coupon.closed, "alice is due hers");
+        cash.bar(address(0));
+        other.pay(id, two(alice, bob));
+        assertEq(cash.balanceOf(alice), 100, "alice");
+        assertEq(cash.balanceOf(bob), 100, "bob");
+        assertTrue(other.couponOf(id).closed, "closed");
     }
 
     function test_a_coupon_on_nothing_is_closed_when_funded() public {
@@ -222,6 +258,9 @@ contract LifeTest is LifeDesk {
         assertEq(security.totalSupply(), 1_000, "supply");
         assertEq(usd.balanceOf(treasury) - before, 990, "paid");
         assertEq(issuance.issuedOf(address(security)), 1_000, "counted");
+        instruction.nonce = 2;
+        _sell(instruction);
+        assertEq(issuance.issuedOf(address(security)), 2_000, "a reopening adds");
     }
 
     function test_issue_refusals() public {
@@ -231,6 +270,9 @@ contract LifeTest is LifeDesk {
         vm.prank(stranger);
         issuance.issue(security, instruction, signatures);
         instruction.legs[1].to = carol;
+        _refuseSale(instruction, abi.encodeWithSelector(Issuance.IssueWithoutPayment.selector, address(security)));
+        instruction = _sale(1_000, 990);
+        instruction.legs[1].token = address(eur);
         _refuseSale(instruction, abi.encodeWithSelector(Issuance.IssueWithoutPayment.selector, address(security)));
         instruction = _sale(1_000, 990);
         instruction.legs[0].token = address(note);
@@ -387,6 +429,29 @@ contract LifeTest is LifeDesk {
         issuance.releaseBlocked("alice", alice, 400);
         assertEq(usd.balanceOf(alice), 1_000, "released");
         assertEq(usd.balanceOf(address(issuance)), 0, "nothing is left");
+        issueCash(usd, address(issuance), 400); // of others
+        vm.expectRevert(abi.encodeWithSelector(Issuance.BlockedAmountExceeded.selector, bytes32("alice"), 0, 1));
+        vm.prank(enforcer);
+        issuance.releaseBlocked("alice", alice, 1);
+        vm.expectRevert(abi.encodeWithSelector(Issuance.WalletOfAnotherIdentity.selector, stranger, bytes32(0)));
+        vm.prank(enforcer);
+        issuance.releaseBlocked(0, stranger, 0);
+    }
+
+    /// @notice Frozen units of two securities are one identity's blocked cash.
+    function test_blocked_cash_adds_up() public {
+        for (uint256 i = 0; i < 2; ++i) {
+            if (i == 1) security = createMaturing("912797ZZ2", MATURES);
+            issue(security, alice, 500);
+            freeze(security, alice, 300);
+            _open(MATURES);
+            _fundRedemption(500);
+        }
+        vm.warp(MATURES);
+        issuance.redeem(security, one(alice));
+        issuance.redeem(SecurityToken(assets.tokenOf("912797ZZ1")), one(alice));
+        assertEq(issuance.blockedOf("alice"), 600, "both");
+        assertEq(usd.balanceOf(alice), 400, "free units");
     }
 
     function test_units_destroyed_elsewhere_leave_a_surplus_for_the_payer() public {
@@ -399,6 +464,9 @@ contract LifeTest is LifeDesk {
         uint256 before = usd.balanceOf(treasury);
         issuance.redeem(security, one(alice));
         assertEq(usd.balanceOf(treasury) - before, 1_000, "surplus");
+        issueCash(usd, address(issuance), 1_000); // of others
+        issuance.redeem(security, one(alice));
+        assertEq(usd.balanceOf(treasury) - before, 1_000, "once");
     }
 
     function test_only_issuance_takes_units_of_a_matured_security() public {
