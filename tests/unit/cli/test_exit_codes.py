@@ -126,15 +126,17 @@ def test_a_reader_who_leaves():
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes and signals of POSIX")
 def test_ctrl_c(tmp_path):
-    idea = tmp_path / "idea.py"
-    idea.write_text("import time\nopen('started', 'w').close()\ntime.sleep(60)\n")
+    """While it waits for the rest of a file."""
+    rules = tmp_path / "keeper.toml"
+    os.mkfifo(rules)
     process = _start(
-        *("plan", str(idea)), cwd=tmp_path, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+        *("keeper", "run", "--file", str(rules)),
+        cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    while not (tmp_path / "started").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    with rules.open("w"):  # opens when the command has opened it
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == main.INTERRUPTED
     assert out == b""
