@@ -169,6 +169,14 @@ contract MandateAttacksTest is Mandated {
         assertEq(guard.turnoverWithin(address(account), 1 days), 200_000, "all of it");
     }
 
+    /// @dev Two and a half years, and one and a half: the bounds themselves are inside.
+    function test_bounds_of_the_band_are_inclusive() public {
+        deal(trade(100_000, 100_000, 200_000, true));
+        vm.warp(START + 1 days);
+        deal(trade(-200_000, -200_000, 400_000, false));
+        _accounted(300_000, 300_000, 400_000);
+    }
+
     /// @dev Through a friend: sold to Bob, who pays another fund of the same manager.
     function test_value_does_not_go_to_the_managers_other_fund() public {
         ManagedAccount other = new ManagedAccount(address(settlement), owner, manager_, address(guard), DELAY);
@@ -347,7 +355,7 @@ contract MandateAttacksTest is Mandated {
         guard.applyMandate(address(account));
         vm.prank(owner);
         guard.setMandate(address(account), loose);
-        vm.warp(START + 2 * DELAY);
+        vm.warp(START + 2 * DELAY + 7 days); // the last second
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(MandateGuard.NotOwner.selector, address(account), stranger));
         guard.applyMandate(address(account));
