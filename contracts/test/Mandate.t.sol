@@ -451,6 +451,18 @@ contract MandateTest is Mandated {
 
     // --- the books follow what happens to the account -----------------------------------------------------------
 
+    function test_cash_that_left_lowers_the_books() public {
+        vm.prank(cashIssuer);
+        usd.redeem(address(account), 50_000);
+        deal(trade(1_000, -1_000, 0, false));
+        (, , uint256 cash) = guard.holdings(address(account));
+        assertEq(cash, 150_000, "what is there");
+        issueCash(usd, address(account), 7);
+        guard.sync(address(account), address(usd));
+        (, , cash) = guard.holdings(address(account));
+        assertEq(cash, 150_000, "a gift does not raise them");
+    }
+
     function test_forced_transfer_and_redemption_lower_the_books() public {
         vm.prank(enforcer);
         note.forcedTransfer(address(account), bob, 100_000);

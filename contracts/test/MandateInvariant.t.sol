@@ -90,6 +90,13 @@ contract MandateHandler is Mandated {
         (short_ ? short : note).forcedTransfer(address(account), bob, amount);
     }
 
+    function spend(uint256 amount) external {
+        amount = between(amount, 0, 20_000);
+        if (usd.balanceOf(address(account)) < amount) return;
+        vm.prank(cashIssuer);
+        usd.redeem(address(account), amount);
+    }
+
     function recogniseBy(uint8 who) external {
         address caller = [manager_, owner, bob, stranger][who % 4];
         address[] memory tokens = new address[](3);
