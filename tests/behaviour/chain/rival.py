@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tbill_defi.chain import lock
 from tbill_defi.chain.embedded import EmbeddedChain
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.replay import Machine
+from tbill_defi.core import files
 from tbill_defi.core.clock import SimulatedClock
 from tbill_defi.core.errors import LedgerBusy, LedgerError
 from tests.behaviour.chain.support import OPERATOR, START, Desk, decode_count, url_of
@@ -79,7 +79,7 @@ def main() -> None:
     rival = Rival(Path(sys.argv[1]), sys.argv[2])
     rival.count_executions()
     if "--without-lock" in sys.argv:
-        lock._lock = lambda descriptor: None
+        files._lock = lambda descriptor: None
     for line in sys.stdin:
         print(json.dumps(rival.answer(line.strip())), flush=True)
 

@@ -504,7 +504,7 @@ STRATEGIES = {
     "answers an unknown CUSIP": (3, "return td.Weights.of({'912797ZZ9': 0.5})", ["912797ZZ9"]),
     "answers negative weights": (4, f"return td.Weights.of({{'{NOTE}': -0.5}})", ["-0.5"]),
     "answers no number": (4, f"return td.Weights.of({{'{NOTE}': float('nan')}})", ["nan"]),
-    "answers text": (2, f"return td.Weights.of({{'{NOTE}': 'half'}})", []),
+    "answers text": (4, f"return td.Weights.of({{'{NOTE}': 'half'}})", [NOTE, "'half' is not a number"]),
     "writes to the view": (2, "view.bid_dirty[0] = 1.0; return td.Weights.of({})", ["idea"]),
     "writes to the book": ((2, 5), "book.positions.clear(); return td.Weights.of({})", []),
 }

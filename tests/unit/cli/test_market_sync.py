@@ -108,7 +108,11 @@ def test_a_bad_feeds_file(nothing, feeds, text, says):
 def test_bad_options(nothing, feeds, tmp_path):
     refused(nothing("market", "sync", "--from", "yesterday"), 2, "from: 'yesterday' is not a date")
     refused(nothing("market", "sync", "--feed", "bloomberg"), 2, "feed: 'bloomberg' is not one of treasury")
-    refused(nothing("market", "sync", "--feeds", tmp_path / "none.toml"), 3, "none.toml: cannot be read")
+    refused(
+        nothing("market", "sync", "--feeds", tmp_path / "none.toml"),
+        3,
+        "none.toml: there is no such file; write a file of feeds there",
+    )
     feeds.write_text("[fred]\nenabled = false\n")
     refused(nothing("market", "sync", "--feed", "fred"), 2, "is not one of treasury", "it is not enabled")
 
