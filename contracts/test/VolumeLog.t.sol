@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {VolumeLog} from "src/compliance/VolumeLog.sol";
 import {Test} from "./base/Test.sol";
 
@@ -55,6 +56,20 @@ contract VolumeLogTest is Test {
         (bytes32[] memory read, ) = vm.accesses(address(this));
         assertEq(units, window - 1, "one a second, and none in this one");
         assertEq(_distinct(read), 3, "the log and two entries");
+    }
+
+    /// @dev A total beyond 128 bits would hide what was dealt before: it is refused.
+    function test_a_total_does_not_wrap() public {
+        vm.warp(1_780_000_000);
+        log.add(type(uint128).max, 0);
+        vm.expectRevert(abi.encodeWithSelector(SafeCast.SafeCastOverflowedUintDowncast.selector, 128, 1 << 128));
+        this.add(1);
+        (uint256 units, ) = log.within(600);
+        assertEq(units, type(uint128).max, "as before");
+    }
+
+    function add(uint128 units) external {
+        log.add(units, 0);
     }
 
     function _distinct(bytes32[] memory slots) private pure returns (uint256 count) {

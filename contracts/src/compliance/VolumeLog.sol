@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
 /// @notice The state of a log, from the low end: the total since it began 128 bits, the second of the last addition 48,
 /// how many earlier totals are kept 40, and which of these was the first inside the window then 40: a hint where to
 /// look, no answer depends on it. An earlier total has the first two alone.
@@ -42,7 +44,7 @@ library VolumeLog {
         if (since != block.timestamp && since != 0) {
             log.past[count++] = LogWord.wrap(uint176(LogWord.unwrap(word)));
         }
-        uint256 total = uint128(word.totalOf() + units);
+        uint256 total = SafeCast.toUint128(word.totalOf() + units);
         log.word = LogWord.wrap(total | (block.timestamp << 128) | (count << 176) | (first << 216));
     }
 
