@@ -186,18 +186,17 @@ def test_the_book_is_financed(text):
         value = dollars(face) * Decimal(dirty) / 100
         assert dollars(cash) == (value * Decimal("0.98")).quantize(CENT, rounding=ROUND_DOWN)
         assert dollars(due) == (dollars(cash) * Decimal("0.0363") * 7 / 360).quantize(CENT)
-        security = SAMPLE.securities[SAMPLE.index(cusip)]
+        i = SAMPLE.index(cusip)
+        lent_at = SAMPLE.settled_clean_price(i)
+        assert lent_at == pytest.approx(float(SAMPLE.clean_price[i]), abs=1e-6)  # bid and offer settle at 6 decimals
         held = repo_carry(
-            security,
-            float(SAMPLE.clean_price[SAMPLE.index(cusip)]),
+            SAMPLE.securities[i],
+            lent_at,
             settlement=SAMPLE.date,
             horizon=date(2026, 3, 31),
             repo_rate=0.0363,
         )
-        assert float(forward) == pytest.approx(
-            held.forward_clean_price, abs=1.1e-6
-        )  # the price and the print have 6 decimals
-        assert float(carry) == pytest.approx(held.carry, abs=1.1e-6)
+        assert (f"{held.forward_clean_price:.6f}", f"{held.carry:+.6f}") == (forward, carry)
         lent, interest = lent + dollars(cash), interest + dollars(due)
     assert dollars(found(r"(\$[0-9,.]+) from lender", part)) == lent
     assert abs(dollars(found(r"(\$[0-9,.]+) to repay", part)) - lent - interest) <= CENT * 2
