@@ -99,13 +99,11 @@ class PriceMarket:
         """For each security, its clean price after each shock of the curve, its own spread over it unchanged."""
         if not chosen:
             return [[] for _ in range(len(book))]
-        from tbill_defi.pricing.shocks import Shocked
 
         spreads = book.z_spreads(self.curve, clean_prices, settlement)
         accrued = book.accrued(settlement)
         after = [
-            (book.prices_at_spreads(Shocked(self.curve, shock), spreads, settlement) - accrued).tolist()
-            for shock in chosen
+            (book.prices_at_spreads(shock.on(self.curve), spreads, settlement) - accrued).tolist() for shock in chosen
         ]
         return [
             [

@@ -5,52 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
 from tbill_defi.instruments import CorporateBond
 from tbill_defi.pricing.credit import z_spread
 from tbill_defi.pricing.curve import DAYS_PER_YEAR, Curve
+from tbill_defi.pricing.spread_curve import SpreadCurve
 
 NODE_YEARS = (1.0, 3.0, 5.0, 7.0, 10.0, 20.0, 30.0)
 LARGEST_SPREAD = 1.0
 """Spreads beyond it are taken for percent or basis points."""
 STEPS, FOUND = 50, 1e-13
-
-
-@dataclass(frozen=True, eq=False)
-class SpreadCurve(Curve):
-    """A curve whose zero rates are those of another plus a spread of the term.
-
-    Attributes
-    ----------
-    base
-        The curve without credit risk.
-    years
-        [n_nodes] ascending. Between nodes the spread is linear, outside them flat.
-    spreads
-        [n_nodes] decimal, continuous Act/365.
-    """
-
-    base: Curve
-    years: Floats
-    spreads: Floats
-
-    @property
-    def curve_date(self) -> date:  # type: ignore[override]
-        """Of the base."""
-        return self.base.curve_date
-
-    def _factors_after(self, offsets: NDArray[np.int64]) -> Floats:
-        years = offsets / DAYS_PER_YEAR
-        base = self.base.discount_factors(np.datetime64(self.curve_date, "D") + offsets)
-        factors: Floats = base * np.exp(-np.interp(years, self.years, self.spreads) * years)
-        return factors
 
 
 @dataclass(frozen=True, eq=False)

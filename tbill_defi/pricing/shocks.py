@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.pricing.book import KEY_YEARS, DiscountCurve
 from tbill_defi.pricing.curve_moves import parallel, steepeners
+from tbill_defi.pricing.spread_curve import SpreadCurve
 
 LARGEST_BP = 2_000.0
 _SIZE = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?)\s*bp")
@@ -35,23 +34,9 @@ class Shock:
     name: str
     moves: Floats
 
-
-@dataclass(frozen=True, eq=False)
-class Shocked:
-    """A curve whose zero rates moved."""
-
-    curve: DiscountCurve
-    shock: Shock
-
-    @property
-    def curve_date(self) -> date:
-        """The curve's own."""
-        return self.curve.curve_date
-
-    def discount_factors(self, days: NDArray[np.datetime64]) -> Floats:
-        """Of days, of their shape."""
-        times = (days - np.datetime64(self.curve_date, "D")).astype(np.int64) / 365.0
-        return self.curve.discount_factors(days) * np.exp(-times * np.interp(times, KEY_YEARS, self.shock.moves))
+    def on(self, curve: DiscountCurve) -> SpreadCurve:
+        """The curve after the move."""
+        return SpreadCurve(curve, np.array(KEY_YEARS), self.moves)
 
 
 def size_bp(text: str, field: str) -> float:
