@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
+
+HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+"""What a lock says that another holds; anything else is a file system that cannot lock."""
 
 
 class FileLock:
@@ -15,16 +19,18 @@ class FileLock:
     BlockingIOError
         If another holds it, in this process or any other.
     OSError
-        If the file cannot be opened.
+        If the file cannot be opened, or its file system cannot lock it.
     """
 
     def __init__(self, path: Path) -> None:
         self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         try:
             _lock(self._descriptor)
-        except OSError:
+        except OSError as error:
             self.release()
-            raise BlockingIOError(f"{path} is locked") from None
+            if error.errno in HELD:
+                raise BlockingIOError(f"{path} is locked") from None
+            raise OSError(error.errno, f"cannot be locked: {error.strerror}", str(path)) from None
 
     def release(self) -> None:
         """Let the next one in. The file stays: removing it would let two lock two files."""

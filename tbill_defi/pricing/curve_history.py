@@ -20,9 +20,9 @@ from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError, DataError
 from tbill_defi.pricing.bootstrap import Interpolation, tenor_months
 from tbill_defi.pricing.curve import Curve
+from tbill_defi.pricing.daily_curve import LARGEST_RATE
 from tbill_defi.pricing.history_bootstrap import DAYS_PER_YEAR, Grid, Ints, log_linear, monotone_convex
 from tbill_defi.pricing.monotone_convex import Shapes
-from tbill_defi.pricing.par_curve import LARGEST_PAR_YIELD
 
 if TYPE_CHECKING:
     import polars as pl
@@ -303,7 +303,7 @@ def _checked(days: Ints, tenors: Sequence[str], rates: Floats) -> list[float]:
             raise ConventionError(f"tenors: {label!r} is not longer than the one before it")
         if term >= 12 and term % 6:
             raise ConventionError(f"tenor: {label!r} is not whole half-years; par yields from a year on are semiannual")
-    if (wild := np.argwhere(np.abs(rates) > LARGEST_PAR_YIELD)).size:
+    if (wild := np.argwhere(np.abs(rates) > LARGEST_RATE)).size:
         row, column = wild[0]
         raise ConventionError(
             f"par yields of {_day(days[row])}, {tenors[column]}: {rates[row, column]:g} looks like percent; "

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
 from tbill_defi.conventions.yields import Floats
-from tbill_defi.core.errors import ConventionError
 from tbill_defi.pricing.bootstrap import Interpolation, daily_factors, node_date, tenor_months
-from tbill_defi.pricing.daily_curve import DailyCurve, average_forward
-
-LARGEST_PAR_YIELD = 0.25
-"""Par yields beyond it are taken for percent."""
+from tbill_defi.pricing.daily_curve import DailyCurve, average_forward, tenor_rates
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,20 +66,8 @@ class ParCurve(DailyCurve):
             or no curve passes through the yields.
         """
         method = Interpolation.of(interpolation)
-        given = {label: float(rate) for label, rate in par_yields.items() if rate is not None and not math.isnan(rate)}
-        ordered = dict(sorted(given.items(), key=lambda item: tenor_months(item[0])))
+        ordered = tenor_rates(f"par yields of {curve_date}", par_yields, tenor_months)
         nodes = [(tenor_months(label), rate) for label, rate in ordered.items()]
-        if len({months for months, _ in nodes}) < max(len(nodes), 2):
-            raise ConventionError(
-                f"par yields of {curve_date}: {len(nodes)} tenors ({', '.join(ordered) or 'none'}); "
-                "a curve needs at least two, each once"
-            )
-        for label, rate in ordered.items():
-            if not abs(rate) <= LARGEST_PAR_YIELD:
-                raise ConventionError(
-                    f"par yields of {curve_date}, {label}: {rate:g} looks like percent; "
-                    f"give a decimal such as {rate / 100:g}"
-                )
         factors = daily_factors(curve_date, nodes, method)
         before = (node_date(curve_date, nodes[-2][0]) - curve_date).days
         return cls(curve_date, ordered, method, factors, average_forward(factors, before))

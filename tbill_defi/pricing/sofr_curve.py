@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +11,9 @@ from typing import Any, Self
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.pricing.bootstrap import Interpolation, bootstrapped
-from tbill_defi.pricing.daily_curve import DailyCurve, average_forward
+from tbill_defi.pricing.daily_curve import DailyCurve, average_forward, tenor_rates
 from tbill_defi.pricing.interop import quantlib_date
 
-LARGEST_RATE = 0.25
-"""Rates beyond it are taken for percent."""
 OVERNIGHT = "ON"
 _TENOR = re.compile(r"([1-9]\d*) (Wk|Mo|Yr)")
 _DAYS = {"Wk": 7.0, "Mo": 365.25 / 12, "Yr": 365.25}
@@ -69,26 +66,15 @@ class SofrCurve(DailyCurve):
         Raises
         ------
         ConventionError
-            If fewer than two tenors have a rate, one looks like percent, a label or the interpolation is unknown, the
-            date is no business day, or no curve passes through the rates.
+            If fewer than two tenors have a rate, two are the same, one looks like percent, a label or the interpolation
+            is unknown, the date is no business day, or no curve passes through the rates.
 
         Notes
         -----
         QuantLib's `OISRateHelper` on its `Sofr` index.
         """
         method = Interpolation.of(interpolation)
-        given = {label: float(rate) for label, rate in rates.items() if rate is not None and not math.isnan(rate)}
-        ordered = dict(sorted(given.items(), key=lambda item: _length(item[0])))
-        if len(ordered) < 2:
-            raise ConventionError(
-                f"rates of {curve_date}: {len(ordered)} tenors ({', '.join(ordered) or 'none'}); a curve needs two"
-            )
-        for label, rate in ordered.items():
-            if not abs(rate) <= LARGEST_RATE:
-                raise ConventionError(
-                    f"rates of {curve_date}, {label}: {rate:g} looks like percent; "
-                    f"give a decimal such as {rate / 100:g}"
-                )
+        ordered = tenor_rates(f"rates of {curve_date}", rates, _length)
         ends: list[int] = []
 
         def helpers(ql: Any) -> list[Any]:
@@ -104,7 +90,7 @@ class SofrCurve(DailyCurve):
 
 
 def _length(label: str) -> float:
-    """Days of a tenor, nearly, to sort by."""
+    """Days of a tenor, nearly, to order by; of 12 months as of a year."""
     if label == OVERNIGHT:
         return 1.0
     match = _TENOR.fullmatch(label)

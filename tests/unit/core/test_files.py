@@ -1,5 +1,7 @@
 """Locks that one holder has, and files that are there whole."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -36,6 +38,30 @@ def test_a_lock_ends_with_its_process(tmp_path):
     holder.kill()
     holder.communicate()
     FileLock(path).release()
+
+
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.EACCES])
+def test_a_lock_that_is_held_says_so_by_either_code(tmp_path, monkeypatch, code):
+    monkeypatch.setattr("tbill_defi.core.files._lock", refusing(code))
+    with pytest.raises(BlockingIOError, match="is locked"):
+        FileLock(tmp_path / "lock")
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EIO, errno.EOPNOTSUPP])
+def test_a_file_system_that_cannot_lock_is_no_holder(tmp_path, monkeypatch, code):
+    monkeypatch.setattr("tbill_defi.core.files._lock", refusing(code))
+    with pytest.raises(OSError, match="cannot be locked") as caught:
+        FileLock(tmp_path / "lock")
+    assert not isinstance(caught.value, BlockingIOError)
+    assert (caught.value.errno, caught.value.filename) == (code, str(tmp_path / "lock"))
+    assert os.strerror(code) in str(caught.value)
+
+
+def refusing(code):
+    def lock(descriptor):
+        raise OSError(code, os.strerror(code))
+
+    return lock
 
 
 def test_a_file_is_replaced_whole(tmp_path):

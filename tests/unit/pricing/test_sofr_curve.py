@@ -77,11 +77,11 @@ def test_it_discounts_treasuries():
 @pytest.mark.parametrize(
     ("rates", "words"),
     [
-        ({"ON": 0.0365}, r"1 tenors \(ON\); a curve needs two"),
+        ({"ON": 0.0365}, r"1 tenors \(ON\); a curve needs at least two, each once"),
         ({"ON": 0.0365, "1 Yr": 3.5}, "1 Yr: 3.5 looks like percent; give a decimal such as 0.035"),
         ({"ON": 0.0365, "1 Yr": -math.inf}, "1 Yr: -inf looks like percent"),
         ({"ON": 0.0365, "12M": 0.035}, "'12M' is not 'ON' or a tenor such as '1 Wk'"),
-        ({"12 Mo": 0.0365, "1 Yr": 0.035}, "no log_linear curve passes through them"),
+        ({"ON": 0.0365, "12 Mo": 0.0365, "1 Yr": 0.035}, r"3 tenors \(ON, 12 Mo, 1 Yr\).* each once"),
     ],
 )
 def test_bad_rates_are_named(rates, words):
