@@ -13,6 +13,7 @@ const DEPLOYABLE = {
   AccessManager: "@openzeppelin/contracts/access/manager/AccessManager.sol",
   AssetFactory: "src/AssetFactory.sol",
   AssetRegistry: "src/AssetRegistry.sol",
+  CashFactory: "src/CashFactory.sol",
   CashToken: "src/CashToken.sol",
   Compliance: "src/Compliance.sol",
   CouponPayer: "src/life/CouponPayer.sol",

@@ -8,7 +8,7 @@ import {Bytes32Text} from "./token/Bytes32Text.sol";
 import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
 
 /// @title CashToken
-/// @notice A currency on the ledger, in units of 10^-6. Cash has no compliance rule of its own.
+/// @notice A currency on the ledger, counted in units of 10^-decimals. Cash has no compliance rule of its own.
 contract CashToken is ERC20Permit, AccessManaged, ISettlementAsset {
     /// @notice The one contract that may call `settlementTransfer`.
     address public immutable settlement;
@@ -16,21 +16,26 @@ contract CashToken is ERC20Permit, AccessManaged, ISettlementAsset {
     /// @inheritdoc ISettlementAsset
     bytes32 public immutable assetId;
 
+    uint8 private immutable _decimals;
+
     /// @param currency ISO 4217 code, ASCII, padded right with zeros.
     /// @param name_ At most 31 bytes; also the Permit domain.
+    /// @param decimals_ One unit is 10^-decimals of the currency.
     constructor(
         address authority_,
         address settlement_,
         bytes32 currency,
-        string memory name_
+        string memory name_,
+        uint8 decimals_
     ) ERC20(name_, Bytes32Text.toText(currency)) ERC20Permit(name_) AccessManaged(authority_) {
         settlement = settlement_;
         assetId = currency;
+        _decimals = decimals_;
     }
 
-    /// @notice 6: one unit is 10^-6 of the currency.
-    function decimals() public pure override returns (uint8) {
-        return 6;
+    /// @notice One unit is 10^-decimals of the currency.
+    function decimals() public view override returns (uint8) {
+        return _decimals;
     }
 
     /// @notice Creates cash.

@@ -154,7 +154,7 @@ def wallet(
     from tbill_defi.ledger.open import open_ledger
 
     with open_ledger(home=home, read_only=True) as ledger:
-        found, day = ledger.wallet(party), ledger.market_date
+        found, day, decimals = ledger.wallet(party), ledger.market_date, ledger.books().decimals
     view, why = None, ""
     try:
         view = view_at(home, day)
@@ -172,7 +172,7 @@ def wallet(
     from tbill_defi.report import tables
 
     out = console()
-    out.print(tables.wallet(found, view))
+    out.print(tables.wallet(found, view, decimals))
     for line in tables.blocked(found):
         out.print(line)
     if view is not None:
@@ -206,7 +206,13 @@ def _wallet_json(found: Wallet, view: View | None) -> dict[str, Any]:
                 "quote_date": view.quote_dates[i].isoformat(),
             }
         positions.append(row)
-    return {"party": found.party, "addresses": list(found.addresses), "cash": str(found.cash), "positions": positions}
+    return {
+        "party": found.party,
+        "addresses": list(found.addresses),
+        "cash": str(found.cash),
+        "currencies": _amounts(found.currencies),
+        "positions": positions,
+    }
 
 
 def tape(
@@ -218,7 +224,7 @@ def tape(
     from tbill_defi.ledger.open import open_ledger
 
     with open_ledger(home=home, read_only=True) as ledger:
-        entries = ledger.tape()
+        entries, decimals = ledger.tape(), ledger.books().decimals
     entries = entries[-last:] if last else entries
     if json_:
         print_json(
@@ -240,4 +246,4 @@ def tape(
         return
     from tbill_defi.report import tables
 
-    console().print(tables.tape(entries) if entries else "nothing has settled yet")
+    console().print(tables.tape(entries, decimals) if entries else "nothing has settled yet")

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from tbill_defi.cli import (
     audit,
     backtest,
+    cash,
     chain,
     clock,
     curve,
@@ -38,7 +39,7 @@ from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, 
 
 ORDER = (
     *("demo", "init", "market", "holdings", "curve", "price", "richcheap", "strategies", "strategy"),
-    *("plan", "rebalance", "wallet", "risk", "tape", "clock", "coupon", "redeem"),
+    *("plan", "rebalance", "wallet", "cash", "risk", "tape", "clock", "coupon", "redeem"),
     *("kyc", "limits", "oracle", "mandate", "repo", "option"),
     *("keeper", "backtest", "chain", "audit"),
 )
@@ -74,6 +75,7 @@ for module in (
     risk,
     strategy,
     ledger,
+    cash,
     clock,
     life,
     rules,

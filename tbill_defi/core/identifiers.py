@@ -7,6 +7,7 @@ import re
 from tbill_defi.core.errors import ConventionError
 
 _CUSIP = re.compile(r"[0-9A-Z*@#]{9}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _PARTY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
 
 
@@ -30,6 +31,19 @@ def cusip_check_digit(first_eight: str) -> str:
         value = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*@#".index(character) * (1 + position % 2)
         total += value // 10 + value % 10
     return str(-total % 10)
+
+
+def currency_code(text: str) -> str:
+    """`text` if it has the form of an ISO 4217 code: three capital letters.
+
+    Raises
+    ------
+    ConventionError
+        If it has not.
+    """
+    if not _CURRENCY.fullmatch(text):
+        raise ConventionError(f"currency: {text!r} is not three capital letters, such as EUR")
+    return text
 
 
 def party_name(text: str) -> str:

@@ -30,8 +30,8 @@ class Rounding(Enum):
     UP = decimal.ROUND_UP
 
 
-def units(dollars: Decimal | str | int, *, field: str = "amount") -> int:
-    """Exact base units of a dollar amount.
+def units(dollars: Decimal | str | int, *, field: str = "amount", decimals: int = 6) -> int:
+    """Exact base units of an amount of dollars, or of another currency.
 
     Parameters
     ----------
@@ -39,21 +39,24 @@ def units(dollars: Decimal | str | int, *, field: str = "amount") -> int:
         An exact decimal; a string may carry thousands separators ("1,250,000.50").
     field
         Name used in the error.
+    decimals
+        One unit is 10^-decimals of the currency.
 
     Raises
     ------
     ConventionError
-        If the amount is not a number, is finer than 10^-6 dollar, or is beyond `LARGEST_UNITS`.
+        If the amount is not a number, is finer than one unit, or is beyond `LARGEST_UNITS`.
     """
     text = str(dollars).strip()
     if not _AMOUNT.fullmatch(text):
         raise ConventionError(f"{field}: {dollars!r} is not an amount of dollars such as 1000000.00 or 1,000,000.00")
     value = Decimal(text.replace(",", ""))
-    if abs(value) * UNITS_PER_DOLLAR > LARGEST_UNITS:
+    scaled = _CONTEXT.multiply(value, Decimal(10**decimals))
+    if abs(scaled) > LARGEST_UNITS:
         raise ConventionError(f"{field}: {dollars!r} is out of range")
-    scaled = _CONTEXT.multiply(value, Decimal(UNITS_PER_DOLLAR))
     if scaled != scaled.to_integral_value():
-        raise ConventionError(f"{field}: {dollars!r} is finer than one millionth of a dollar")
+        finest = "one millionth of a dollar" if decimals == 6 else f"one unit of the currency, 10^-{decimals}"
+        raise ConventionError(f"{field}: {dollars!r} is finer than {finest}")
     return int(scaled)
 
 
@@ -79,10 +82,10 @@ def cash_from_price(face_units: int, dirty_price: Decimal, rounding: Rounding = 
     return int(exact.to_integral_value(rounding=rounding.value))
 
 
-def format_units(amount: int, places: int = 2) -> str:
-    """Dollars with thousands separators; more places are shown when the amount needs them."""
+def format_units(amount: int, places: int = 2, decimals: int = 6) -> str:
+    """Dollars, or a currency of other decimals, with thousands separators; more places where the amount needs them."""
     sign = "-" if amount < 0 else ""
-    whole, fraction = divmod(abs(amount), UNITS_PER_DOLLAR)
-    digits = f"{fraction:06d}"
+    whole, fraction = divmod(abs(amount), 10**decimals)
+    digits = f"{fraction:0{decimals}d}" if decimals else ""
     kept = digits[:places] + digits[places:].rstrip("0")
     return f"{sign}{whole:,}" + (f".{kept}" if kept else "")

@@ -19,6 +19,7 @@ CONTRACTS = (
     "SecurityToken",
     "AssetFactory",
     "CashToken",
+    "CashFactory",
     "PriceOracle",
     "MandateGuard",
     "ManagedAccount",

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from tbill_defi.chain.types import Call
 from tbill_defi.ledger.abi import decode_result, encode_call
 from tbill_defi.ledger.books import ZERO
-from tbill_defi.ledger.deployment import CURRENCY
 from tbill_defi.ledger.ledger import Ledger
 
 TRIES = 5
@@ -101,7 +100,7 @@ def _questions(ledger: Ledger) -> list[_Question]:
     books = ledger.books()
     questions = []
     for token, asset in books.tokens().items():
-        contract = "CashToken" if asset == CURRENCY else "SecurityToken"
+        contract = "CashToken" if asset in books.decimals else "SecurityToken"
         where = bytes.fromhex(token[2:])
 
         def ask(holder: str, function: str, expected: int, *arguments: bytes) -> _Question:

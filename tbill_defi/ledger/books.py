@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from tbill_defi.chain.types import EventRecord
 from tbill_defi.core.identifiers import text32
 from tbill_defi.ledger import custody, option_books
-from tbill_defi.ledger.deployment import Contracts
+from tbill_defi.ledger.deployment import DECIMALS, DOLLAR, Contracts
 from tbill_defi.ledger.option_terms import OptionState
 
 ZERO = "0x" + "00" * 20
 EVENTS = (
     "AssetRegistered",
+    "CurrencyCreated",
     "WalletRegistered",
     "WalletRemoved",
     "Transfer",
@@ -54,7 +55,7 @@ class TapeEntry:
 
 @dataclass
 class Wallet:
-    """Balances of one party in base units: cash and securities by asset, and what of them cannot move.
+    """Balances of one party in base units: dollars, other currencies and securities, and what of these cannot move.
 
     `blocked` is what cannot move for either reason, wallet by wallet at most its balance. Not in the balances:
     `pledged`, what the RepoFacility holds of what the party gave as collateral, and `collateral`, what it holds there
@@ -64,6 +65,7 @@ class Wallet:
     party: str
     addresses: tuple[str, ...]
     cash: int = 0
+    currencies: dict[str, int] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     frozen: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
@@ -85,8 +87,13 @@ class Books:
 
     def __init__(self, contracts: Contracts, currency: str) -> None:
         self._currency = currency
+        self.decimals: dict[str, int] = {currency: DECIMALS}
+        """Currency -> its decimals; one unit is 10^-decimals."""
+        self.currency_names: dict[str, str] = {currency: DOLLAR}
+        """Currency -> its name."""
         self._sources = {
             "AssetRegistered": contracts.asset_registry,
+            "CurrencyCreated": contracts.cash_factory,
             "WalletRegistered": contracts.identity_registry,
             "WalletRemoved": contracts.identity_registry,
             "Settled": contracts.settlement,
@@ -117,6 +124,10 @@ class Books:
         match event.name:
             case "AssetRegistered":
                 self._assets[arguments["token"]] = _text(arguments["assetId"])
+            case "CurrencyCreated":
+                code = _text(arguments["currency"])
+                self.decimals[code] = int(arguments["decimals"])
+                self.currency_names[code] = arguments["name"]
             case "WalletRegistered":
                 self._parties[arguments["wallet"]] = _text(arguments["identity"])
             case "WalletRemoved":
@@ -167,7 +178,7 @@ class Books:
 
     def securities(self) -> list[str]:
         """CUSIPs with a token, sorted."""
-        return sorted(asset for asset in self._assets.values() if asset != self._currency)
+        return sorted(asset for asset in self._assets.values() if asset not in self.decimals)
 
     def addresses(self, party: str) -> tuple[str, ...]:
         """Wallets of a party as 0x-text, first registered first."""
@@ -181,6 +192,8 @@ class Books:
                 asset = self._assets.get(token)
                 if asset == self._currency:
                     wallet.cash += amount
+                elif asset in self.decimals:
+                    _add(wallet.currencies, asset, amount)
                 elif asset is not None and amount:
                     wallet.positions[asset] = wallet.positions.get(asset, 0) + amount
                     frozen, held = self._frozen.get((address, token), 0), self._held.get((address, token), 0)
@@ -188,6 +201,7 @@ class Books:
                     _add(wallet.held, asset, held)
                     _add(wallet.blocked, asset, min(amount, frozen + held))
         wallet.positions = dict(sorted(wallet.positions.items()))
+        wallet.currencies = dict(sorted(wallet.currencies.items()))
         wallet.pledged = self._by_asset(self.custody.pledged(wallet.addresses))
         wallet.collateral = self._by_asset(self.custody.collateral(wallet.addresses))
         return wallet

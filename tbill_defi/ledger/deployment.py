@@ -20,6 +20,8 @@ from tbill_defi.ledger.artifacts import artifact
 
 SALT = bytes(32)
 CURRENCY = "USD"
+DECIMALS = 6
+DOLLAR = "US dollar"
 
 
 class Role(IntEnum):
@@ -53,6 +55,7 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "AssetFactory": {Role.ISSUER: ("create",)},
     "PriceOracle": {Role.ORACLE: ("setPricers", "setRules")},
     "CashToken": {Role.CASH_ISSUER: ("issue", "redeem")},
+    "CashFactory": {Role.CASH_ISSUER: ("create",)},
     "SecurityToken": {
         Role.ISSUER: ("issue", "redeem", "redeemMatured"),
         Role.FREEZER: ("setFrozenTokens",),
@@ -77,6 +80,7 @@ class Contracts:
     """The implementation that every security's clone runs."""
     asset_factory: bytes
     usd: bytes
+    cash_factory: bytes
     price_oracle: bytes
     mandate_guard: bytes
     issuance: bytes
@@ -128,7 +132,8 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     settlement = place("Settlement", assets, identities)
     implementation = place("SecurityToken", settlement)
     factory = place("AssetFactory", manager, assets, compliance, implementation)
-    usd = place("CashToken", manager, settlement, bytes32(CURRENCY), "US dollar")
+    usd = place("CashToken", manager, settlement, bytes32(CURRENCY), DOLLAR, DECIMALS)
+    currencies = place("CashFactory", manager, assets, settlement)
     oracle = place("PriceOracle", manager)
     guard = place("MandateGuard", settlement, assets, oracle, usd)
     issuance = place("Issuance", manager, settlement, usd, identities)
@@ -144,6 +149,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
         security_token=implementation,
         asset_factory=factory,
         usd=usd,
+        cash_factory=currencies,
         price_oracle=oracle,
         mandate_guard=guard,
         issuance=issuance,
@@ -172,6 +178,7 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
         "Compliance": contracts.compliance,
         "AssetFactory": contracts.asset_factory,
         "CashToken": contracts.usd,
+        "CashFactory": contracts.cash_factory,
         "PriceOracle": contracts.price_oracle,
         "Issuance": contracts.issuance,
         "CouponPayer": contracts.coupon_payer,
@@ -180,7 +187,8 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
     for name, roles in ROLE_KEYS.items():
         calls += [encode_call("AccessManager", "grantRole", role, holders[name], 0) for role in roles]
     calls += [encode_call("AccessManager", "labelRole", role, role.name) for role in Role if role is not Role.ADMIN]
-    calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, contracts.asset_factory, 0))
+    for maker in (contracts.asset_factory, contracts.cash_factory):
+        calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, maker, 0))
     calls.append(encode_call("AccessManager", "grantRole", Role.ISSUER, contracts.issuance, 0))
     calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, admin, 0))
     steps.append(Step("admin", contracts.access_manager, multicall(calls)))

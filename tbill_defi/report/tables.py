@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
@@ -17,6 +17,8 @@ from tbill_defi.portfolio.view import View
 from tbill_defi.report import formats
 from tbill_defi.report.layout import Column, Sheet, text
 
+UNIT_DECIMALS = 6
+"""Of the dollar, and of face."""
 SMALLEST_SHADOW_BP = 0.005
 """Shadow prices below this are shown as 0.00 and do not bind."""
 
@@ -208,8 +210,8 @@ def refusals(decisions: Sequence[Decision]) -> Sheet:
     return sheet
 
 
-def wallet(found: Wallet, view: View | None) -> Sheet:
-    """Holdings of a party; with a view also prices, yields and values."""
+def wallet(found: Wallet, view: View | None, decimals: Mapping[str, int] | None = None) -> Sheet:
+    """Holdings of a party; with a view also prices, yields and values; `decimals` of the currencies."""
     priced = (
         Column("type", left=True, rank=5),
         Column("coupon", rank=6),
@@ -242,7 +244,10 @@ def wallet(found: Wallet, view: View | None) -> Sheet:
                 f"{view.sources[i]} {view.quote_dates[i]}",
             ]
         sheet.add(*row)
-    sheet.add(CURRENCY, format_units(found.cash), *("" for _ in sheet.columns[2:]))
+    rest = [""] * len(sheet.columns[2:])
+    sheet.add(CURRENCY, format_units(found.cash), *rest)
+    for code, units in found.currencies.items():
+        sheet.add(code, format_units(units, decimals=(decimals or {}).get(code, UNIT_DECIMALS)), *rest)
     return sheet
 
 
@@ -261,14 +266,14 @@ def blocked(found: Wallet) -> list[str]:
     return lines
 
 
-def tape(entries: Sequence[TapeEntry]) -> Sheet:
-    """Settled legs in order."""
+def tape(entries: Sequence[TapeEntry], decimals: Mapping[str, int] | None = None) -> Sheet:
+    """Settled legs in order; `decimals` of the currencies."""
     sheet = Sheet(
         "Tape",
         "block",
         Column("time", left=True, rank=1),
         *(Column(name, left=True) for name in ("asset", "from", "to")),
-        "amount $",
+        "amount",
         Column("plan", left=True, rank=2),
     )
     for entry in entries:
@@ -279,7 +284,7 @@ def tape(entries: Sequence[TapeEntry]) -> Sheet:
                 leg.asset,
                 leg.giver,
                 leg.receiver,
-                format_units(leg.amount),
+                format_units(leg.amount, decimals=(decimals or {}).get(leg.asset, UNIT_DECIMALS)),
                 formats.short_hash(entry.plan_hash) or "-",
             )
     return sheet

@@ -56,8 +56,8 @@ abstract contract Ledger is Test {
         settlement = new Settlement(assets, identities);
         implementation = new SecurityToken(address(settlement));
         factory = new AssetFactory(address(manager), assets, compliance, address(implementation));
-        usd = new CashToken(address(manager), address(settlement), "USD", "US Dollar");
-        eur = new CashToken(address(manager), address(settlement), "EUR", "Euro");
+        usd = new CashToken(address(manager), address(settlement), "USD", "US Dollar", 6);
+        eur = new CashToken(address(manager), address(settlement), "EUR", "Euro", 6);
         _grantRoles();
         _mapRoles();
         vm.prank(registrant);

@@ -138,7 +138,7 @@ class World:
         factory = self.deploy(
             "AssetFactory", manager.address, assets.address, compliance.address, implementation.address
         )
-        cash = self.deploy("CashToken", manager.address, settlement.address, word("USD"), "US Dollar")
+        cash = self.deploy("CashToken", manager.address, settlement.address, word("USD"), "US Dollar", 6)
         for role in ROLES.values():
             manager.send("grantRole", role, self.admin, 0)
         manager.send("grantRole", ROLES["FACTORY"], factory.address, 0)

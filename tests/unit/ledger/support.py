@@ -164,7 +164,7 @@ class Spoofer:
             self.places[count] = address
         return self.bench.transact(OUTSIDER, self.places[count], b"".join(topics) + data)
 
-    def emit(self, name: str, **values: Any) -> Receipt:
+    def emit(self, name: str, /, **values: Any) -> Receipt:
         """An event of ours by name, well formed."""
         entry = next(e for c in CONTRACTS for e in artifact(c).entries if (e.kind, e.name) == ("event", name))
         indexed = [p for p in entry.inputs if p.indexed]

@@ -105,6 +105,7 @@ def lies(bench):
     leg = (bench.note, desk, OUTSIDER.address, 1)
     return {
         "AssetRegistered": {"assetId": bytes32("912797FAK"), "token": OUTSIDER.address},
+        "CurrencyCreated": {"currency": bytes32("LIE"), "token": OUTSIDER.address, "name": "lie", "decimals": 2},
         "WalletRegistered": {"wallet": OUTSIDER.address, "identity": bytes32("desk")},
         "WalletRemoved": {"wallet": desk, "identity": bytes32("desk")},
         "Transfer": {"from": desk, "to": OUTSIDER.address, "value": 10**12},
@@ -149,7 +150,8 @@ def lies(bench):
 
 def picture(bench):
     books = fresh(bench)
-    return [books.wallet(party) for party in books.parties()], dict(books.supply()), tuple(books.tape), books.options()
+    wallets = [books.wallet(party) for party in books.parties()]
+    return wallets, dict(books.supply()), tuple(books.tape), books.options(), dict(books.decimals)
 
 
 def test_events_of_foreign_contracts_are_not_believed(bench):

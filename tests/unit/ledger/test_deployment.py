@@ -83,6 +83,7 @@ OPEN = {
         "unholding": "registered tokens",
         "setAuthority": "the AccessManager itself, on the administrator's word",
     },
+    "CashFactory": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "AssetFactory": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "MandateGuard": {
         "check": "Settlement, fixed at deployment",
@@ -156,7 +157,7 @@ def test_who_may_what_in_so_many_words():
             "SecurityToken.forcedTransferEndingHolds",
             "Issuance.releaseBlocked",
         },
-        "CASH_ISSUER": {"CashToken.issue", "CashToken.redeem"},
+        "CASH_ISSUER": {"CashToken.issue", "CashToken.redeem", "CashFactory.create"},
         "LIMITS": {
             "Compliance.setTradeLimit",
             "Compliance.setVolumeLimit",
@@ -195,6 +196,7 @@ def targets(bench):
         "Compliance": places.compliance,
         "AssetFactory": places.asset_factory,
         "CashToken": places.usd,
+        "CashFactory": places.cash_factory,
         "PriceOracle": places.price_oracle,
         "Issuance": places.issuance,
         "CouponPayer": places.coupon_payer,
@@ -235,7 +237,8 @@ def test_each_role_has_its_key_and_the_administrator_only_his(shared):
     for name, roles in ROLE_KEYS.items():
         expected |= {role: {"0x" + shared.address(name).hex()} for role in roles}
     expected[Role.ISSUER].add("0x" + shared.contracts.issuance.hex())
-    expected[Role.FACTORY] = {"0x" + shared.contracts.asset_factory.hex()}
+    makers = (shared.contracts.asset_factory, shared.contracts.cash_factory)
+    expected[Role.FACTORY] = {"0x" + maker.hex() for maker in makers}
     assert holders(shared) == expected
 
 
@@ -244,6 +247,7 @@ def test_has_role_says_the_same(shared):
     people = [shared.address(name) for name in (*ROLE_NAMES, "desk", "dealer")] + [
         OUTSIDER.address,
         shared.contracts.asset_factory,
+        shared.contracts.cash_factory,
         shared.contracts.issuance,
         shared.contracts.coupon_payer,
         shared.contracts.settlement,
