@@ -165,6 +165,7 @@ class EmbeddedChain:
             chain = cls(journal, clock=clock, operator=operator, decoder=decoder, progress=progress, executor=executor)
             if operator is not None:
                 chain._loaded()
+                journal.claim(chain.genesis, chain._head)
         except BaseException:
             journal.close()
             raise

@@ -1,171 +1,111 @@
-"""How the journal's database is opened: the only module that knows which database it is.
-
-SQLite in WAL mode with synchronous=FULL: `COMMIT` returns after the log is on the disk. Every setting is read back on
-every connection, since SQLite ignores a PRAGMA it does not like.
-"""
+"""How the journal's database is opened: SQLite or PostgreSQL, by URL, under one schema."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from enum import Enum
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from types import ModuleType
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import QueuePool, StaticPool
 
+from tbill_defi.chain import engine_postgres, engine_sqlite
+from tbill_defi.chain.engine_modes import NOT_ITS_TYPE, Mode
 from tbill_defi.chain.lock import WriterLock
-from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError, UsageError
+from tbill_defi.core.errors import AuditFailure, LedgerError, UsageError
 
-BUSY_MILLISECONDS = 2_000
+__all__ = [
+    "NOT_ITS_TYPE",
+    "Mode",
+    "database_path",
+    "is_postgres",
+    "lock_writer",
+    "open_engine",
+    "shown_url",
+    "sync_directory",
+    "translated",
+]
 
-NOT_ITS_TYPE = (TypeError, ValueError, MemoryError, OverflowError)
-"""What reading rows raises when a stored value is not of its column's type; UnicodeError is a ValueError."""
-
-LONGEST_VALUE = 2**26
-"""Bytes an audit reads as one value: a damaged length must not make it allocate a gigabyte."""
-
-_SETTINGS: dict[str, Any] = {
-    "busy_timeout": BUSY_MILLISECONDS,
-    "synchronous": 2,
-    "fullfsync": 1,
-    "checkpoint_fullfsync": 1,
-    "cell_size_check": 1,
-    "trusted_schema": 0,
-}
-"""`fullfsync` matters on macOS, where fsync alone does not reach the disk; 2 is FULL."""
+_ENGINES = {"sqlite": engine_sqlite, "postgresql": engine_postgres}
+_EXAMPLES = "sqlite:///desk.db or postgresql://user@host/desk"
 
 
-class Mode(Enum):
-    """What a connection may do: make the ledger, write to it, only read, or read what may be damaged."""
+def is_postgres(url: str) -> bool:
+    """Whether the ledger is on PostgreSQL, else on SQLite."""
+    return _engine_of(url) is engine_postgres
 
-    CREATE = "create"
-    WRITE = "write"
-    READ = "read"
-    AUDIT = "audit"
+
+def shown_url(url: str) -> str:
+    """The URL without its password."""
+    parsed = _parsed(url)
+    return url if parsed.password is None and "password" not in parsed.query else _without_secret(parsed)
 
 
 def database_path(url: str) -> Path | None:
-    """File of a SQLite URL; None if it is in memory.
+    """File of a SQLite URL; None if it is in memory, or on a server.
 
     Raises
     ------
     UsageError
-        If the URL is not one of SQLite.
+        If it is no URL, or of a database that is not served.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise UsageError(f"ledger: {url!r} is not a URL such as sqlite:///desk.db") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise UsageError(f"ledger: {parsed.get_backend_name()} is not served; give a URL such as sqlite:///desk.db")
-    if parsed.database in (None, "", ":memory:"):
-        return None
-    return Path(str(parsed.database))
+    return None if is_postgres(url) else engine_sqlite.database_path(url)
+
+
+def in_memory(url: str) -> bool:
+    """Whether the ledger is gone with its process."""
+    return not is_postgres(url) and engine_sqlite.database_path(url) is None
 
 
 def lock_writer(url: str) -> WriterLock | None:
-    """Become the ledger's one writer. A ledger in memory is its process's own and has no lock.
+    """Become the ledger's one writer, where that is a lock on a file.
+
+    A ledger in memory is its process's own; PostgreSQL's lock is its connection's (`engine_postgres`).
 
     Raises
     ------
     LedgerBusy
         If there is one already.
     """
-    path = database_path(url)
-    if path is None:
-        return None
-    if not path.parent.is_dir():
-        raise UsageError(f"ledger: the folder {path.parent} does not exist")
-    return WriterLock(path.with_name(path.name + ".lock"))
+    return None if is_postgres(url) else engine_sqlite.lock_writer(url)
 
 
 def open_engine(url: str, mode: Mode) -> Engine:
-    """An engine whose connections have the settings above.
+    """An engine all of whose connections have the settings of its database's module.
 
     Raises
     ------
     LedgerError
-        If the file is missing (code "NotFound").
+        If there is no such database (code "NotFound").
     """
-    path = database_path(url)
-    if path is None:
-        engine = create_engine(
-            "sqlite://", creator=lambda: sqlite3.connect(":memory:", check_same_thread=False), poolclass=StaticPool
-        )
-    else:
-        if mode is not Mode.CREATE and not path.is_file():
-            raise LedgerError(f"ledger: {path} does not exist; `tbill init` makes one", code="NotFound")
-        engine = create_engine("sqlite://", creator=lambda: _connect(path, mode), poolclass=QueuePool)
-    writable = mode in (Mode.CREATE, Mode.WRITE)
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-        try:
-            _apply(connection, durable=path is not None, writable=writable)
-            if mode is Mode.AUDIT:
-                connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
-        except (sqlite3.Error, UnicodeError) as error:
-            raise translated(url, error) from None
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        writing = connection.get_execution_options().get("writing", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
+    engine: Engine = _engine_of(url).open_engine(url, mode)
     return engine
 
 
 def sync_directory(url: str) -> None:
-    """Make the database's directory entry durable: SQLite does this for its logs, not for a new database file."""
-    path = database_path(url)
-    if path is None or os.name != "posix":
-        return
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Make a new database's directory entry durable."""
+    if not is_postgres(url):
+        engine_sqlite.sync_directory(url)
 
 
 def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
     """The ledger's own error for one of the database driver."""
-    text = str(error)
-    if isinstance(error, NOT_ITS_TYPE):
-        return AuditFailure(f"ledger: {url} is damaged: a value is not of its column's type; run `tbill audit verify`")
-    if "no such table" in text:
-        return LedgerError(f"ledger: {url} holds no ledger", code="NotALedger")
-    if "locked" in text or "busy" in text:
-        return LedgerBusy(f"ledger: {url} is locked by another writer; nothing was executed", code="Busy")
-    if "readonly database" in text:
-        cure = "a reader cannot finish what a crash interrupted; open or make it again as its operator"
-        return LedgerError(f"ledger: {url}: {cure}", code="NeedsRecovery")
-    if "malformed" in text or "not a database" in text:
-        return AuditFailure(f"ledger: {url} is damaged ({text}); run `tbill audit verify`")
-    return LedgerError(f"ledger: {url}: {text}", code="Database")
+    made: LedgerError | AuditFailure = _engine_of(url).translated(shown_url(url), error)
+    return made
 
 
-def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
-    options = {Mode.CREATE: "mode=rwc", Mode.WRITE: "mode=rw", Mode.READ: "mode=ro", Mode.AUDIT: "mode=ro"}[mode]
-    log = path.with_name(path.name + "-wal")
-    if mode in (Mode.READ, Mode.AUDIT) and not log.exists() and not os.access(path.parent, os.W_OK):
-        options += "&immutable=1"  # a read-only medium: SQLite could not make its shared memory file beside it
-    return sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True, check_same_thread=False)
+def _engine_of(url: str) -> ModuleType:
+    name = _parsed(url).get_backend_name()
+    if name not in _ENGINES:
+        raise UsageError(f"ledger: {name} is not served; give a URL such as {_EXAMPLES}")
+    return _ENGINES[name]
 
 
-def _apply(connection: sqlite3.Connection, *, durable: bool, writable: bool) -> None:
-    settings = dict(_SETTINGS)
-    if durable and writable:
-        settings["journal_mode"] = "wal"
-    if not writable:
-        settings["query_only"] = 1
-    for name, value in settings.items():
-        connection.execute(f"PRAGMA {name}={value}").close()
-        found = connection.execute(f"PRAGMA {name}").fetchone()
-        if found is None or found[0] != value:
-            raise LedgerError(f"ledger: SQLite did not take PRAGMA {name}={value}", code="NotDurable")
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise UsageError(f"ledger: {url!r} is not a URL such as {_EXAMPLES}") from None
+
+
+def _without_secret(url: URL) -> str:
+    return url.difference_update_query(["password"]).render_as_string(hide_password=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from tbill_defi.chain import schema
 from tbill_defi.chain.audit_blocks import StoredChain, read_chain
 from tbill_defi.chain.audit_replay import Replayer
-from tbill_defi.chain.engine import Mode, database_path, open_engine
+from tbill_defi.chain.engine import Mode, in_memory, open_engine, translated
 from tbill_defi.chain.executor import executor_factory
 from tbill_defi.chain.findings import AuditReport, Finding, Findings, Kind
 from tbill_defi.chain.heads import SignedHead
@@ -22,15 +22,14 @@ from tbill_defi.chain.stored import (
     Row,
     RowStream,
     check_columns,
-    check_schema,
     check_types,
-    page_faults,
     reason,
     renumbered,
     scan,
 )
+from tbill_defi.chain.stored_schema import check_schema, page_faults
 from tbill_defi.chain.types import EventDecoder
-from tbill_defi.core.errors import AuditFailure, UsageError
+from tbill_defi.core.errors import AuditFailure, LedgerError, UsageError
 
 __all__ = ["AuditReport", "Finding", "Kind", "SignedHead", "verify"]
 
@@ -62,11 +61,11 @@ def verify(
     Raises
     ------
     LedgerError
-        If there is no database (code "NotFound").
+        If there is no database (code "NotFound"), or no way to it ("Unreachable").
     UsageError
         If the ledger is in memory.
     """
-    if database_path(url) is None:
+    if in_memory(url):
         raise UsageError("audit: a ledger in memory has no evidence; give the URL of a database")
     engine = open_engine(url, Mode.AUDIT)
     audit = _Audit(decoder, progress, executor)
@@ -74,6 +73,9 @@ def verify(
         with engine.connect() as connection:
             audit.run(connection, head)
     except (*UNREADABLE, AuditFailure) as error:
+        told = translated(url, getattr(error, "orig", None) or error)
+        if isinstance(told, LedgerError) and told.code in ("NotFound", "Unreachable"):
+            raise told from None
         audit.unreadable(error)
     finally:
         engine.dispose()

@@ -1,4 +1,9 @@
-"""The journal: blocks of signed transactions, their events and the signed head, each block in one durable commit."""
+"""The journal: blocks of signed transactions, their events and the signed head, each block in one durable commit.
+
+Who writes is fenced twice: by a lock (`engine`), and by an epoch. A writer raises the epoch when it begins, and the
+transaction of each of its blocks first takes the row that holds it and compares: a writer that was stopped while
+another began, whatever it believes of its lock, cannot write.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,15 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from tbill_defi.chain import schema
 from tbill_defi.chain.blocks import Block
-from tbill_defi.chain.engine import NOT_ITS_TYPE, Mode, lock_writer, open_engine, sync_directory, translated
+from tbill_defi.chain.engine import (
+    NOT_ITS_TYPE,
+    Mode,
+    lock_writer,
+    open_engine,
+    shown_url,
+    sync_directory,
+    translated,
+)
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.lock import WriterLock
 from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError
@@ -26,6 +39,7 @@ _INSERT_BLOCK = insert(schema.blocks)
 _INSERT_TRANSACTIONS = insert(schema.transactions)
 _INSERT_EVENTS = insert(schema.events)
 _SELECT_HEAD = select(schema.head)
+_TAKE_EPOCH = select(schema.sequencer.c.epoch).with_for_update()
 _MOVE_HEAD = (
     update(schema.head)
     .where(schema.head.c.height == bindparam("from_height"), schema.head.c.hash == bindparam("from_hash"))
@@ -37,12 +51,12 @@ class Appending:
     """An open write transaction whose parent head was checked; `append` may be called once."""
 
     def __init__(self, connection: Connection, parent: SignedHead) -> None:
-        self._connection = connection
+        self.connection = connection
         self._parent = parent
 
     def append(self, block: Block, head: SignedHead) -> None:
         """Insert a block's rows and move the head from the parent to it."""
-        connection = self._connection
+        connection = self.connection
         connection.execute(_INSERT_BLOCK, block.header)
         connection.execute(_INSERT_TRANSACTIONS, _rows(schema.TRANSACTION_COLUMNS, block.transactions))
         if block.events:
@@ -65,9 +79,11 @@ class Journal:
     """An open journal: of the one writer, or of any number of readers beside it."""
 
     def __init__(self, url: str, engine: Engine, lock: WriterLock | None) -> None:
-        self.url = url
+        self.url = shown_url(url)
+        self._target = url
         self._engine = engine
         self._lock = lock
+        self._epoch = 0
 
     @classmethod
     def create(cls, url: str, genesis: Genesis, head: SignedHead) -> Journal:
@@ -86,11 +102,12 @@ class Journal:
         try:
             with journal._write() as connection:
                 if inspect(connection).get_table_names():
-                    raise LedgerError(f"ledger: {url} exists; a ledger is never overwritten", code="Exists")
+                    raise LedgerError(f"ledger: {journal.url} exists; a ledger is never overwritten", code="Exists")
                 schema.metadata.create_all(connection)
                 connection.execute(insert(schema.genesis), genesis.row())
                 row = {"id": 1, "height": 0, "hash": head.block_hash, "signature": head.signature}
                 connection.execute(insert(schema.head), row)
+                connection.execute(insert(schema.sequencer), {"id": 1, "epoch": 0, "serving": ""})
             sync_directory(url)
         except BaseException:
             journal.close()
@@ -208,6 +225,32 @@ class Journal:
         """Transaction hashes by sequence number, from `first` to before `end`."""
         return self._transaction_column("hash", first, end)
 
+    def claim(self, genesis: Genesis, head: SignedHead, *, serving: str = "") -> None:
+        """Begin to write on top of `head`: whoever wrote before, and does not know, can write no more.
+
+        Parameters
+        ----------
+        serving
+            Who it is, for others to see, if it executes what is in the inbox.
+
+        Raises
+        ------
+        LedgerBusy
+            If the database is locked, or its head is not `head`.
+        """
+        table = schema.sequencer
+        with self._write() as connection:
+            epoch = _epoch(connection) + 1
+            if _head(connection, genesis) != head:
+                raise LedgerBusy("another writer moved the head; nothing was executed. Open again", code="Busy")
+            connection.execute(update(table).values(epoch=epoch, serving=serving))
+        self._epoch = epoch
+
+    def serving(self) -> str:
+        """Who executes what is in the inbox, as far as anyone said; empty if nobody does."""
+        with self._read() as connection:
+            return str(connection.execute(select(schema.sequencer.c.serving)).scalar() or "")
+
     @contextmanager
     def appending(self, genesis: Genesis, parent: SignedHead) -> Iterator[Appending]:
         """A write transaction on top of `parent`: committed, and on the disk, when the block is left.
@@ -215,12 +258,29 @@ class Journal:
         Raises
         ------
         LedgerBusy
-            If the database is locked, or its head is not `parent`. Raised before the body is entered.
+            If the database is locked, another writer has begun since, or its head is not `parent`. Raised before the
+            body is entered.
         """
-        with self._write() as connection:
+        with self.fenced() as connection:
             if _head(connection, genesis) != parent:
                 raise LedgerBusy("another writer moved the head; nothing was executed. Open again", code="Busy")
             yield Appending(connection, parent)
+
+    @contextmanager
+    def fenced(self) -> Iterator[Connection]:
+        """A write transaction of the writer that began last, and of no other.
+
+        Raises
+        ------
+        LedgerBusy
+            If the database is locked, or another writer has begun since this one did.
+        """
+        with self._write() as connection:
+            epoch = _epoch(connection)
+            if epoch != self._epoch:
+                text = f"another writer has begun since (epoch {epoch}, this one's is {self._epoch})"
+                raise LedgerBusy(f"{text}; nothing was executed. Open again", code="Busy")
+            yield connection
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -228,7 +288,7 @@ class Journal:
             with self._engine.connect() as connection:
                 yield connection
         except (DatabaseError, *NOT_ITS_TYPE) as error:
-            raise translated(self.url, getattr(error, "orig", None) or error) from None
+            raise translated(self._target, getattr(error, "orig", None) or error) from None
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -238,11 +298,19 @@ class Journal:
         except IntegrityError:
             raise LedgerBusy("another writer wrote this height first; nothing was executed", code="Busy") from None
         except DatabaseError as error:
-            raise translated(self.url, error.orig or error) from None
+            raise translated(self._target, error.orig or error) from None
 
 
 def _rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _epoch(connection: Connection) -> int:
+    """The epoch; its row is this transaction's until it ends."""
+    rows = connection.execute(_TAKE_EPOCH).scalars().all()
+    if len(rows) != 1 or type(rows[0]) is not int:
+        raise AuditFailure(f"sequencer: {len(rows)} rows where one with an epoch belongs; run `tbill audit verify`")
+    return rows[0]
 
 
 def _head(connection: Connection, genesis: Genesis) -> SignedHead:

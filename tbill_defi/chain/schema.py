@@ -1,4 +1,9 @@
-"""The five tables of the journal, and the one meaning of each column. No column is ever NULL.
+"""The tables of the journal, and the one meaning of each column. No column is ever NULL.
+
+Genesis, blocks, transactions, events and head are the ledger, and every byte of them is evidence. `sequencer` says who
+writes: `epoch` is raised by every writer that begins, and a block is written only under its writer's own. `inbox` holds
+what others ask the writer to execute: raw transactions by hash, those of one `bundle` together or not at all, and what
+became of them. Neither is evidence: what they could tell that is not so, the ledger shows.
 
 `sequence` counts transactions, and events, over the whole ledger from 1, so a block's rows are a range and a gap is a
 missing row. `position` and `log_index` count from 0 within the block and within the transaction.
@@ -6,7 +11,7 @@ missing row. `position` and `log_index` count from 0 within the block and within
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData()
 
@@ -96,6 +101,27 @@ head = Table(
     _bytes("hash"),
     _bytes("signature"),
 )
+
+sequencer = Table("sequencer", metadata, _key("id"), _int("epoch"), _text("serving"))
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("sequence", _Int, primary_key=True),
+    _bytes("bundle"),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    _bytes("raw"),
+    _int("state"),
+    _int("height"),
+    _text("code"),
+    _text("message"),
+)
+
+WAITING, EXECUTED, REFUSED = 0, 1, 2
+"""States of an inbox row: `height` is set when it is executed, `code` and `message` when it is refused."""
+
+_waiting = inbox.c.state == text(str(WAITING))
+Index("inbox_waiting", inbox.c.sequence, sqlite_where=_waiting, postgresql_where=_waiting)
 
 GENESIS_FIELDS = ("version", "chain_id", "operator", "code", "clock", "extras")
 BLOCK_FIELDS = tuple(column.name for column in blocks.columns)[:-2]

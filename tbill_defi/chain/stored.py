@@ -1,6 +1,7 @@
 """The journal as it is stored, for the audit: raw values of whatever type, read without trusting anything.
 
-Rows are read by full scans in physical order, never by a key or an index, so damage to either hides nothing.
+Rows are read by full scans, never by a key or an index, so damage to either hides nothing: in SQLite in physical order,
+which is that of its keys; in PostgreSQL sorted, since there a row that is written again moves.
 """
 
 from __future__ import annotations
@@ -8,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, create_engine
+from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
-from tbill_defi.chain import schema
 from tbill_defi.chain.digests import Value, digest_column, digest_value, hash_digests, split_digests
 from tbill_defi.chain.findings import Findings, Kind
 
 Row = tuple[Any, ...]
 
 UNREADABLE = (DBAPIError, MemoryError, OverflowError, UnicodeError)
-"""What SQLite and its driver raise on damaged pages."""
+"""What databases and their drivers raise on damaged pages."""
 
 _MOST_STRAYS = 64
 
@@ -28,45 +28,19 @@ def types_of(table: Table) -> list[type]:
     return [column.type.python_type for column in table.columns]
 
 
-def check_schema(connection: Connection, findings: Findings) -> bool:
-    """Whether the database has the journal's tables; what else it has, such as a trigger, is noted."""
-    listing = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
-    stored = {(row[0], row[1]): row[2] for row in connection.exec_driver_sql(listing)}
-    fresh = create_engine("sqlite://")
-    with fresh.begin() as blank:
-        schema.metadata.create_all(blank)
-        expected = {(row[0], row[1]): row[2] for row in blank.exec_driver_sql(listing)}
-    fresh.dispose()
-    for kind, name in sorted(stored.keys() - expected.keys(), key=str):
-        if not str(name).startswith("sqlite_stat"):  # ANALYZE's
-            findings.add(Kind.SCHEMA, 0, str(name), f"a {kind} that is not the journal's")
-    good = True
-    for key, declaration in expected.items():
-        if stored.get(key) != declaration:
-            good = False
-            what = "is declared otherwise" if key in stored else "is missing"
-            findings.add(Kind.SCHEMA, 0, key[1], f"the {key[0]} {what}")
-    return good
-
-
-def page_faults(connection: Connection) -> list[str]:
-    """What SQLite's own check of its pages says, if anything is wrong."""
-    try:
-        lines = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)").all()]
-    except UNREADABLE as error:
-        lines = [reason(error)]
-    return [" ".join(line.split())[:300] for line in lines if line != "ok"]
-
-
 def reason(error: BaseException) -> str:
     """What the database driver said, in one line."""
     return " ".join((str(getattr(error, "orig", None) or error) or type(error).__name__).split())[:300]
 
 
 def scan(connection: Connection, table: Table) -> Iterator[Row]:
-    """All rows of a table in physical order, values as stored."""
+    """All rows of a table in the order of its key, values as stored."""
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    for row in connection.exec_driver_sql(f'SELECT {names} FROM "{table.name}"'):  # noqa: S608
+    statement = f'SELECT {names} FROM "{table.name}"'  # noqa: S608
+    if connection.dialect.name == "postgresql":
+        statement += f' ORDER BY "{table.columns[0].name}"'
+    streaming = connection.execution_options(stream_results=True)
+    for row in streaming.exec_driver_sql(statement):
         yield tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
 
 

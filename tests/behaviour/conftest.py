@@ -3,7 +3,16 @@
 import pytest
 
 from tests.behaviour.mandated import managed_fund
+from tests.behaviour.postgres import started
 from tests.unit.ledger.support import Bench, make_ledger, stocked_ledger
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server, started by the first test that needs one."""
+    server = started()
+    yield server
+    server.end()
 
 
 @pytest.fixture(scope="session")

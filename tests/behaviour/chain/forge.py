@@ -1,8 +1,6 @@
 """What someone with write access to the database, all our code, and not the operator's key can do."""
 
-import sqlite3
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from tbill_defi.chain import schema
 from tbill_defi.chain.blocks import Block, build_block
@@ -12,47 +10,43 @@ from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.replay import Machine
 from tbill_defi.chain.transactions import Transaction, recover
 from tbill_defi.core.errors import LedgerError
-from tests.behaviour.chain.support import decode_count
+from tests.behaviour.chain.support import Database, Place, decode_count, opened
 
 
-def genesis_of(path: Path) -> Genesis:
-    connection = sqlite3.connect(path)
-    connection.row_factory = sqlite3.Row
-    row = connection.execute("SELECT * FROM genesis").fetchone()
-    connection.close()
-    return Genesis.from_row(dict(row))
+def genesis_of(place: Place) -> Genesis:
+    with opened(place) as database:
+        (row,) = database.execute("SELECT * FROM genesis")
+    return Genesis.from_row(dict(zip(schema.genesis.columns.keys(), row, strict=True)))
 
 
-def stored_blocks(path: Path) -> list[tuple[int, list[bytes]]]:
+def stored_blocks(place: Place) -> list[tuple[int, list[bytes]]]:
     """(timestamp, raw transactions) of each block."""
-    connection = sqlite3.connect(path)
-    times = connection.execute("SELECT timestamp FROM blocks ORDER BY height").fetchall()
-    raws = connection.execute("SELECT height, raw FROM transactions ORDER BY sequence").fetchall()
-    connection.close()
+    with opened(place) as database:
+        times = database.execute("SELECT timestamp FROM blocks ORDER BY height")
+        raws = database.execute("SELECT height, raw FROM transactions ORDER BY sequence")
     return [(time, [raw for at, raw in raws if at == n + 1]) for n, (time,) in enumerate(times)]
 
 
-def insert_block(connection: sqlite3.Connection, block: Block) -> None:
+def insert_block(database: Database, block: Block) -> None:
     for table, rows in (
         (schema.blocks, [tuple(block.header.values())]),
         (schema.transactions, block.transactions),
         (schema.events, block.events),
     ):
-        if rows:
-            marks = ",".join("?" * len(rows[0]))
-            connection.executemany(f"INSERT INTO {table.name} VALUES ({marks})", rows)
+        for row in rows:
+            database.execute(f"INSERT INTO {table.name} VALUES ({','.join('?' * len(row))})", row)
 
 
-def replace_blocks(connection: sqlite3.Connection, blocks: Sequence[Block]) -> None:
+def replace_blocks(database: Database, blocks: Sequence[Block]) -> None:
     """These blocks in place of all that are stored; the head stays."""
     for table in ("blocks", "transactions", "events"):
-        connection.execute(f"DELETE FROM {table}")
+        database.execute(f"DELETE FROM {table}")
     for block in blocks:
-        insert_block(connection, block)
+        insert_block(database, block)
 
 
 def rewrite(
-    path: Path,
+    path: Place,
     change: Callable[[list[tuple[int, list[bytes]]]], None],
     *,
     signer: SigningKey | None,
@@ -70,17 +64,15 @@ def rewrite(
         block = build_block(machine.tip, timestamp, batch, machine.run(batch, timestamp), decode_count)
         machine.keep(block.tip)
         blocks.append(block)
-    connection = sqlite3.connect(path)
-    with connection:
-        replace_blocks(connection, blocks)
+    with opened(path) as database:
+        replace_blocks(database, blocks)
         tip = machine.tip
         if move_head:
-            connection.execute("UPDATE head SET height = ?, hash = ?", (tip.height, tip.hash))
+            database.execute("UPDATE head SET height = ?, hash = ?", (tip.height, tip.hash))
         if signer is not None:
             # not SignedHead.sign: the forger signs the very head the audit will check, under the operator's name
             unsigned = SignedHead(genesis.chain_id, genesis.hash, tip.height, tip.hash, genesis.operator, b"")
-            connection.execute("UPDATE head SET signature = ?", (signer.sign_digest(unsigned.digest()),))
-    connection.close()
+            database.execute("UPDATE head SET signature = ?", (signer.sign_digest(unsigned.digest()),))
 
 
 def admit_anyone(sender: bytes) -> Callable[[Machine, Sequence[bytes]], list[Transaction]]:

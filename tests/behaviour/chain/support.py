@@ -1,8 +1,11 @@
 """A contract small enough to assemble by hand, and ledgers with a few blocks of it."""
 
+import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,11 +77,15 @@ class Desk:
         return list(self.chain.submit([self.sign(key, ahead=n) for n in range(times)]))
 
 
-def url_of(path: Path) -> str:
-    return f"sqlite:///{path}"
+Place = Path | str
+"""Where a ledger is: a file of SQLite, or the URL of a database of PostgreSQL."""
 
 
-def make_ledger(path: Path, *, blocks: int = 6, executor: str | None = None) -> None:
+def url_of(place: Place) -> str:
+    return place if isinstance(place, str) else f"sqlite:///{place}"
+
+
+def make_ledger(path: Place, *, blocks: int = 6, executor: str | None = None) -> None:
     """Blocks of different sizes: block 1 deploys, block k counts 1 to 3 times, the even ones revert once too."""
     with EmbeddedChain.create(
         url_of(path),
@@ -104,22 +111,48 @@ def extend(desk: Desk, blocks: int) -> None:
         desk.chain.submit(batch)
 
 
-def reopen(path: Path, operator: SigningKey | None = OPERATOR, **options) -> EmbeddedChain:
+def reopen(path: Place, operator: SigningKey | None = OPERATOR, **options) -> EmbeddedChain:
     return EmbeddedChain.open(
         url_of(path), clock=SimulatedClock(START), operator=operator, decoder=decode_count, **options
     )
 
 
-def edit(path: Path, *statements: str | tuple[str, tuple]) -> None:
-    """Write to the database as someone with the file but without keys would."""
-    connection = sqlite3.connect(path)
+class Database:
+    """The database as someone sees it who has all of it, and no keys. Marks are ?, bytes x'..', on both."""
+
+    def __init__(self, connection: Any, postgres: bool) -> None:
+        self._connection, self._postgres = connection, postgres
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows, if there are any."""
+        if self._postgres:
+            statement = re.sub(r"x'([0-9a-f]*)'", r"'\\x\1'::bytea", statement).replace("?", "%s")
+        cursor = self._connection.execute(statement, values or ())
+        return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def opened(place: Place) -> Iterator[Database]:
+    """A ledger's database, past all of our code; committed at the end."""
+    if isinstance(place, str):
+        import psycopg
+
+        with psycopg.connect(place, options="-c synchronous_commit=off") as connection:
+            yield Database(connection, True)
+        return
+    connection = sqlite3.connect(place)
     with connection:
-        for statement in statements:
-            sql, values = (statement, ()) if isinstance(statement, str) else statement
-            connection.execute(sql, values)
+        yield Database(connection, False)
     connection.close()
-    for suffix in ("-wal", "-shm"):
-        leftover = path.with_name(path.name + suffix)
+
+
+def edit(place: Place, *statements: str | tuple[str, tuple]) -> None:
+    """Write to the database as someone with the file but without keys would."""
+    with opened(place) as database:
+        for statement in statements:
+            database.execute(*((statement,) if isinstance(statement, str) else statement))
+    for suffix in ("-wal", "-shm") if not isinstance(place, str) else ():
+        leftover = place.with_name(place.name + suffix)
         if leftover.exists():
             leftover.unlink()
 

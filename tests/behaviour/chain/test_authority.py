@@ -1,8 +1,5 @@
 """Nobody moves anything in another's name: not through submit, and not by writing to the database."""
 
-import shutil
-import sqlite3
-
 import pytest
 import rlp
 
@@ -26,6 +23,7 @@ from tests.behaviour.chain.support import (
     decode_count,
     edit,
     make_ledger,
+    opened,
     reopen,
     url_of,
 )
@@ -48,10 +46,9 @@ def refused(chain, raw) -> str:
 
 
 @pytest.fixture
-def path(tmp_path):
-    made = tmp_path / "desk.db"
-    make_ledger(made, blocks=4)
-    return made
+def path(place):
+    make_ledger(place, blocks=4)
+    return place
 
 
 @pytest.fixture
@@ -140,21 +137,17 @@ class TestDatabase:
 
     def test_inserted_block(self, path):
         block = self.forged(path)
-        connection = sqlite3.connect(path)
-        with connection:
-            insert_block(connection, block)
-        connection.close()
+        with opened(path) as database:
+            insert_block(database, block)
         assert "not the last block" in self.refuse(path)
         kinds = {finding.kind for finding in verify(url_of(path), decoder=decode_count).findings}
         assert kinds == {Kind.EXTRA, Kind.AUTHORITY}
 
     def test_inserted_block_with_the_head_moved(self, path):
         block = self.forged(path)
-        connection = sqlite3.connect(path)
-        with connection:
-            insert_block(connection, block)
-            connection.execute("UPDATE head SET height = ?, hash = ?", (block.tip.height, block.tip.hash))
-        connection.close()
+        with opened(path) as database:
+            insert_block(database, block)
+            database.execute("UPDATE head SET height = ?, hash = ?", (block.tip.height, block.tip.hash))
         assert "signature" in self.refuse(path)
         kinds = {finding.kind for finding in verify(url_of(path), decoder=decode_count).findings}
         assert kinds == {Kind.SIGNATURE, Kind.AUTHORITY}
@@ -224,9 +217,9 @@ class TestDatabase:
         edit(path, ("UPDATE transactions SET raw = ? WHERE raw = ?", (other, one)))
         assert "transactions.raw" in self.refuse(path)
 
-    def test_changed_events_do_not_move_cash(self, path, tmp_path):
+    def test_changed_events_do_not_move_cash(self, path, copied):
         """Events are a report: what is owned is recomputed from signed transactions."""
-        copy = shutil.copy(path, tmp_path / "copy.db")
+        copy = copied(path)
         edit(copy, "UPDATE events SET arguments = '{\"count\":\"1000000\"}', data = x'ff'")
         with reopen(copy) as chain, reopen_reader(path) as original:
             assert chain.call(COUNTER_ADDRESS, b"") == original.call(COUNTER_ADDRESS, b"")
@@ -248,11 +241,9 @@ def rewrite_rows(path, blocks):
 
     genesis = genesis_of(path)
     head = SignedHead.sign(OPERATOR, genesis, blocks[-1].tip.height, blocks[-1].tip.hash)
-    connection = sqlite3.connect(path)
-    with connection:
-        replace_blocks(connection, blocks)
-        connection.execute("UPDATE head SET hash = ?, signature = ?", (head.block_hash, head.signature))
-    connection.close()
+    with opened(path) as database:
+        replace_blocks(database, blocks)
+        database.execute("UPDATE head SET hash = ?, signature = ?", (head.block_hash, head.signature))
 
 
 def test_bob_and_alice_have_nonces_of_their_own(path):

@@ -169,9 +169,9 @@ class TestTime:
         clock.seconds = START
         assert desk.count()[0].return_data == word(2)
 
-    def test_a_simulated_clock_is_one_second_a_block(self, tmp_path, executor):
+    def test_a_simulated_clock_is_one_second_a_block(self, new_place, executor):
         chain = EmbeddedChain.create(
-            url_of(tmp_path / "a.db"),
+            url_of(new_place()),
             operator=OPERATOR,
             clock=SimulatedClock(0),
             simulated_start=START,
@@ -220,12 +220,12 @@ class TestEvents:
             desk.count(ALICE, 900)
         assert [int(record.arguments["count"]) for record in desk.chain.events()] == list(range(1, 2_701))
 
-    def test_a_log_nobody_can_decode_does_not_stop_the_ledger(self, tmp_path, clock, executor):
+    def test_a_log_nobody_can_decode_does_not_stop_the_ledger(self, new_place, clock, executor):
         def broken(log):
             raise ValueError("no such event")
 
         with EmbeddedChain.create(
-            url_of(tmp_path / "a.db"), operator=OPERATOR, clock=clock, decoder=broken, executor=executor
+            url_of(new_place()), operator=OPERATOR, clock=clock, decoder=broken, executor=executor
         ) as chain:
             desk = Desk(chain)
             desk.deploy(ALICE)
@@ -291,7 +291,7 @@ class TestOpening:
         (tmp_path / "empty.db").write_bytes(b"")
         assert code_of(lambda: EmbeddedChain.open(url_of(tmp_path / "empty.db"), clock=clock)) == "NotALedger"
 
-    @pytest.mark.parametrize("url", ["desk.db", "postgresql://x/y", "sqlite:////no/such/folder/a.db"])
+    @pytest.mark.parametrize("url", ["desk.db", "mysql://x/y", "sqlite:////no/such/folder/a.db"])
     def test_urls_that_are_not_served(self, url, clock):
         with pytest.raises(UsageError, match="ledger"):
             EmbeddedChain.create(url, operator=OPERATOR, clock=clock)
@@ -326,9 +326,9 @@ class TestIdentity:
         with pytest.raises(UsageError, match="extras"):
             EmbeddedChain.create("sqlite://", operator=OPERATOR, clock=clock, extras={"n": 1})
 
-    def test_extras_are_in_genesis(self, tmp_path, clock):
+    def test_extras_are_in_genesis(self, new_place, clock):
         key = SigningKey.from_seed("another")
-        url = url_of(tmp_path / "a.db")
+        url = url_of(new_place())
         EmbeddedChain.create(url, operator=key, clock=clock, extras={"purpose": "tést"}).close()
         with EmbeddedChain.open(url, clock=clock) as chain:
             assert chain.genesis.extras == {"purpose": "tést"}

@@ -1,7 +1,6 @@
-"""Damage and fraud, each told for what it is."""
+"""Damage and fraud, each told for what it is, on SQLite and on PostgreSQL."""
 
 import contextlib
-import shutil
 import sqlite3
 
 import pytest
@@ -11,6 +10,7 @@ from tbill_defi.chain.digests import digest_fields, hash_digests
 from tbill_defi.chain.evidence import Kind, SignedHead, verify
 from tbill_defi.chain.heads import BLOCK_DOMAIN, Genesis
 from tbill_defi.core.errors import AuditFailure, DataError, LedgerError, UsageError
+from tests.behaviour.chain.conftest import places
 from tests.behaviour.chain.forge import genesis_of, rewrite
 from tests.behaviour.chain.support import (
     ALICE,
@@ -20,6 +20,7 @@ from tests.behaviour.chain.support import (
     edit,
     extend,
     make_ledger,
+    opened,
     reopen,
     url_of,
 )
@@ -29,15 +30,15 @@ TABLES = [schema.genesis, schema.blocks, schema.transactions, schema.events, sch
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory):
-    path = tmp_path_factory.mktemp("ledger") / "original.db"
-    make_ledger(path, blocks=BLOCKS)
-    return path
+def original(database, request, tmp_path_factory):
+    place = places(database, request, tmp_path_factory.mktemp("ledger"))()
+    make_ledger(place, blocks=BLOCKS)
+    return place
 
 
 @pytest.fixture
-def copy(original, tmp_path):
-    return shutil.copy(original, tmp_path / "copy.db")
+def copy(original, copied):
+    return copied(original)
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +55,21 @@ def kinds(report):
     return {(finding.kind, finding.block, finding.column) for finding in report.findings}
 
 
-def rows(path, table):
-    connection = sqlite3.connect(path)
+def rows(place, table):
+    """Name of the key; of each row the key, and its columns."""
     key = next(iter(table.primary_key.columns)).name
-    found = connection.execute(f"SELECT {key}, * FROM {table.name} ORDER BY {key}").fetchall()
-    connection.close()
-    return key, found
+    with opened(place) as database:
+        return key, database.execute(f"SELECT {key}, {table.name}.* FROM {table.name} ORDER BY {key}")
+
+
+@contextlib.contextmanager
+def damaged(place, table, stored, *statements):
+    """A ledger as it is after some statements; the table's rows are put back."""
+    edit(place, *statements)
+    yield
+    marks = ",".join("?" * len(table.columns))
+    back = [(f"INSERT INTO {table.name} VALUES ({marks})", row[1:]) for row in stored]
+    edit(place, f"DELETE FROM {table.name}", *back)
 
 
 def changed(value):
@@ -101,10 +111,10 @@ class TestIntact:
         assert report.ok
         assert report.height == BLOCKS + 2
 
-    def test_genesis_alone(self, tmp_path):
-        make_ledger(tmp_path / "a.db", blocks=1)
-        edit(tmp_path / "a.db", "DELETE FROM blocks")
-        assert (Kind.DROPPED_TAIL, 1, "blocks") in kinds(audit(tmp_path / "a.db"))
+    def test_genesis_alone(self, place):
+        make_ledger(place, blocks=1)
+        edit(place, "DELETE FROM blocks")
+        assert (Kind.DROPPED_TAIL, 1, "blocks") in kinds(audit(place))
 
     def test_counts_rows_and_reports_progress(self, original):
         seen = []
@@ -116,11 +126,13 @@ class TestIntact:
     def test_py_evm_comes_to_the_same(self, original, head):
         assert audit(original, head=head, executor="py-evm").ok
 
-    def test_leaves_the_evidence_as_it_is(self, copy):
-        before = copy.read_bytes()
-        audit(copy)
-        assert copy.read_bytes() == before
-        assert sum(path.stat().st_size for path in copy.parent.glob("*-wal")) == 0
+    def test_leaves_the_evidence_as_it_is(self, tmp_path):
+        path = tmp_path / "a.db"
+        make_ledger(path)
+        before = path.read_bytes()
+        audit(path)
+        assert path.read_bytes() == before
+        assert sum(path.stat().st_size for path in tmp_path.glob("*-wal")) == 0
 
     def test_while_the_writer_writes(self, copy):
         with reopen(copy) as chain:
@@ -133,31 +145,41 @@ class TestIntact:
         with pytest.raises(UsageError, match="in memory"):
             verify("sqlite://")
 
+    def test_no_server(self, copied, postgres):
+        """Whatever cannot be reached is not for that damaged."""
+        for url, code in (("postgresql://x@127.0.0.1:9/desk", "Unreachable"), (postgres.url("none"), "NotFound")):
+            with pytest.raises(LedgerError) as caught:
+                verify(url)
+            assert caught.value.code == code
+
 
 class TestReaders:
     """A wallet reads events and opens no EVM, but does not read them on trust."""
 
-    def test_no_changed_event_or_header_is_read(self, original, tmp_path):
-        path = tmp_path / "copy.db"
+    def test_no_changed_event_or_header_is_read(self, copy):
         unread = {"transactions.sender", "transactions.nonce", "transactions.recipient", "transactions.raw"}
         unread |= {f"transactions.{name}" for name in ("height", "position", "status", "output")}
         for table in TABLES:
-            key, stored = rows(original, table)
+            key, stored = rows(copy, table)
             for row in stored:
                 for n, column in enumerate(table.columns):
                     place = f"{table.name}.{column.name}"
                     if place in unread | {"head.id"}:
                         continue
-                    shutil.copy(original, path)
-                    statement = f"UPDATE {table.name} SET {column.name} = ? WHERE {key} = ?"
-                    edit(path, (statement, (changed(row[n + 1]), row[0])))
                     if place.startswith("transactions.") and block_of(table, row) == 1:
                         continue  # the first block has no event whose transaction is named
-                    with pytest.raises(AuditFailure), reopen(path, None) as reader:
+                    statement = f"UPDATE {table.name} SET {column.name} = ? WHERE {key} = ?"
+                    with (
+                        damaged(copy, table, stored, (statement, (changed(row[n + 1]), row[0]))),
+                        pytest.raises(AuditFailure),
+                        reopen(copy, None) as reader,
+                    ):
                         list(reader.events())
 
     @pytest.mark.parametrize("statement", ["DELETE FROM events WHERE sequence = 4", "UPDATE events SET name = x'41'"])
-    def test_missing_and_mistyped_events(self, copy, statement):
+    def test_missing_and_mistyped_events(self, copy, database, statement):
+        if database == "postgresql" and statement.startswith("UPDATE"):
+            statement = "UPDATE events SET name = 'A'"  # a column of PostgreSQL has one type
         edit(copy, statement)
         with pytest.raises(AuditFailure, match="events"), reopen(copy, None) as reader:
             list(reader.events())
@@ -179,65 +201,34 @@ class TestReaders:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 class TestEveryColumn:
-    def test_changed_value(self, original, tmp_path, table):
+    def test_changed_value(self, copy, table):
         """Every column of every row, one at a time."""
-        key, stored = rows(original, table)
-        path = tmp_path / "copy.db"
+        key, stored = rows(copy, table)
         for row in stored:
             for n, column in enumerate(table.columns):
-                shutil.copy(original, path)
-                edit(
-                    path, (f"UPDATE {table.name} SET {column.name} = ? WHERE {key} = ?", (changed(row[n + 1]), row[0]))
-                )
-                place = f"{table.name}.{column.name}"
-                found = {(finding.block, finding.column) for finding in audit(path).findings}
-                assert (block_of(table, row), place) in found, (row, place)
+                statement = f"UPDATE {table.name} SET {column.name} = ? WHERE {key} = ?"
+                with damaged(copy, table, stored, (statement, (changed(row[n + 1]), row[0]))):
+                    found = {(finding.block, finding.column) for finding in audit(copy).findings}
+                assert (block_of(table, row), f"{table.name}.{column.name}") in found, (row, column.name)
+        assert audit(copy).ok
 
-    def test_changed_type(self, original, tmp_path, table):
-        key, stored = rows(original, table)
-        path = tmp_path / "copy.db"
-        row = stored[-1]
-        for n, column in enumerate(table.columns):
-            if column.primary_key:
-                continue  # SQLite itself keeps integer keys integers
-            other = "text" if isinstance(row[n + 1], (bytes, int)) else b"bytes"
-            shutil.copy(original, path)
-            edit(path, (f"UPDATE {table.name} SET {column.name} = ? WHERE {key} = ?", (other, row[0])))
-            place = f"{table.name}.{column.name}"
-            assert (Kind.TYPE, place) in {(finding.kind, finding.column) for finding in audit(path).findings}, place
-
-    def test_null(self, original, tmp_path, table):
+    def test_null(self, copy, database, table):
         """The constraint is lifted for the write, and put back."""
-        key, stored = rows(original, table)
-        path = tmp_path / "copy.db"
+        key, stored = rows(copy, table)
         for column in table.columns:
             if column.primary_key:
                 continue
-            shutil.copy(original, path)
-            lift = "UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', ?) WHERE name = ?"
-            put_back = (
-                "UPDATE sqlite_master SET sql = (SELECT sql FROM kept.sqlite_master WHERE name = ?) WHERE name = ?"
-            )
-            for statement, values in (
-                (lift, ("         ", table.name)),
-                (f"UPDATE {table.name} SET {column.name} = NULL WHERE {key} = ?", (stored[-1][0],)),
-                (put_back, (table.name, table.name)),
-            ):
-                connection = sqlite3.connect(path, isolation_level=None)
-                connection.execute("ATTACH ? AS kept", (str(original),))
-                connection.execute("PRAGMA writable_schema = 1")
-                connection.execute(statement, values)
-                connection.close()
-            place = f"{table.name}.{column.name}"
-            assert (Kind.TYPE, place) in {(finding.kind, finding.column) for finding in audit(path).findings}, place
+            statement = (f"UPDATE {table.name} SET {column.name} = NULL WHERE {key} = ?", (stored[-1][0],))
+            with damaged(copy, table, stored):
+                (null_postgres if database == "postgresql" else null_sqlite)(copy, table, column, statement)
+                found = {(finding.kind, finding.column) for finding in audit(copy).findings}
+            assert (Kind.TYPE, f"{table.name}.{column.name}") in found, column.name
 
-    def test_missing_row(self, original, tmp_path, table):
-        key, stored = rows(original, table)
-        path = tmp_path / "copy.db"
+    def test_missing_row(self, copy, table):
+        key, stored = rows(copy, table)
         for row in stored:
-            shutil.copy(original, path)
-            edit(path, (f"DELETE FROM {table.name} WHERE {key} = ?", (row[0],)))
-            found = {(finding.kind, finding.block) for finding in audit(path).findings}
+            with damaged(copy, table, stored, (f"DELETE FROM {table.name} WHERE {key} = ?", (row[0],))):
+                found = {(finding.kind, finding.block) for finding in audit(copy).findings}
             expected = {(Kind.MISSING, block_of(table, row)), (Kind.DROPPED_TAIL, block_of(table, row))}
             assert found & expected, row
 
@@ -249,6 +240,52 @@ class TestEveryColumn:
         if table in (schema.genesis, schema.blocks, schema.head):
             with pytest.raises(AuditFailure):
                 reopen(copy, None)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_changed_type(tmp_path, table):
+    """Of SQLite only: a column of PostgreSQL has one type."""
+    path = tmp_path / "a.db"
+    make_ledger(path)
+    key, stored = rows(path, table)
+    row = stored[-1]
+    for n, column in enumerate(table.columns):
+        if column.primary_key:
+            continue  # SQLite itself keeps integer keys integers
+        other = "text" if isinstance(row[n + 1], (bytes, int)) else b"bytes"
+        with damaged(
+            path, table, stored, (f"UPDATE {table.name} SET {column.name} = ? WHERE {key} = ?", (other, row[0]))
+        ):
+            found = {(finding.kind, finding.column) for finding in audit(path).findings}
+        assert (Kind.TYPE, f"{table.name}.{column.name}") in found, column.name
+
+
+def null_sqlite(path, table, column, statement):
+    """Each change of the schema on a connection of its own."""
+    declared = "UPDATE sqlite_master SET sql = ? WHERE name = ?"
+    with opened(path) as database:
+        ((sql,),) = database.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table.name,))
+    for step in (
+        (declared, (sql.replace(" NOT NULL", "         "), table.name)),
+        statement,
+        (declared, (sql, table.name)),
+    ):
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA writable_schema = 1")
+        connection.execute(*step)
+        connection.close()
+
+
+def null_postgres(url, table, column, statement):
+    edit(
+        url,
+        f"ALTER TABLE {table.name} ALTER COLUMN {column.name} DROP NOT NULL",
+        statement,
+        (
+            "UPDATE pg_attribute SET attnotnull = true WHERE attname = ? AND attrelid = ?::regclass",
+            (column.name, table.name),
+        ),
+    )
 
 
 class TestFraud:
@@ -281,8 +318,8 @@ class TestFraud:
             with pytest.raises(AuditFailure, match="missing"):
                 reopen(copy, operator)
 
-    def test_rolled_back_to_an_older_valid_copy(self, copy, head):
-        older = copy.with_name("older.db")
+    def test_rolled_back_to_an_older_valid_copy(self, place, head):
+        older = place
         make_ledger(older, blocks=BLOCKS - 2)  # the ledger is the same to the byte: chain id, keys and clock are given
         assert audit(older).ok
         report = audit(older, head=head)
@@ -306,9 +343,8 @@ class TestFraud:
     def test_fork(self, copy, head):
         """The operator himself signs another history."""
         edit(copy, *(f"DELETE FROM {table} WHERE height = {BLOCKS}" for table in ("blocks", "transactions", "events")))
-        connection = sqlite3.connect(copy)
-        (block_hash,) = connection.execute(f"SELECT hash FROM blocks WHERE height = {BLOCKS - 1}").fetchone()
-        connection.close()
+        with opened(copy) as database:
+            ((block_hash,),) = database.execute(f"SELECT hash FROM blocks WHERE height = {BLOCKS - 1}")
         back = SignedHead.sign(OPERATOR, genesis_of(copy), BLOCKS - 1, block_hash)
         values = (back.height, back.block_hash, back.signature)
         edit(copy, ("UPDATE head SET height = ?, hash = ?, signature = ?", values))
@@ -334,10 +370,9 @@ class TestFraud:
 
     def test_one_block_replaced_and_hashed_again(self, copy):
         """Its own hash is right, the head is the operator's: only the link of the next block tells."""
-        connection = sqlite3.connect(copy)
-        connection.row_factory = sqlite3.Row
-        header = dict(connection.execute("SELECT * FROM blocks WHERE height = 2").fetchone())
-        connection.close()
+        with opened(copy) as database:
+            (row,) = database.execute("SELECT * FROM blocks WHERE height = 2")
+        header = dict(zip(schema.blocks.columns.keys(), row, strict=True))
         header["timestamp"] += 1
         digests = digest_fields(header[name] for name in schema.BLOCK_FIELDS)
         values = (header["timestamp"], digests, hash_digests(BLOCK_DOMAIN, digests))
@@ -383,29 +418,57 @@ class TestFraud:
         with pytest.raises(AuditFailure, match="timestamp"):
             reopen(copy)
 
-    @pytest.mark.parametrize(
-        "statement",
-        [
-            "CREATE TRIGGER thief AFTER INSERT ON events BEGIN DELETE FROM events; END",
-            "CREATE TABLE notes (text)",
-            "CREATE VIEW wallet AS SELECT * FROM events",
-        ],
-    )
-    def test_what_does_not_belong_in_the_database(self, copy, statement):
-        edit(copy, statement)
+    @pytest.mark.parametrize("what", ["trigger", "table", "view", "rule"])
+    def test_what_does_not_belong_in_the_database(self, copy, database, what):
+        body = "BEGIN DELETE FROM events; END"
+        if database == "postgresql":
+            edit(copy, f"CREATE FUNCTION thief() RETURNS trigger LANGUAGE plpgsql AS '{body};'")
+            body = "EXECUTE FUNCTION thief()"
+        statements = {
+            "trigger": f"CREATE TRIGGER thief AFTER INSERT ON events {body}",
+            "table": "CREATE TABLE notes (number integer)",
+            "view": "CREATE VIEW wallet AS SELECT * FROM events",
+            "rule": "CREATE RULE thief AS ON UPDATE TO head DO INSTEAD NOTHING",
+        }
+        if what == "rule" and database == "sqlite":
+            statements["rule"] = "CREATE INDEX thief ON events (name)"
+        edit(copy, statements[what])
         assert {finding.kind for finding in audit(copy).findings} == {Kind.SCHEMA}
 
     def test_missing_table(self, copy):
         edit(copy, "DROP TABLE events")
         assert kinds(audit(copy)) == {(Kind.SCHEMA, 0, "events")}
 
+    def test_what_is_declared_otherwise(self, copy, database):
+        rename = "ALTER TABLE head RENAME COLUMN signature TO initials"
+        edit(copy, "ALTER TABLE head ALTER COLUMN signature DROP NOT NULL" if database == "postgresql" else rename)
+        assert kinds(audit(copy)) == {(Kind.SCHEMA, 0, "head")}
+
 
 class TestPages:
-    def test_not_a_database(self, copy):
-        copy.write_bytes(b"not a database at all" * 500)
-        assert kinds(audit(copy)) == {(Kind.PAGES, 0, "database")}
+    def test_not_a_database(self, tmp_path):
+        path = tmp_path / "a.db"
+        path.write_bytes(b"not a database at all" * 500)
+        assert kinds(audit(path)) == {(Kind.PAGES, 0, "database")}
         with pytest.raises(AuditFailure, match="damaged"):
-            reopen(copy, None)
+            reopen(path, None)
+
+    def test_a_page_of_postgresql(self, postgres):
+        """Its header is overwritten, as by a torn write without full page writes."""
+        url = postgres.database()
+        make_ledger(url, blocks=40)
+        postgres.execute("CHECKPOINT")
+        ((file,),) = postgres.execute("SELECT pg_relation_filepath('events')", url.rpartition("/")[2])
+        postgres.crash()
+        path = postgres.data / file
+        content = bytearray(path.read_bytes())
+        content[:24] = b"\xff" * 24
+        path.write_bytes(content)
+        postgres.start()
+        found = kinds(audit(url))
+        assert {kind for kind, _, _ in found} == {Kind.PAGES}, found
+        with pytest.raises(AuditFailure, match="damaged"), reopen(url) as chain:
+            list(chain.events())
 
     @pytest.mark.parametrize("table", ["blocks", "transactions", "events"])
     def test_names_the_first_unreadable_height(self, tmp_path, table):

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from sqlalchemy import event
 
-from tbill_defi.chain import engine, journal
+from tbill_defi.chain import engine_sqlite, journal
 from tbill_defi.chain.embedded import EmbeddedChain
 from tbill_defi.chain.engine import Mode, database_path, open_engine
 from tbill_defi.chain.evidence import verify
@@ -206,7 +206,7 @@ class TestSettings:
         database.dispose()
 
     def test_a_setting_that_does_not_take_is_an_error(self, path, monkeypatch):
-        monkeypatch.setitem(engine._SETTINGS, "no_such_pragma", 1)
+        monkeypatch.setitem(engine_sqlite._SETTINGS, "no_such_pragma", 1)
         with pytest.raises(LedgerError) as caught:
             reopen(path)
         assert caught.value.code == "NotDurable"

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tbill_defi.chain import engine
+from tbill_defi.chain import engine_sqlite
 from tbill_defi.chain.embedded import EmbeddedChain
 from tbill_defi.core.clock import SimulatedClock
 from tests.behaviour.chain.support import ALICE, OPERATOR, START, Desk, decode_count, url_of
@@ -24,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     for setting in options.settings:
         name, value = setting.split("=")
-        engine._SETTINGS[name] = int(value)
+        engine_sqlite._SETTINGS[name] = int(value)
     url, clock = url_of(options.database), SimulatedClock(START)
     if options.database.exists():
         chain = EmbeddedChain.open(url, clock=clock, operator=OPERATOR, decoder=decode_count)
