@@ -282,7 +282,7 @@ class EmbeddedChain:
         except BaseException:
             machine.drop()
             with suppress(Exception):
-                self._broken = self._journal.head(self.genesis) != self._head
+                self._broken = not self._journal.is_writer_at(self.genesis, self._head)
             raise
         machine.keep(tip)
         self._head, self._timestamp, self._advance, self._broken = head, timestamp, 0, False

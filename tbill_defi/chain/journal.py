@@ -158,10 +158,11 @@ class Journal:
             pass
         raise AuditFailure(f"{self.url}: block 0: the genesis row does not have its own hash; run `tbill audit verify`")
 
-    def head(self, genesis: Genesis) -> SignedHead:
-        """The head as stored; its signature is not checked here."""
+    def is_writer_at(self, genesis: Genesis, head: SignedHead) -> bool:
+        """Whether the ledger's head is this one, and no other writer has begun since this one did."""
         with self._read() as connection:
-            return _head(connection, genesis)
+            stored = connection.execute(select(schema.sequencer.c.epoch)).scalars().all()
+            return stored == [self._epoch] and _head(connection, genesis) == head
 
     def latest(self, genesis: Genesis) -> tuple[SignedHead, Mapping[str, Any] | None, int]:
         """In one view: the head, the header it speaks of (None if there is no such row), and the largest height."""

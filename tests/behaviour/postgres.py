@@ -41,7 +41,7 @@ def programs() -> Path | None:
 
 def _roomy_memory() -> Path | None:
     """A file system in memory, where syncing costs nothing; None if it is small, as in some containers."""
-    memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is our own
+    memory = Path("/dev/shm")
     return memory if memory.is_dir() and shutil.disk_usage(memory).free > 4 * 2**30 else None
 
 

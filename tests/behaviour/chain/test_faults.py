@@ -165,8 +165,25 @@ class TestWriters:
         assert report.ok
         assert report.height == 5
 
+    def test_a_writer_that_another_followed_is_fenced(self, path, monkeypatch):
+        """The second has written nothing yet, so the head is the first's own: the epoch alone tells."""
+        with reopen(path) as first:
+            path.with_name(path.name + ".lock").unlink()
+            mine, head = Desk(first).sign(ALICE), first.head()
+            with reopen(path) as second:
+                executed = []
+                monkeypatch.setattr(first._machine, "run", lambda *arguments: executed.append(arguments))
+                with pytest.raises(LedgerBusy, match="another writer has begun"):
+                    first.submit([mine])
+                assert not executed
+                assert second.head() == head
+                with pytest.raises(LedgerError, match="open the ledger again"):
+                    first.submit([mine])
+                assert Desk(second).count()[0].status
+        assert verify(url_of(path), decoder=decode_count).ok
+
     def test_a_height_is_written_once(self, path, monkeypatch):
-        """The last line of defence, inside the commit: were the head's check wrong, the height is taken."""
+        """The last line of defence, inside the commit: were the checks of epoch and head wrong, the height is taken."""
         with reopen(path) as first:
             path.with_name(path.name + ".lock").unlink()
             stale, mine = first.head(), Desk(first).sign(ALICE)
@@ -174,6 +191,7 @@ class TestWriters:
                 Desk(second).count()
                 with monkeypatch.context() as patch:
                     patch.setattr(journal, "_head", lambda *_: stale)
+                    patch.setattr(journal, "_epoch", lambda *_: first._journal._epoch)
                     with pytest.raises(LedgerBusy, match="height"):
                         first.submit([mine])
                 assert Desk(second).count()[0].status
