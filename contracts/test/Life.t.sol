@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {CouponPayer} from "src/life/CouponPayer.sol";
 import {Issuance} from "src/life/Issuance.sol";
+import {Redemptions} from "src/life/Redemptions.sol";
 import {PaymentWindow} from "src/life/PaymentWindow.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {Settlement} from "src/Settlement.sol";
@@ -155,7 +156,7 @@ contract LifeTest is LifeDesk {
     /// @notice A holder whose payment fails stops nobody, and is due what he was.
     function test_a_payment_that_fails_is_made_later() public {
         StubbornCash cash = new StubbornCash();
-        CouponPayer other = new CouponPayer(address(manager), cash, identities);
+        CouponPayer other = new CouponPayer(address(manager), cash, identities, issuance);
         map(address(other), CouponPayer.announce.selector, Roles.ISSUER);
         issue(security, alice, 1_000);
         issue(security, bob, 1_000);
@@ -312,7 +313,7 @@ contract LifeTest is LifeDesk {
     function test_redemption_waits_for_its_time_and_for_all_of_its_money() public {
         issue(security, alice, 1_000);
         issue(security, bob, 500);
-        vm.expectRevert(abi.encodeWithSelector(Issuance.RedemptionNotOpen.selector, address(security), 0));
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.RedemptionNotOpen.selector, address(security), 0));
         issuance.redeem(security, one(alice));
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger));
         vm.prank(stranger);
@@ -323,30 +324,30 @@ contract LifeTest is LifeDesk {
         _open(MATURES - 1);
         _open(MATURES + 1 days);
         vm.expectRevert(
-            abi.encodeWithSelector(Issuance.RedemptionAlreadyOpened.selector, address(security), MATURES + 1 days)
+            abi.encodeWithSelector(Redemptions.RedemptionAlreadyOpened.selector, address(security), MATURES + 1 days)
         );
         _open(MATURES);
         _fundRedemption(1_499);
         vm.warp(MATURES + 1 days - 1);
         vm.expectRevert(
-            abi.encodeWithSelector(Issuance.RedemptionNotOpen.selector, address(security), MATURES + 1 days)
+            abi.encodeWithSelector(Redemptions.RedemptionNotOpen.selector, address(security), MATURES + 1 days)
         );
         issuance.redeem(security, one(alice));
         vm.warp(MATURES + 1 days);
         vm.expectRevert(
-            abi.encodeWithSelector(Issuance.RedemptionUnderfunded.selector, address(security), 1_499, 1_500)
+            abi.encodeWithSelector(Redemptions.RedemptionUnderfunded.selector, address(security), 1_499, 1_500)
         );
         issuance.redeem(security, one(alice));
-        vm.expectRevert(abi.encodeWithSelector(Issuance.RedemptionOverfunded.selector, address(security), 2, 1));
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.RedemptionOverfunded.selector, address(security), 2, 1));
         _fundRedemption(2);
-        vm.expectRevert(abi.encodeWithSelector(Issuance.NotRedemptionPayer.selector, address(security), treasury));
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.NotRedemptionPayer.selector, address(security), treasury));
         issuance.fundRedemption(security, 1);
         _fundRedemption(1);
         vm.prank(stranger); // anyone may push
         issuance.redeem(security, two(alice, stranger));
         assertEq(usd.balanceOf(alice), 1_000, "face in cash");
         vm.expectEmit(address(issuance));
-        emit Issuance.RedemptionCompleted(address(security), 1_500, 0);
+        emit Redemptions.RedemptionCompleted(address(security), 1_500, 0);
         issuance.redeem(security, two(alice, bob));
         assertEq(usd.balanceOf(bob), 1_000_500, "face in cash");
         assertEq(security.totalSupply(), 0, "nothing is outstanding");
@@ -355,12 +356,12 @@ contract LifeTest is LifeDesk {
     /// @notice Who funds a cent of a redemption first does not shut its payer out.
     function test_nobody_takes_the_payers_place() public {
         issue(security, alice, 1_000);
-        vm.expectRevert(abi.encodeWithSelector(Issuance.RedemptionWithoutPayer.selector, address(security)));
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.RedemptionWithoutPayer.selector, address(security)));
         vm.prank(issuer);
         issuance.openRedemption(security, MATURES, address(0));
         _open(MATURES);
         bytes memory why = abi.encodeWithSelector(
-            Issuance.NotRedemptionPayer.selector,
+            Redemptions.NotRedemptionPayer.selector,
             address(security),
             treasury
         );
@@ -390,19 +391,19 @@ contract LifeTest is LifeDesk {
         vm.warp(MATURES);
         address[] memory all = new address[](3);
         (all[0], all[1], all[2]) = (carol, alice, bob);
-        bytes memory why = abi.encodeWithSelector(Issuance.WalletNotRegistered.selector, carol);
+        bytes memory why = abi.encodeWithSelector(Redemptions.WalletNotRegistered.selector, carol);
         vm.expectEmit(address(issuance));
-        emit Issuance.RedemptionWithheld(address(security), carol, 1_000, why);
+        emit Redemptions.RedemptionWithheld(address(security), carol, 1_000, why);
         vm.expectEmit(address(issuance));
-        emit Issuance.Redeemed(address(security), alice, 1_000, 600, 400);
+        emit Redemptions.Redeemed(address(security), alice, 1_000, 600, 400);
         issuance.redeem(security, all);
         assertEq(usd.balanceOf(alice), 600, "free units, claim lapsed");
         assertEq(issuance.blockedOf("alice"), 400, "frozen units");
         assertEq(security.getFrozenTokens(alice), 0, "no longer");
         assertEq(security.balanceOf(bob), 300, "on hold");
         vm.expectEmit(address(issuance));
-        why = abi.encodeWithSelector(Issuance.AllUnitsOnHold.selector, bob, 300);
-        emit Issuance.RedemptionWithheld(address(security), bob, 300, why);
+        why = abi.encodeWithSelector(Redemptions.AllUnitsOnHold.selector, bob, 300);
+        emit Redemptions.RedemptionWithheld(address(security), bob, 300, why);
         issuance.redeem(security, one(bob));
         vm.warp(MATURES + 2);
         security.expireHold("h");
@@ -419,10 +420,10 @@ contract LifeTest is LifeDesk {
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, alice));
         vm.prank(alice);
         issuance.releaseBlocked("alice", alice, 400);
-        vm.expectRevert(abi.encodeWithSelector(Issuance.WalletOfAnotherIdentity.selector, bob, bytes32("alice")));
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.WalletOfAnotherIdentity.selector, bob, bytes32("alice")));
         vm.prank(enforcer);
         issuance.releaseBlocked("alice", bob, 400);
-        vm.expectRevert(abi.encodeWithSelector(Issuance.BlockedAmountExceeded.selector, bytes32("alice"), 400, 401));
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.BlockedAmountExceeded.selector, bytes32("alice"), 400, 401));
         vm.prank(enforcer);
         issuance.releaseBlocked("alice", alice, 401);
         vm.prank(enforcer);
@@ -430,10 +431,10 @@ contract LifeTest is LifeDesk {
         assertEq(usd.balanceOf(alice), 1_000, "released");
         assertEq(usd.balanceOf(address(issuance)), 0, "nothing is left");
         issueCash(usd, address(issuance), 400); // of others
-        vm.expectRevert(abi.encodeWithSelector(Issuance.BlockedAmountExceeded.selector, bytes32("alice"), 0, 1));
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.BlockedAmountExceeded.selector, bytes32("alice"), 0, 1));
         vm.prank(enforcer);
         issuance.releaseBlocked("alice", alice, 1);
-        vm.expectRevert(abi.encodeWithSelector(Issuance.WalletOfAnotherIdentity.selector, stranger, bytes32(0)));
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.WalletOfAnotherIdentity.selector, stranger, bytes32(0)));
         vm.prank(enforcer);
         issuance.releaseBlocked(0, stranger, 0);
     }
@@ -474,7 +475,7 @@ contract LifeTest is LifeDesk {
         vm.expectRevert(abi.encodeWithSelector(SecurityToken.NotMatured.selector, MATURES));
         vm.prank(issuer);
         security.redeemMatured(alice, 1);
-        vm.expectRevert(abi.encodeWithSelector(Issuance.OnlyIssuance.selector, stranger));
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.OnlyIssuance.selector, stranger));
         vm.prank(stranger);
         issuance.redeemOne(security, alice);
     }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {CouponPayer} from "src/life/CouponPayer.sol";
 import {Issuance} from "src/life/Issuance.sol";
+import {Redemptions} from "src/life/Redemptions.sol";
 import {CashToken} from "src/CashToken.sol";
 import {IdentityRegistry} from "src/IdentityRegistry.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
@@ -226,7 +227,7 @@ contract LifeInvariantTest is LifeDesk {
         uint256 redeemed = 0;
         uint256 blocked = issuance.blockedOf("alice") + issuance.blockedOf("bob") + issuance.blockedOf("carol");
         for (uint256 i = 0; i < 3; ++i) redeemed += _handler.redeemedOf(_holders()[i]);
-        Issuance.Redemption memory redemption = issuance.redemptionOf(address(security));
+        Redemptions.Redemption memory redemption = issuance.redemptionOf(address(security));
         assertEq(redemption.redeemed, redeemed, "I10: redeemed");
         assertEq(_handler.intruders(), 0, "only the payer funds");
         assertEq(redeemed + security.totalSupply(), _handler.issued(), "I10");

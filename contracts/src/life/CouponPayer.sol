@@ -5,7 +5,10 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
+import {ISecurityLife} from "../interfaces/ISecurityLife.sol";
 import {SecurityToken} from "../SecurityToken.sol";
+import {Accrual} from "../oracle/Accrual.sol";
+import {IndexRatio} from "./IndexRatio.sol";
 import {PaymentWindow} from "./PaymentWindow.sol";
 
 /// @title CouponPayer
@@ -17,6 +20,9 @@ import {PaymentWindow} from "./PaymentWindow.sol";
 /// A coupon is an exact fraction of face, numerator / denominator. Funded is floor(supply x fraction); a holder is paid
 /// floor(position x fraction), the rounding is his; what the floors leave, less than one unit a holder, goes back to
 /// the payer when the last holder is paid.
+/// The fraction is the issuer's word (fixed), or computed here from published figures that the event shows: the real
+/// coupon times the index ratio (inflation-protected), or the sum of each day's max(0, index + spread) / 360 (floating).
+/// What is recovered of a security in default is paid by the same record, funding and payment.
 contract CouponPayer is AccessManaged {
     using SafeERC20 for IERC20;
 
@@ -32,6 +38,13 @@ contract CouponPayer is AccessManaged {
         uint256 facePaid;
         uint256 paid;
         bool closed;
+        bool recovery;
+    }
+
+    /// @notice Days in a row on which one index rate counts, 10^-9.
+    struct Stretch {
+        uint32 daysCount;
+        int64 indexE9;
     }
 
     event CouponAnnounced(
@@ -42,6 +55,23 @@ contract CouponPayer is AccessManaged {
         uint256 numerator,
         uint256 denominator
     );
+
+    /// @notice What the fraction of an inflation-protected security comes from: the real coupon is
+    /// numerator / denominator.
+    event CouponIndexed(
+        bytes32 indexed couponId,
+        uint256 numerator,
+        uint256 denominator,
+        uint64 referenceCpiE5,
+        uint64 datedCpiE5,
+        uint64 indexRatioE5
+    );
+
+    /// @notice What the fraction of a floating rate note comes from.
+    event CouponFloated(bytes32 indexed couponId, uint64 accrualStart, int64 spreadE9, Stretch[] stretches);
+
+    /// @notice The payment is no coupon but a recovery of a security in default.
+    event RecoveryAnnounced(bytes32 indexed couponId, address indexed token, bytes32 evidenceHash);
     event CouponFunded(bytes32 indexed couponId, address indexed payer, uint256 faceAtRecord, uint256 due);
     event CouponPaid(bytes32 indexed couponId, address indexed holder, uint256 face, uint256 amount);
 
@@ -59,6 +89,19 @@ contract CouponPayer is AccessManaged {
     error CouponNotFunded(bytes32 couponId);
     error RecordTimeNotPassed(uint64 recordTime);
     error CouponNotPayable(uint64 payableFrom);
+    error SecurityIndexed(address token, uint64 datedCpiE5);
+    error SecurityNotIndexed(address token);
+    error SecurityInDefault(address token, bytes32 evidenceHash);
+    error SecurityPerforms(address token);
+
+    /// @notice The stretches must cover every day from the start of the period to the coupon date.
+    error DaysMissing(uint256 given, uint256 expected);
+    error RateOutOfRange(int64 rateE9);
+
+    /// @notice No coupon is longer than this many stretches of one index.
+    uint256 public constant MOST_STRETCHES = 64;
+    int64 private constant HIGHEST_RATE_E9 = 1e9;
+    uint128 private constant YEAR_E9 = 360e9;
 
     /// @notice What coupons are paid in.
     IERC20 public immutable cash;
@@ -66,12 +109,21 @@ contract CouponPayer is AccessManaged {
     /// @notice Whose wallets are registered.
     IIdentityRegistry public immutable identityRegistry;
 
+    /// @notice Who knows when securities end, their index and their default.
+    ISecurityLife public immutable life;
+
     mapping(bytes32 couponId => Coupon) private _coupons;
     mapping(bytes32 couponId => mapping(address holder => bool)) private _paid;
 
-    constructor(address authority_, IERC20 cash_, IIdentityRegistry identityRegistry_) AccessManaged(authority_) {
+    constructor(
+        address authority_,
+        IERC20 cash_,
+        IIdentityRegistry identityRegistry_,
+        ISecurityLife life_
+    ) AccessManaged(authority_) {
         cash = cash_;
         identityRegistry = identityRegistry_;
+        life = life_;
     }
 
     /// @notice Name of a security's coupon: there is one per record time.
@@ -80,7 +132,7 @@ contract CouponPayer is AccessManaged {
     }
 
     /// @notice Announces a coupon of numerator / denominator of face.
-    /// @param recordTime New York midnight of the coupon date, at most the maturity.
+    /// @param recordTime New York midnight of the coupon date, at most the maturity or the call.
     /// @param payableFrom New York midnight of the day it is paid: the coupon date or the next good settlement day.
     function announce(
         SecurityToken token,
@@ -89,11 +141,85 @@ contract CouponPayer is AccessManaged {
         uint128 numerator,
         uint128 denominator
     ) external restricted returns (bytes32 couponId) {
+        uint64 dated = life.datedCpiOf(address(token));
+        if (dated != 0) revert SecurityIndexed(address(token), dated);
+        couponId = _announceCoupon(token, recordTime, payableFrom, numerator, denominator);
+    }
+
+    /// @notice Announces a coupon of an inflation-protected security: the real one times the index ratio of its date.
+    /// @param numerator Of the real coupon, at most 2^64.
+    /// @param referenceCpiE5 Reference CPI of the coupon date, 10^-5.
+    function announceIndexed(
+        SecurityToken token,
+        uint64 recordTime,
+        uint64 payableFrom,
+        uint64 numerator,
+        uint64 denominator,
+        uint64 referenceCpiE5
+    ) external restricted returns (bytes32 couponId) {
+        uint64 dated = life.datedCpiOf(address(token));
+        if (dated == 0) revert SecurityNotIndexed(address(token));
+        uint64 ratio = IndexRatio.ratioE5(referenceCpiE5, dated);
+        uint128 top = uint128(numerator) * ratio;
+        couponId = _announceCoupon(token, recordTime, payableFrom, top, uint128(denominator) * IndexRatio.ONE);
+        emit CouponIndexed(couponId, numerator, denominator, referenceCpiE5, dated, ratio);
+    }
+
+    /// @notice Announces the interest of a floating rate note: each day's max(0, index + spread) / 360, summed.
+    /// @param accrualStart New York midnight of the dated date or of the last payment date.
+    function announceFloating(
+        SecurityToken token,
+        uint64 recordTime,
+        uint64 payableFrom,
+        uint64 accrualStart,
+        int64 spreadE9,
+        Stretch[] calldata stretches
+    ) external restricted returns (bytes32 couponId) {
+        uint128 numerator = _floating(accrualStart, recordTime, spreadE9, stretches);
+        couponId = _announceCoupon(token, recordTime, payableFrom, numerator, YEAR_E9);
+        emit CouponFloated(couponId, accrualStart, spreadE9, stretches);
+    }
+
+    /// @notice Announces what is recovered of a security in default, as a fraction of face, for the record of any time.
+    function announceRecovery(
+        SecurityToken token,
+        uint64 recordTime,
+        uint64 payableFrom,
+        uint128 numerator,
+        uint128 denominator
+    ) external restricted returns (bytes32 couponId) {
+        bytes32 evidence = life.defaultOf(address(token));
+        if (evidence == 0) revert SecurityPerforms(address(token));
+        couponId = _announce(token, recordTime, payableFrom, numerator, denominator);
+        _coupons[couponId].recovery = true;
+        emit RecoveryAnnounced(couponId, address(token), evidence);
+    }
+
+    function _announceCoupon(
+        SecurityToken token,
+        uint64 recordTime,
+        uint64 payableFrom,
+        uint128 numerator,
+        uint128 denominator
+    ) private returns (bytes32) {
+        _requirePerforming(token);
+        uint64 end = life.endOf(address(token));
+        if (recordTime > end) revert CouponAfterMaturity(recordTime, end);
+        return _announce(token, recordTime, payableFrom, numerator, denominator);
+    }
+
+    function _announce(
+        SecurityToken token,
+        uint64 recordTime,
+        uint64 payableFrom,
+        uint128 numerator,
+        uint128 denominator
+    ) private returns (bytes32 couponId) {
         couponId = couponIdOf(token, recordTime);
         Coupon storage coupon = _coupons[couponId];
         if (coupon.denominator != 0) revert CouponAlreadyAnnounced(couponId);
         if (numerator == 0 || numerator > denominator) revert CouponFractionOutOfRange(numerator, denominator);
-        if (recordTime == 0 || recordTime > token.maturity()) revert CouponAfterMaturity(recordTime, token.maturity());
+        if (recordTime == 0) revert CouponAfterMaturity(recordTime, life.endOf(address(token)));
         PaymentWindow.check(recordTime, payableFrom);
         coupon.token = token;
         coupon.recordTime = recordTime;
@@ -102,11 +228,41 @@ contract CouponPayer is AccessManaged {
         emit CouponAnnounced(couponId, address(token), recordTime, payableFrom, numerator, denominator);
     }
 
+    /// @dev Sum of days x max(0, index + spread), 10^-9; the days are those of the period.
+    function _floating(
+        uint64 start,
+        uint64 end,
+        int64 spreadE9,
+        Stretch[] calldata stretches
+    ) private pure returns (uint128 sum) {
+        _requireRate(spreadE9);
+        uint256 expected = start < end ? Accrual.daysBetween(start, end) : 0;
+        uint256 given = 0;
+        if (stretches.length > MOST_STRETCHES) revert DaysMissing(stretches.length, MOST_STRETCHES);
+        for (uint256 i = 0; i < stretches.length; ++i) {
+            _requireRate(stretches[i].indexE9);
+            given += stretches[i].daysCount;
+            int64 rate = stretches[i].indexE9 + spreadE9;
+            if (rate > 0) sum += uint128(stretches[i].daysCount) * uint64(rate);
+        }
+        if (given != expected) revert DaysMissing(given, expected);
+    }
+
+    function _requireRate(int64 rateE9) private pure {
+        if (rateE9 < -HIGHEST_RATE_E9 || rateE9 > HIGHEST_RATE_E9) revert RateOutOfRange(rateE9);
+    }
+
+    function _requirePerforming(SecurityToken token) private view {
+        bytes32 evidence = life.defaultOf(address(token));
+        if (evidence != 0) revert SecurityInDefault(address(token), evidence);
+    }
+
     /// @notice Takes the whole coupon from the caller's allowance: floor(supply at record x fraction).
     function fund(bytes32 couponId) external {
         Coupon storage coupon = _known(couponId);
         if (coupon.payer != address(0)) revert CouponAlreadyFunded(couponId);
         if (block.timestamp < coupon.recordTime) revert RecordTimeNotPassed(coupon.recordTime);
+        if (!coupon.recovery) _requirePerforming(coupon.token);
         uint256 face = coupon.token.totalSupplyAt(uint48(coupon.recordTime - 1));
         uint256 due = _share(coupon, face);
         coupon.payer = msg.sender;

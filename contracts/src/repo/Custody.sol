@@ -4,13 +4,14 @@ pragma solidity 0.8.37;
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ISecurityLife} from "../interfaces/ISecurityLife.sol";
 import {CouponPayer} from "../life/CouponPayer.sol";
 import {SecurityToken} from "../SecurityToken.sol";
 
 /// @title Custody
 /// @notice Securities held for accounts: what each account has had since when, coupons passed on, deliveries.
 /// @dev An account is a repo's id, or an address (as a word) for units that could not be delivered to it. A security
-/// that was redeemed while it was held here is cash: one unit for one of face, as Issuance pays.
+/// that was redeemed while it was held here is cash, as much as its redemption pays for the units.
 abstract contract Custody {
     using Checkpoints for Checkpoints.Trace208;
     using SafeERC20 for IERC20;
@@ -82,7 +83,8 @@ abstract contract Custody {
         if (units == 0) revert NothingToCollect(owner, address(token));
         _setHeld(_nameOf(owner), token, 0);
         emit DeliveryCollected(owner, address(token), units);
-        IERC20(_standsFor(token, units)).safeTransfer(owner, units);
+        (IERC20 asset, uint256 amount) = _standsFor(token, units);
+        asset.safeTransfer(owner, amount);
     }
 
     /// @dev Who is entitled to an account's coupons.
@@ -101,15 +103,18 @@ abstract contract Custody {
     /// @dev Sends units out of custody; those of a recipient who cannot receive stay in his name.
     function _deliver(SecurityToken token, address to, uint256 units) internal {
         if (units == 0) return;
-        try IERC20(_standsFor(token, units)).transfer(to, units) returns (bool) {} catch {
+        (IERC20 asset, uint256 amount) = _standsFor(token, units);
+        try asset.transfer(to, amount) returns (bool) {} catch {
             _setHeld(_nameOf(to), token, heldFor(_nameOf(to), token) + units);
             emit DeliveryDeferred(to, address(token), units);
         }
     }
 
     /// @dev The token itself, or cash once it was redeemed. Redemption takes all of a holder's units at once.
-    function _standsFor(SecurityToken token, uint256 units) private view returns (address) {
-        bool redeemed = block.timestamp >= token.maturity() && token.balanceOf(address(this)) < units;
-        return redeemed ? address(cash) : address(token);
+    function _standsFor(SecurityToken token, uint256 units) private view returns (IERC20 asset, uint256 amount) {
+        ISecurityLife life = couponPayer.life();
+        bool ended = block.timestamp >= life.endOf(address(token));
+        if (!ended || token.balanceOf(address(this)) >= units) return (token, units);
+        return (cash, life.redemptionCash(address(token), units));
     }
 }

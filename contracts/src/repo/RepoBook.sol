@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {CouponPayer} from "../life/CouponPayer.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
+import {ISecurityLife} from "../interfaces/ISecurityLife.sol";
 import {SecurityToken} from "../SecurityToken.sol";
 import {Settlement} from "../Settlement.sol";
 import {OwnEntries} from "../settlement/OwnEntries.sol";
@@ -92,10 +93,13 @@ abstract contract RepoBook is Custody, OwnEntries {
         lendable = _lendable(repo, repo.face, priceE6);
     }
 
-    /// @notice What 100 of face of a security count as collateral, 10^-6: dirty at the oracle, par from maturity on.
+    /// @notice What 100 of face of a security count as collateral, 10^-6: dirty at the oracle, what it is redeemed for from its
+    /// maturity or call on.
     /// @dev Reverts if the price is missing or stale.
     function priceOf(SecurityToken token) public view returns (uint256 priceE6) {
-        return block.timestamp >= token.maturity() ? PAR_E6 : _oraclePrice(token.assetId());
+        ISecurityLife life = couponPayer.life();
+        if (block.timestamp < life.endOf(address(token))) return _oraclePrice(token.assetId());
+        return life.redemptionCash(address(token), PAR_E6);
     }
 
     /// @dev A repo's coupons are its borrower's.

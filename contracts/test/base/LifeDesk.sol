@@ -2,7 +2,9 @@
 pragma solidity 0.8.37;
 
 import {CouponPayer} from "src/life/CouponPayer.sol";
+import {Defaults} from "src/life/Defaults.sol";
 import {Issuance} from "src/life/Issuance.sol";
+import {Redemptions} from "src/life/Redemptions.sol";
 import {CashToken} from "src/CashToken.sol";
 import {IdentityRegistry} from "src/IdentityRegistry.sol";
 import {Roles} from "src/Roles.sol";
@@ -33,13 +35,21 @@ abstract contract LifeDesk is Desk {
         super.setUp();
         treasury = vm.addr(treasuryKey);
         enrol("treasury", treasury);
-        payer = new CouponPayer(address(manager), usd, identities);
         issuance = new Issuance(address(manager), settlement, usd, identities);
+        payer = new CouponPayer(address(manager), usd, identities, issuance);
         manager.grantRole(Roles.ISSUER, address(issuance), 0);
         map(address(payer), CouponPayer.announce.selector, Roles.ISSUER);
+        map(address(payer), CouponPayer.announceIndexed.selector, Roles.ISSUER);
+        map(address(payer), CouponPayer.announceFloating.selector, Roles.ISSUER);
+        map(address(payer), CouponPayer.announceRecovery.selector, Roles.ISSUER);
         map(address(issuance), Issuance.issue.selector, Roles.ISSUER);
-        map(address(issuance), Issuance.openRedemption.selector, Roles.ISSUER);
-        map(address(issuance), Issuance.releaseBlocked.selector, Roles.ENFORCER);
+        map(address(issuance), Redemptions.setDatedCpi.selector, Roles.ISSUER);
+        map(address(issuance), Redemptions.openRedemption.selector, Roles.ISSUER);
+        map(address(issuance), Redemptions.openIndexedRedemption.selector, Roles.ISSUER);
+        map(address(issuance), Redemptions.callSecurity.selector, Roles.ISSUER);
+        map(address(issuance), Defaults.declareDefault.selector, Roles.ISSUER);
+        map(address(issuance), Defaults.cureDefault.selector, Roles.ISSUER);
+        map(address(issuance), Redemptions.releaseBlocked.selector, Roles.ENFORCER);
         issueCash(usd, treasury, 1e18);
         vm.prank(treasury);
         usd.approve(address(payer), type(uint256).max);
