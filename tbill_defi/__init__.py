@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.frn import discount_margin_duration as discount_margin_duration
     from tbill_defi.pricing.frn import discount_margin_from_price as discount_margin_from_price
     from tbill_defi.pricing.frn import floating_accrued_interest as floating_accrued_interest
+    from tbill_defi.pricing.frn import floating_coupon as floating_coupon
     from tbill_defi.pricing.frn import price_from_discount_margin as price_from_discount_margin
     from tbill_defi.pricing.hull_white import hull_white_option as hull_white_option
     from tbill_defi.pricing.hull_white import implied_sigma as implied_sigma
@@ -211,6 +212,7 @@ _HOME = {
         "discount_margin_duration",
         "discount_margin_from_price",
         "floating_accrued_interest",
+        "floating_coupon",
         "price_from_discount_margin",
     ),
     "tbill_defi.pricing.hull_white": ("hull_white_option", "implied_sigma"),

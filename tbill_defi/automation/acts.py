@@ -149,9 +149,12 @@ class Actor:
         ledger, security = self.scene.ledger, self.scene.terms(cusip)
         if refused := self._approved(firing, f"pay the coupon of {cusip} of {day}?", by_party=False):
             return refused
+        fixings = self.scene.fixings
         if self.dry_run:
-            return self._would(firing, lambda: coupon_steps(ledger, security, day, payment_date=payable))
-        payment = pay_coupon(ledger, security, day, payment_date=payable)
+            return self._would(
+                firing, lambda: coupon_steps(ledger, security, day, payment_date=payable, fixings=fixings)
+            )
+        payment = pay_coupon(ledger, security, day, payment_date=payable, fixings=fixings)
         passed = pass_coupon(ledger, security, day)
         result = _paid(f"coupon of {cusip} of {day}", payment)
         on = f"; passed on by the repo facility: {sum(passed.values()) / 1e6:,.2f}" if passed else ""
@@ -162,9 +165,12 @@ class Actor:
         ledger, security = self.scene.ledger, self.scene.terms(cusip)
         if refused := self._approved(firing, f"redeem {cusip}?", by_party=False):
             return refused
+        fixings = self.scene.fixings
         if self.dry_run:
-            return self._would(firing, lambda: redemption_steps(ledger, security, payment_date=payable))
-        return _paid(f"redemption of {cusip}", redeem(ledger, security, payment_date=payable))
+            return self._would(
+                firing, lambda: redemption_steps(ledger, security, payment_date=payable, fixings=fixings)
+            )
+        return _paid(f"redemption of {cusip}", redeem(ledger, security, payment_date=payable, fixings=fixings))
 
     def _would(self, firing: Firing, steps_of: Callable[[], tuple[list[Step], int]]) -> Result:
         """Simulate the steps where the Treasury is registered; a dry run does not register it."""

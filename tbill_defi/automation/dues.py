@@ -9,7 +9,10 @@ from enum import Enum
 
 from tbill_defi.automation.scene import Scene
 from tbill_defi.conventions.calendars import SETTLEMENT
-from tbill_defi.ledger.life import Coupon, Payment, coupons
+from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.instruments import Frn, Tips
+from tbill_defi.ledger.coupons import Coupon, coupon_dates, coupon_on
+from tbill_defi.ledger.life import Payment, called_on
 from tbill_defi.portfolio.plan import CURRENCY
 
 
@@ -22,6 +25,8 @@ class Status(Enum):
     """Payable, and a registered holder is unpaid or has not been passed what was paid for him."""
     WITHHELD = "withheld"
     """Paid to all but wallets that nobody registered, or units on hold."""
+    DEFAULT = "default"
+    """Payable, and not paid: the security is in default."""
     PAID = "paid"
 
 
@@ -31,6 +36,8 @@ class CouponDue:
 
     Attributes
     ----------
+    coupon
+        What it pays; None: it follows an index, and is not payable yet.
     payable
         The coupon date, or the next good settlement day.
     face_units
@@ -38,7 +45,8 @@ class CouponDue:
     """
 
     cusip: str
-    coupon: Coupon
+    day: date
+    coupon: Coupon | None
     payable: date
     face_units: int
     status: Status
@@ -46,7 +54,9 @@ class CouponDue:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalDue:
-    """Principal outstanding of a security on the ledger; `face_units` in base units."""
+    """Principal outstanding of a security on the ledger; `face_units` in base units, `maturity` the date of its call if
+    it was called.
+    """
 
     cusip: str
     maturity: date
@@ -58,25 +68,32 @@ class PrincipalDue:
 def coupon_dues(scene: Scene, cusip: str) -> Iterator[CouponDue]:
     """Coupons of a security since its token was made, in order of date, to the next one; nobody held: left out.
 
+    Interest of 0, of a floating rate note, is left out.
+
     Raises
     ------
     UnknownSecurity, DataError
-        If the imported records do not have the terms that the token was made with.
+        If the imported records do not have the terms that the token was made with, or a figure that a coupon follows.
     """
-    scene.token(cusip)
-    since = scene.registered[cusip]
-    supply = dict(scene.ledger.books().supply())[cusip]
-    for coupon in coupons(scene.terms(cusip)):
-        payable = SETTLEMENT.following(coupon.day)
+    token, security = scene.token(cusip), scene.terms(cusip)
+    called, since = called_on(scene.ledger, security), scene.registered[cusip]
+    for day in coupon_dates(security, called=called):
+        payable = SETTLEMENT.following(day)
         if payable > scene.today:
-            yield CouponDue(cusip, coupon, payable, supply, Status.NEXT)
+            supply = dict(scene.ledger.books().supply())[cusip]
+            linked = isinstance(security, Frn | Tips)
+            coupon = None if linked else coupon_on(security, day, called=called)
+            yield CouponDue(cusip, day, coupon, payable, supply, Status.NEXT)
             return
-        record = coupon.record_time
+        record = new_york_midnight(day)
         if record <= since:
             continue
-        face = scene.ledger.call("SecurityToken", scene.token(cusip), "totalSupplyAt", record - 1)
-        if face:
-            yield CouponDue(cusip, coupon, payable, face, _coupon_status(scene, cusip, coupon))
+        face = scene.ledger.call("SecurityToken", token, "totalSupplyAt", record - 1)
+        if not face:
+            continue
+        coupon = coupon_on(security, day, scene.fixings, called=called)
+        if coupon.fraction:
+            yield CouponDue(cusip, day, coupon, payable, face, _coupon_status(scene, cusip, coupon))
 
 
 def _coupon_status(scene: Scene, cusip: str, coupon: Coupon) -> Status:
@@ -86,7 +103,7 @@ def _coupon_status(scene: Scene, cusip: str, coupon: Coupon) -> Status:
     coupon_id = ledger.call("CouponPayer", payer, "couponIdOf", token, record)
     state = ledger.call("CouponPayer", payer, "couponOf", coupon_id)
     if not any(state["payer"]):
-        return Status.DUE
+        return Status.DEFAULT if scene.in_default(cusip) else Status.DUE
     if not state["closed"]:
         for holder in books.holders(cusip):
             who = bytes.fromhex(holder[2:])
@@ -108,10 +125,11 @@ def principal_dues(scene: Scene) -> list[PrincipalDue]:
     for cusip, units in scene.ledger.books().supply():
         if cusip == CURRENCY or not units:
             continue
-        maturity = scene.maturity(cusip)
+        maturity = scene.end(cusip)
         payable, status = SETTLEMENT.following(maturity), Status.NEXT
         if payable <= scene.today:
             status = Status.DUE if _redeemable(cusip, scene) else Status.WITHHELD
+            status = Status.DEFAULT if scene.in_default(cusip) else status
         found.append(PrincipalDue(cusip, maturity, payable, units, status))
     return found
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import DataError, UnknownSecurity
 from tbill_defi.core.home import home_path
-from tbill_defi.instruments import Security, terms_hash
+from tbill_defi.instruments import AnySecurity, read_security, terms_hash
+from tbill_defi.ledger.coupons import Fixings
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.market.data import MarketData
+from tbill_defi.market.fixings import fixings_on
 from tbill_defi.market.store import MarketStore
 from tbill_defi.market.universe import universe_on
 from tbill_defi.portfolio.market_view import view
@@ -19,6 +21,8 @@ from tbill_defi.portfolio.plan import CURRENCY, RebalancePlan
 from tbill_defi.portfolio.view import View
 
 Weights = dict[str, float]
+TERMS_FOLDER = "terms"
+"""Folder of a home with the terms of what was issued from a file: CUSIP.json."""
 
 
 class Scene:
@@ -28,7 +32,7 @@ class Scene:
         self.ledger = ledger
         self.home = home_path(home)
         self.now = ledger.chain.now()
-        self._terms: dict[str, Security] = {}
+        self._terms: dict[str, AnySecurity] = {}
 
     @property
     def today(self) -> date:
@@ -46,6 +50,11 @@ class Scene:
         return view(self.today, data=self.data)
 
     @cached_property
+    def fixings(self) -> Fixings:
+        """Published figures that linked securities follow, as far as they are known on the date."""
+        return Fixings(*fixings_on(self.data, self.today))
+
+    @cached_property
     def registered(self) -> dict[str, int]:
         """CUSIP -> Unix seconds at which its token was registered, by CUSIP."""
         events = self.ledger.chain.events(names=("AssetRegistered",), addresses=(self.ledger.contracts.asset_registry,))
@@ -57,6 +66,16 @@ class Scene:
         """Maturity date that a security's token carries."""
         return market_date(self.ledger.call("SecurityToken", self.token(cusip), "maturity"))
 
+    def end(self, cusip: str) -> date:
+        """Date on which its principal is due: its call, if notice of one was given, else its maturity."""
+        issuance = self.ledger.contracts.issuance
+        return market_date(self.ledger.call("Issuance", issuance, "endOf", self.token(cusip)))
+
+    def in_default(self, cusip: str) -> bool:
+        """Whether it is marked as in default: nothing is paid then but recoveries."""
+        issuance = self.ledger.contracts.issuance
+        return any(self.ledger.call("Issuance", issuance, "defaultOf", self.token(cusip)))
+
     def token(self, cusip: str) -> bytes:
         """Token of a security on the ledger."""
         found = self.ledger.token_of(cusip)
@@ -64,8 +83,10 @@ class Scene:
             raise UnknownSecurity(f"{cusip} has no token on this ledger")
         return found
 
-    def terms(self, cusip: str) -> Security:
-        """Terms of a security on the ledger from the records, matured or not; they are those its token was made with.
+    def terms(self, cusip: str) -> AnySecurity:
+        """Terms of a security on the ledger, matured or not; they are those its token was made with.
+
+        From the home's folder of terms, else from the records.
 
         Raises
         ------
@@ -78,19 +99,24 @@ class Scene:
             self._terms[cusip] = self._found_terms(cusip)
         return self._terms[cusip]
 
-    def _found_terms(self, cusip: str) -> Security:
+    def _found_terms(self, cusip: str) -> AnySecurity:
+        kept = self.home / TERMS_FOLDER / f"{cusip}.json"
+        security = read_security(kept.read_text()) if kept.is_file() else self._recorded_terms(cusip)
+        if terms_hash(security) != self.ledger.call("SecurityToken", self.token(cusip), "termsHash"):
+            raise DataError(f"{cusip}: the terms at hand are not those its token was made with")
+        return security
+
+    def _recorded_terms(self, cusip: str) -> AnySecurity:
         day = min(self.today, self.maturity(cusip) - timedelta(days=1))
         auctions, sheets = (
             [row for row in self.data.datasets[kind].known(self.today) if row["cusip"] == cusip]
             for kind in ("auctions", "fedinvest")
         )
-        listings = universe_on(day, auctions, sheets).listings
-        if not listings:
+        universe = universe_on(day, auctions, sheets)
+        found = [*(listing.security for listing in universe.listings), *universe.linked]
+        if not found:
             raise UnknownSecurity(f"{cusip}: no imported record has its terms; import the auctions that do")
-        security = listings[0].security
-        if terms_hash(security) != self.ledger.call("SecurityToken", self.token(cusip), "termsHash"):
-            raise DataError(f"{cusip}: the imported records' terms are not those its token was made with")
-        return security
+        return found[0]
 
     def weights(self, party: str) -> Weights:
         """CUSIP (and USD) -> weight of what a party holds, at today's mid."""

@@ -158,8 +158,8 @@ def _matured(rule: Rule, scene: Scene) -> Evaluation:
                 reason = f"{event}, {due.face_units / 1e6:,.2f} outstanding"
                 firings.append(Firing(rule, event, reason, (due.cusip, due.payable)))
             case _:
-                stuck.append(due.cusip)
-    why = f"{len(firings)} matured securities to redeem" + (f"; on hold: {', '.join(stuck)}" if stuck else "")
+                stuck.append(f"{due.cusip}, in default" if due.status is Status.DEFAULT else f"{due.cusip}, on hold")
+    why = f"{len(firings)} matured securities to redeem" + (f"; not: {'; '.join(stuck)}" if stuck else "")
     return Evaluation(tuple(firings), why, min(ahead).isoformat() if ahead else None)
 
 
@@ -173,8 +173,8 @@ def _coupons(rule: Rule, scene: Scene) -> Evaluation:
                 if due.status is Status.NEXT:
                     ahead.append(due.payable)
                 elif due.status is Status.DUE:
-                    event = f"{cusip} coupon {due.coupon.day}"
-                    subject = (cusip, due.coupon.day, due.payable)
+                    event = f"{cusip} coupon {due.day}"
+                    subject = (cusip, due.day, due.payable)
                     firings.append(Firing(rule, event, f"{event}, payable {due.payable}", subject))
         except TbillError as error:
             problems.append(error)

@@ -61,7 +61,7 @@ def pay(
     that it lacks are registered by the bank. Coupons of repo collateral are passed on to who gave it.
     """
     from tbill_defi.automation.dues import Status
-    from tbill_defi.ledger.life import coupon_on, pay_coupon
+    from tbill_defi.ledger.life import pay_coupon
     from tbill_defi.ledger.repo_coupons import pass_coupon
 
     if day is not None and cusip is None:
@@ -70,16 +70,16 @@ def pay(
     with _scene(home) as scene:
         dues, problems = _coupons(scene, cusip)
         if cusip is not None and wanted is not None:
-            coupon_on(scene.terms(cusip.upper()), wanted)
-        chosen = [due for due in dues if due.status is Status.DUE and wanted in (None, due.coupon.day)]
+            _require_coupon(scene, cusip.upper(), wanted)
+        chosen = [due for due in dues if due.status is Status.DUE and wanted in (None, due.day)]
         if cusip is not None and not chosen:
             raise _none_due(scene, cusip.upper(), dues, wanted)
         payments = []
         for due in chosen:
             security = scene.terms(due.cusip)
-            payment = pay_coupon(scene.ledger, security, due.coupon.day, payment_date=due.payable)
-            passed = pass_coupon(scene.ledger, security, due.coupon.day)
-            entry = {"cusip": due.cusip, "date": due.coupon.day.isoformat(), "payable": due.payable.isoformat()}
+            payment = pay_coupon(scene.ledger, security, due.day, payment_date=due.payable, fixings=scene.fixings)
+            passed = pass_coupon(scene.ledger, security, due.day)
+            entry = {"cusip": due.cusip, "date": due.day.isoformat(), "payable": due.payable.isoformat()}
             payments.append({**entry, **_payment_json(scene, payment), "passed": _texts(passed)})
         coming = [(due.payable, due.cusip) for due in dues if due.status is Status.NEXT]
     nothing = f"no coupon is due on {scene.today}" + _upcoming(coming)
@@ -103,7 +103,8 @@ def redeem(cusip: Cusip = None, home: Home = None, json_: Json = False) -> None:
             raise _not_redeemable(scene, name, dues)
         payments = []
         for due in chosen:
-            payment = redeem_security(scene.ledger, scene.terms(due.cusip), payment_date=due.payable)
+            security = scene.terms(due.cusip)
+            payment = redeem_security(scene.ledger, security, payment_date=due.payable, fixings=scene.fixings)
             entry = {"cusip": due.cusip, "date": due.maturity.isoformat(), "payable": due.payable.isoformat()}
             payments.append({**entry, **_payment_json(scene, payment), "passed": {}})
         coming = [(due.payable, due.cusip) for due in dues if due.status is Status.NEXT]
@@ -142,7 +143,16 @@ def _coupons(scene: Scene, cusip: str | None) -> tuple[list[CouponDue], list[str
             dues += coupon_dues(scene, name)
         except TbillError as error:
             problems.append(str(error))
-    return sorted(dues, key=lambda due: (due.coupon.day, due.cusip)), problems
+    return sorted(dues, key=lambda due: (due.day, due.cusip)), problems
+
+
+def _require_coupon(scene: Scene, cusip: str, day: date) -> None:
+    """Say that a security pays nothing on a date."""
+    from tbill_defi.ledger.coupons import require_coupon_date
+    from tbill_defi.ledger.life import called_on
+
+    security = scene.terms(cusip)
+    require_coupon_date(security, day, called=called_on(scene.ledger, security))
 
 
 def _none_due(scene: Scene, cusip: str, dues: list[CouponDue], wanted: date | None) -> TbillError:
@@ -150,10 +160,10 @@ def _none_due(scene: Scene, cusip: str, dues: list[CouponDue], wanted: date | No
     from tbill_defi.automation.dues import Status
     from tbill_defi.conventions.calendars import SETTLEMENT
 
-    states = {due.coupon.day: due.status for due in dues}
+    states = {due.day: due.status for due in dues}
     if wanted is None:
         coming = [due for due in dues if due.status is Status.NEXT]
-        ahead = f"the next is of {coming[0].coupon.day}, payable {coming[0].payable}" if coming else "none is to come"
+        ahead = f"the next is of {coming[0].day}, payable {coming[0].payable}" if coming else "none is to come"
         return LedgerError(f"coupon pay: no coupon of {cusip} is due on {scene.today}; {ahead}", "NothingDue")
     payable = SETTLEMENT.following(wanted)
     if payable > scene.today:
@@ -161,7 +171,8 @@ def _none_due(scene: Scene, cusip: str, dues: list[CouponDue], wanted: date | No
     elif wanted not in states:
         why = "has nobody to go to: nobody held the security on this ledger when that day began"
     else:
-        why = "is paid" if states[wanted] is Status.PAID else "is paid to all but wallets that are not registered"
+        words = {Status.PAID: "is paid", Status.DEFAULT: "is not paid: the security is in default"}
+        why = words.get(states[wanted], "is paid to all but wallets that are not registered")
     return LedgerError(f"coupon pay: the coupon of {cusip} of {wanted} {why}", "NothingDue")
 
 
@@ -171,7 +182,9 @@ def _not_redeemable(scene: Scene, cusip: str, dues: list[PrincipalDue]) -> Tbill
     if not dues:
         why = "nothing of it is outstanding"
     elif dues[0].status is Status.NEXT:
-        why = f"it matures on {dues[0].maturity}, payable {dues[0].payable}; the ledger is at {scene.today}"
+        why = f"its principal is due on {dues[0].maturity}, payable {dues[0].payable}; the ledger is at {scene.today}"
+    elif dues[0].status is Status.DEFAULT:
+        why = "it is in default"
     else:
         why = "all that is outstanding is on hold or with wallets that are not registered"
     return LedgerError(f"redeem: {cusip}: {why}", "NothingDue")
@@ -186,13 +199,14 @@ def _texts(units: Mapping[str, int]) -> dict[str, str]:
 
 
 def _coupon_json(due: CouponDue) -> dict[str, Any]:
+    coupon = due.coupon
     return {
         "cusip": due.cusip,
-        "date": due.coupon.day.isoformat(),
+        "date": due.day.isoformat(),
         "payable": due.payable.isoformat(),
-        "fraction": [due.coupon.fraction.numerator, due.coupon.fraction.denominator],
+        "fraction": None if coupon is None else [coupon.fraction.numerator, coupon.fraction.denominator],
         "face": str(due.face_units),
-        "cash": str(due.coupon.units(due.face_units)),
+        "cash": None if coupon is None else str(coupon.units(due.face_units)),
         "status": due.status.value,
     }
 
@@ -259,9 +273,10 @@ def _show_coupons(value: dict[str, Any]) -> None:
         Column("status", left=True),
     )
     for row in value["coupons"]:
-        per_100 = float(100 * Fraction(*row["fraction"]))
-        amounts = (formats.face(int(row["face"])), format_units(int(row["cash"])))
-        sheet.add(row["cusip"], row["date"], row["payable"], f"{per_100:.6f}", *amounts, row["status"])
+        known = row["fraction"] is not None
+        per_100 = f"{float(100 * Fraction(*row['fraction'])):.6f}" if known else "by index"
+        amounts = (formats.face(int(row["face"])), format_units(int(row["cash"])) if known else "")
+        sheet.add(row["cusip"], row["date"], row["payable"], per_100, *amounts, row["status"])
     console().print(sheet if sheet.rows else "no security on this ledger pays coupons")
     _show_problems(value["problems"])
 

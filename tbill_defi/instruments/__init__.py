@@ -4,7 +4,14 @@ from tbill_defi.instruments.corporate import CorporateBond
 from tbill_defi.instruments.flows import CashFlows
 from tbill_defi.instruments.frn import Frn
 from tbill_defi.instruments.municipal import MunicipalBond
-from tbill_defi.instruments.reading import ANY_SECURITY, AnySecurity, read_security, require_nominal, terms_hash
+from tbill_defi.instruments.reading import (
+    ANY_SECURITY,
+    AnySecurity,
+    CallableBond,
+    read_security,
+    require_nominal,
+    terms_hash,
+)
 from tbill_defi.instruments.repo import MarginRule, Repo, RepoFlows
 from tbill_defi.instruments.securities import SECURITY, Bill, Bond, CouponTerms, Note, Security
 from tbill_defi.instruments.strips import Strip, reconstitute, strip
@@ -17,6 +24,7 @@ __all__ = [
     "AnySecurity",
     "Bill",
     "Bond",
+    "CallableBond",
     "CashFlows",
     "CorporateBond",
     "CouponTerms",

@@ -61,8 +61,19 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
         Role.FREEZER: ("setFrozenTokens",),
         Role.ENFORCER: ("forcedTransfer", "forcedTransferEndingHolds"),
     },
-    "Issuance": {Role.ISSUER: ("issue", "openRedemption"), Role.ENFORCER: ("releaseBlocked",)},
-    "CouponPayer": {Role.ISSUER: ("announce",)},
+    "Issuance": {
+        Role.ISSUER: (
+            "issue",
+            "setDatedCpi",
+            "openRedemption",
+            "openIndexedRedemption",
+            "callSecurity",
+            "declareDefault",
+            "cureDefault",
+        ),
+        Role.ENFORCER: ("releaseBlocked",),
+    },
+    "CouponPayer": {Role.ISSUER: ("announce", "announceIndexed", "announceFloating", "announceRecovery")},
 }
 """Contract -> role -> its restricted functions. What is not here is the administrator's alone."""
 
@@ -137,7 +148,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     oracle = place("PriceOracle", manager)
     guard = place("MandateGuard", settlement, assets, oracle, usd)
     issuance = place("Issuance", manager, settlement, usd, identities)
-    payer = place("CouponPayer", manager, usd, identities)
+    payer = place("CouponPayer", manager, usd, identities, issuance)
     facility = place("RepoFacility", settlement, usd, payer, oracle)
     options = place("OptionBook", settlement, usd)
     contracts = Contracts(

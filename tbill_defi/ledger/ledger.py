@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from tbill_defi.chain.embedded import EmbeddedChain, Progress
 from tbill_defi.chain.keys import SigningKey
@@ -13,9 +13,10 @@ from tbill_defi.chain.types import Call, CallReverted, Chain, EventRecord, Recei
 from tbill_defi.core.clock import Clock, SystemClock, market_date, new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.identifiers import bytes32, party_name
-from tbill_defi.instruments import Security, require_nominal, terms_hash
+from tbill_defi.instruments import AnySecurity, Tips, terms_hash
 from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
 from tbill_defi.ledger.books import EVENTS, Books, TapeEntry, Wallet
+from tbill_defi.ledger.coupons import dated_cpi_e5
 from tbill_defi.ledger.deployment import (
     CURRENCY,
     ROLE_KEYS,
@@ -32,6 +33,7 @@ from tbill_defi.ledger.terms import require_terms
 if TYPE_CHECKING:
     from tbill_defi.chain.rpc_node import Node
 
+S = TypeVar("S", bound=AnySecurity)
 OPERATOR = "operator"
 ADMIN = "admin"
 UNITED_STATES = 840
@@ -54,7 +56,7 @@ class Ledger:
         self._books_height = 0
         self._tokens: dict[str, bytes] = {}
         self._token_addresses: list[bytes] = []
-        self._checked: dict[bytes, Security] = {}
+        self._checked: dict[bytes, AnySecurity] = {}
 
     # --- opening ------------------------------------------------------------------------------------------------
 
@@ -336,14 +338,14 @@ class Ledger:
         data = encode_call("SecurityToken", "setFrozenTokens", self.address_of(party), units)
         self.send([Step("compliance", token, data)])
 
-    def deposit(self, party: str, face: Mapping[Security, int], cash_units: int = 0) -> Sequence[Receipt]:
+    def deposit(self, party: str, face: Mapping[S, int], cash_units: int = 0) -> Sequence[Receipt]:
         """Register deposited securities and cash as tokens in a party's wallet, base units.
 
         Securities that the ledger does not have yet are created with the hash of their terms.
         """
         return self.send(self.deposit_steps(self.address_of(party), face, cash_units))
 
-    def deposit_steps(self, wallet: bytes, face: Mapping[Security, int], cash_units: int = 0) -> list[Step]:
+    def deposit_steps(self, wallet: bytes, face: Mapping[S, int], cash_units: int = 0) -> list[Step]:
         """The transactions of `deposit`."""
         creations, issues = [], []
         for security, units in face.items():
@@ -356,7 +358,7 @@ class Ledger:
             issues.append(Step("bank", self.contracts.usd, encode_call("CashToken", "issue", wallet, cash_units)))
         return [*creations, *issues]
 
-    def creation_steps(self, security: Security) -> tuple[bytes, list[Step]]:
+    def creation_steps(self, security: AnySecurity) -> tuple[bytes, list[Step]]:
         """The token of a security, and the transactions that create and wire it if the ledger does not have it yet."""
         token = self._token_made(security)
         if token is not None:
@@ -365,12 +367,16 @@ class Ledger:
         factory = self.contracts.asset_factory
         token = self.call("AssetFactory", factory, "predict", *arguments)
         wiring = multicall(wire("SecurityToken", token))
-        return token, [
+        steps = [
             Step("issuer", factory, encode_call("AssetFactory", "create", *arguments)),
             Step(ADMIN, self.contracts.access_manager, wiring),
         ]
+        if isinstance(security, Tips):
+            data = encode_call("Issuance", "setDatedCpi", token, dated_cpi_e5(security))
+            steps.append(Step("issuer", self.contracts.issuance, data))
+        return token, steps
 
-    def predicted_token(self, security: Security) -> bytes:
+    def predicted_token(self, security: AnySecurity) -> bytes:
         """Where the token of a security is, or will be; "TermsMismatch" if it is there with other terms."""
         found = self._token_made(security)
         if found is not None:
@@ -378,7 +384,7 @@ class Ledger:
         place: bytes = self.call("AssetFactory", self.contracts.asset_factory, "predict", *self._creation(security))
         return place
 
-    def _token_made(self, security: Security) -> bytes | None:
+    def _token_made(self, security: AnySecurity) -> bytes | None:
         """The token of a security, if there is one; its terms are compared once, for they never change."""
         token = self.token_of(security.cusip)
         if token is not None and self._checked.get(token) != security:
@@ -387,6 +393,5 @@ class Ledger:
         return token
 
     @staticmethod
-    def _creation(security: Security) -> tuple[bytes, bytes, int]:
-        require_nominal(security)
+    def _creation(security: AnySecurity) -> tuple[bytes, bytes, int]:
         return bytes32(security.cusip), terms_hash(security), new_york_midnight(security.maturity_date)

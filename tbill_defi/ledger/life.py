@@ -19,11 +19,12 @@ from itertools import chain
 from typing import Any
 
 from tbill_defi.chain.types import Call, Receipt
-from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
-from tbill_defi.instruments import Security, terms_hash
+from tbill_defi.instruments import AnySecurity, CallableBond, Tips, terms_hash
 from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
+from tbill_defi.ledger.coupons import NO_FIXINGS, Fixings, coupon_on, dated_cpi_e5, index_ratio
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.limits import set_own_limits
@@ -37,7 +38,6 @@ REDEMPTIONS_PER_TRANSACTION = 40
 """Holders in one transaction: their gas stays below a quarter of 2^24."""
 SALE_SECONDS = 900
 _NOBODY = bytes(20)
-_PER_CENT = Fraction(1, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +50,13 @@ class Purchase:
 
 
 @dataclass(frozen=True, slots=True)
-class Coupon:
-    """A coupon of a security: `fraction` of face, exact, for the position at the start of `day`."""
-
-    day: date
-    fraction: Fraction
-
-    @property
-    def record_time(self) -> int:
-        """Unix seconds of the New York midnight at which the coupon date starts; positions before it count."""
-        return new_york_midnight(self.day)
-
-    def units(self, face_units: int) -> int:
-        """Cash for a position, base units: floor(face x fraction)."""
-        return face_units * self.fraction.numerator // self.fraction.denominator
-
-
-@dataclass(frozen=True, slots=True)
 class Payment:
     """What a coupon or a redemption paid, base units.
 
     Attributes
     ----------
     due
-        What was funded: of a coupon floor(supply x fraction), of a redemption the face outstanding.
+        What was funded: floor(face outstanding x fraction), of a redemption at par the face.
     paid
         Wallet (0x-text) -> cash.
     blocked
@@ -81,7 +64,7 @@ class Payment:
     withheld
         Wallets that could not be paid yet: not registered, or all units on hold.
     returned
-        Cash that went back to the Treasury: a coupon's rounding, less than one unit a holder.
+        Cash that went back to the Treasury: rounding, less than one unit a payment.
     complete
         Whether nobody is left to be paid.
     height
@@ -95,36 +78,6 @@ class Payment:
     returned: int
     complete: bool
     height: int
-
-
-def coupons(security: Security) -> tuple[Coupon, ...]:
-    """Every coupon of a security in order of date; none of a bill or a zero coupon.
-
-    The fraction is coupon x ActAct(ICMA) year fraction of `resolve()`: coupon / 2 in a regular period.
-    """
-    flows = security.resolve()
-    return tuple(
-        Coupon(day, flows.rate * fraction * _PER_CENT)
-        for day, fraction in zip(flows.payment_dates, flows.fractions, strict=True)
-        if flows.rate * fraction
-    )
-
-
-def coupon_on(security: Security, day: date) -> Coupon:
-    """The coupon of a date.
-
-    Raises
-    ------
-    ConventionError
-        If there is none.
-    """
-    known = coupons(security)
-    for coupon in known:
-        if coupon.day == day:
-            return coupon
-    near = sorted(sorted((coupon.day for coupon in known), key=lambda other: abs(other - day))[:2])
-    dates = f"the nearest are of {' and '.join(map(str, near))}" if near else "it pays no coupons"
-    raise ConventionError(f"coupon: {security.cusip} pays none on {day}; {dates}")
 
 
 def ensure_treasury(ledger: Ledger) -> bytes:
@@ -147,7 +100,7 @@ def ensure_treasury(ledger: Ledger) -> bytes:
 # --- issue ------------------------------------------------------------------------------------------------------
 
 
-def sale(ledger: Ledger, security: Security, purchases: Sequence[Purchase]) -> Instruction:
+def sale(ledger: Ledger, security: AnySecurity, purchases: Sequence[Purchase]) -> Instruction:
     """The Instruction that sells a new security: each buyer's cash against his units, all or none.
 
     Raises
@@ -172,7 +125,7 @@ def sale(ledger: Ledger, security: Security, purchases: Sequence[Purchase]) -> I
     return Instruction(tuple(legs), now, now + SALE_SECONDS, int.from_bytes(unique, "big"))
 
 
-def issue(ledger: Ledger, security: Security, purchases: Sequence[Purchase]) -> Sequence[Receipt]:
+def issue(ledger: Ledger, security: AnySecurity, purchases: Sequence[Purchase]) -> Sequence[Receipt]:
     """Issue a security to its first buyers against payment to the Treasury; create its token if need be.
 
     Every buyer's key must be in the ledger's keyring.
@@ -196,7 +149,14 @@ def issue(ledger: Ledger, security: Security, purchases: Sequence[Purchase]) -> 
 # --- coupons ----------------------------------------------------------------------------------------------------
 
 
-def pay_coupon(ledger: Ledger, security: Security, day: date, *, payment_date: date | None = None) -> Payment:
+def pay_coupon(
+    ledger: Ledger,
+    security: AnySecurity,
+    day: date,
+    *,
+    payment_date: date | None = None,
+    fixings: Fixings = NO_FIXINGS,
+) -> Payment:
     """Announce a coupon, fund it in full, and pay every holder of its record, in one block.
 
     What is already done is not done again, so it can be called again for wallets that were withheld.
@@ -207,24 +167,36 @@ def pay_coupon(ledger: Ledger, security: Security, day: date, *, payment_date: d
         The coupon date as in `resolve()`; positions at its start count.
     payment_date
         The next good settlement day if `day` is none; None: `day`.
+    fixings
+        Reference CPI of an inflation-protected security, index of a floating rate note.
 
     Raises
     ------
     ConventionError
-        If the security pays no coupon on that date.
+        If the security pays no coupon on that date, or its interest is 0.
+    DataError
+        If a published figure that it follows is not among the fixings.
     LedgerError
         If the ledger has no such security (code "UnknownAsset"), or it is too early ("RecordTimeNotPassed" before the
         record time, "CouponNotPayable" before the payment date).
     """
-    steps, due = coupon_steps(ledger, security, day, payment_date=payment_date)
+    steps, due = coupon_steps(ledger, security, day, payment_date=payment_date, fixings=fixings)
     return _report(ledger, ledger.send(steps), due)
 
 
 def coupon_steps(
-    ledger: Ledger, security: Security, day: date, *, payment_date: date | None = None
+    ledger: Ledger,
+    security: AnySecurity,
+    day: date,
+    *,
+    payment_date: date | None = None,
+    fixings: Fixings = NO_FIXINGS,
 ) -> tuple[list[Step], int]:
     """The transactions of `pay_coupon`, to be sent in one block, and the cash they fund."""
-    coupon, token, payer = coupon_on(security, day), _token(ledger, security), ledger.contracts.coupon_payer
+    token, payer = _token(ledger, security), ledger.contracts.coupon_payer
+    coupon = coupon_on(security, day, fixings, called=called_on(ledger, security))
+    if not coupon.fraction:
+        raise ConventionError(f"coupon: the interest of {security.cusip} to {day} is 0")
     record = coupon.record_time
     if ledger.chain.now() < record:
         raise LedgerError(
@@ -240,8 +212,7 @@ def coupon_steps(
     state = ledger.call("CouponPayer", payer, "couponOf", coupon_id)
     due, steps = coupon.units(supply), []
     if state["denominator"] == 0:
-        terms = (record, new_york_midnight(payment_date or day), coupon.fraction.numerator, coupon.fraction.denominator)
-        steps.append(Step("issuer", payer, encode_call("CouponPayer", "announce", token, *terms)))
+        steps.append(Step("issuer", payer, coupon.announcement(token, new_york_midnight(payment_date or day))))
     if not any(state["payer"]):
         steps += _allowance_steps(ledger, treasury, payer, due)
         steps.append(Step(TREASURY, payer, encode_call("CouponPayer", "fund", coupon_id)))
@@ -254,43 +225,91 @@ def coupon_steps(
 # --- redemption -------------------------------------------------------------------------------------------------
 
 
-def redeem(ledger: Ledger, security: Security, *, payment_date: date | None = None) -> Payment:
-    """Redeem a matured security at par: fund everything outstanding and pay every holder, in one block.
+def called_on(ledger: Ledger, security: AnySecurity) -> date | None:
+    """The call date that notice was given of; None: it runs to maturity, or the ledger does not have it."""
+    token = ledger.token_of(security.cusip)
+    if token is None:
+        return None
+    due = ledger.call("Issuance", ledger.contracts.issuance, "redemptionOf", token)["dueTime"]
+    return market_date(due) if 0 < due < new_york_midnight(security.maturity_date) else None
 
-    Free units are paid to their holder, frozen ones into the blocked account of his identity; units on hold stay, and
-    it can be called again when their hold has ended. The final coupon is `pay_coupon`'s.
+
+def call(ledger: Ledger, security: CallableBond, day: date, *, payment_date: date | None = None) -> Sequence[Receipt]:
+    """Give notice that a bond is called on a date of its schedule, at the price of that date. It cannot be taken back.
+
+    The interest to that day is the coupon of that date; `redeem` pays the call price from it on.
+
+    Raises
+    ------
+    ConventionError
+        If the schedule does not have the date.
+    LedgerError
+        If the day is not after the ledger's time (code "CallTimeOutOfRange"), or notice was given before
+        ("RedemptionAlreadyOpened").
+    """
+    security.resolve_to_call(day)  # names the dates of the schedule
+    price = Fraction(repr(dict(security.call_schedule)[day])) * 10**6
+    if price.denominator != 1:
+        raise ConventionError(f"call_schedule: the price of {day} is finer than 10^-6, which is all the contract takes")
+    token, midnights = _token(ledger, security), (new_york_midnight(day), new_york_midnight(payment_date or day))
+    data = encode_call("Issuance", "callSecurity", token, *midnights, ensure_treasury(ledger), int(price))
+    return ledger.send([Step("issuer", ledger.contracts.issuance, data)])
+
+
+def redeem(
+    ledger: Ledger, security: AnySecurity, *, payment_date: date | None = None, fixings: Fixings = NO_FIXINGS
+) -> Payment:
+    """Redeem a security that has matured or was called: fund what is outstanding and pay every holder, in one block.
+
+    At par; an inflation-protected one at par times its index ratio, at least par; a called one at its call price. Free
+    units are paid to their holder, frozen ones into the blocked account of his identity (of a called security they wait
+    for its maturity); units on hold stay, and it can be called again when their hold has ended. The final coupon is
+    `pay_coupon`'s.
 
     Parameters
     ----------
     payment_date
         The next good settlement day if the maturity date is none; None: the maturity date.
+    fixings
+        The reference CPI, of an inflation-protected security.
 
     Raises
     ------
     LedgerError
         If the ledger has no such security (code "UnknownAsset"), or it is too early ("RedemptionNotOpen").
+    DataError
+        If the reference CPI of the maturity date is needed and not known.
     """
-    steps, due = redemption_steps(ledger, security, payment_date=payment_date)
+    steps, due = redemption_steps(ledger, security, payment_date=payment_date, fixings=fixings)
     return _report(ledger, ledger.send(steps), due)
 
 
-def redemption_steps(ledger: Ledger, security: Security, *, payment_date: date | None = None) -> tuple[list[Step], int]:
-    """The transactions of `redeem`, to be sent in one block, and the face outstanding before it."""
+def redemption_steps(
+    ledger: Ledger, security: AnySecurity, *, payment_date: date | None = None, fixings: Fixings = NO_FIXINGS
+) -> tuple[list[Step], int]:
+    """The transactions of `redeem`, to be sent in one block, and the cash that all that is outstanding takes."""
     token, issuance, treasury = _token(ledger, security), ledger.contracts.issuance, ensure_treasury(ledger)
     (supply,) = _ask(ledger, [(token, "totalSupply", ())])
     state = ledger.call("Issuance", issuance, "redemptionOf", token)
-    steps = []
+    steps, fraction = [], Fraction(state["numerator"], state["denominator"] or 1)
     if state["payableFrom"] == 0:
-        payable = new_york_midnight(payment_date or security.maturity_date)
-        steps.append(Step("issuer", issuance, encode_call("Issuance", "openRedemption", token, payable, treasury)))
-    missing = supply - state["funds"]
+        terms = (token, new_york_midnight(payment_date or security.maturity_date), treasury)
+        if isinstance(security, Tips):
+            reference = fixings.cpi_e5(security, security.maturity_date)
+            fraction = max(Fraction(1), index_ratio(reference, dated_cpi_e5(security)))
+            data = encode_call("Issuance", "openIndexedRedemption", *terms, reference)
+        else:
+            fraction, data = Fraction(1), encode_call("Issuance", "openRedemption", *terms)
+        steps.append(Step("issuer", issuance, data))
+    due = supply * fraction.numerator // fraction.denominator
+    missing = due - state["funds"]
     if missing > 0:
         steps += _allowance_steps(ledger, treasury, issuance, missing)
         steps.append(Step(TREASURY, issuance, encode_call("Issuance", "fundRedemption", token, missing)))
     holders = [bytes.fromhex(text[2:]) for text, units in ledger.books().holders(security.cusip).items() if units]
     for batch in _batches(holders, REDEMPTIONS_PER_TRANSACTION):
         steps.append(Step(OPERATOR, issuance, encode_call("Issuance", "redeem", token, batch)))
-    return steps, supply
+    return steps, due
 
 
 def release_blocked(ledger: Ledger, party: str, units: int) -> Sequence[Receipt]:
@@ -306,7 +325,7 @@ def _batches(items: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _token(ledger: Ledger, security: Security) -> bytes:
+def _token(ledger: Ledger, security: AnySecurity) -> bytes:
     token = ledger.token_of(security.cusip)
     if token is None:
         raise LedgerError(f"{security.cusip} has no token on this ledger", "UnknownAsset")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 
+from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError
-from tbill_defi.instruments import Security
+from tbill_defi.instruments import AnySecurity
 from tbill_defi.ledger.abi import decode_log, encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
-from tbill_defi.ledger.life import coupon_on
 
 
-def pass_coupon(ledger: Ledger, security: Security, day: date) -> dict[str, int]:
+def pass_coupon(ledger: Ledger, security: AnySecurity, day: date) -> dict[str, int]:
     """Pass a coupon on, repo by repo: party -> cash, base units; what was passed on already is not again.
 
     Each repo gets floor(its collateral at the record time x fraction), the last one the rest.
@@ -23,7 +23,7 @@ def pass_coupon(ledger: Ledger, security: Security, day: date) -> dict[str, int]
         "CouponNotReceived" if it has not been paid to the facility; "UnknownAsset".
     """
     facility, payer, books = ledger.contracts.repo_facility, ledger.contracts.coupon_payer, ledger.books()
-    token, record = ledger.token_of(security.cusip), coupon_on(security, day).record_time
+    token, record = ledger.token_of(security.cusip), new_york_midnight(day)
     if token is None:
         raise LedgerError(f"{security.cusip} has no token on this ledger", "UnknownAsset")
     coupon_id = ledger.call("CouponPayer", payer, "couponIdOf", token, record)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tbill_defi.core.errors import LedgerError
-from tbill_defi.instruments import Security, terms_hash
+from tbill_defi.instruments import AnySecurity, terms_hash
 
 if TYPE_CHECKING:
     from tbill_defi.ledger.ledger import Ledger
 
 
-def require_terms(ledger: Ledger, token: bytes, security: Security) -> None:
+def require_terms(ledger: Ledger, token: bytes, security: AnySecurity) -> None:
     """Check that a token is of these terms.
 
     Raises

@@ -14,6 +14,7 @@ from tbill_defi.pricing.frn import (
     discount_margin_duration,
     discount_margin_from_price,
     floating_accrued_interest,
+    floating_coupon,
     price_from_discount_margin,
 )
 from tbill_defi.pricing.hull_white import hull_white_option, implied_sigma
@@ -76,6 +77,7 @@ __all__ = [
     "discount_rate_from_price",
     "dv01",
     "floating_accrued_interest",
+    "floating_coupon",
     "forward_price_from_repo",
     "hull_white_option",
     "implied_repo_rate",

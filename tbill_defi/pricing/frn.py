@@ -122,6 +122,36 @@ def floating_accrued_interest(frn: Frn, *, settlement: date, index: FrnIndex) ->
     return float(_accrued(frn, _period_start(frn, settlement)[0], settlement, index))
 
 
+def floating_coupon(frn: Frn, *, payment_date: date, index: FrnIndex) -> float:
+    """Interest paid on a payment date per 100 face: each day's max(0, index + spread)/360, summed.
+
+    Parameters
+    ----------
+    payment_date
+        An unadjusted payment date. Rates that take effect on or after the second good day before it do not count.
+
+    Raises
+    ------
+    ConventionError
+        If the security is not a floating rate note, or does not pay on that date.
+    DataError
+        If the index of a day is not known.
+
+    Notes
+    -----
+    31 CFR 356 Appendix B, I.C.
+    """
+    _checked(frn, frn.issue_date or frn.dated_date, index)
+    dates = frn.payment_dates
+    if payment_date not in dates:
+        near = sorted(sorted(dates, key=lambda day: abs((day - payment_date).days))[:2])
+        raise ConventionError(
+            f"payment_date: {frn.cusip} does not pay on {payment_date}; near it are {', '.join(map(str, near))}"
+        )
+    place = dates.index(payment_date)
+    return float(_accrued(frn, dates[place - 1] if place else frn.dated_date, payment_date, index))
+
+
 def price_from_discount_margin(frn: Frn, discount_margin: float, *, settlement: date, index: FrnIndex) -> float:
     """Clean price per 100 face of a discount margin.
 

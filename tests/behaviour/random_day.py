@@ -16,6 +16,7 @@ from tbill_defi.core.errors import LedgerError
 from tbill_defi.instruments import Bill, Note
 from tbill_defi.instruments.repo import MarginRule, Repo
 from tbill_defi.ledger import life, limits
+from tbill_defi.ledger.coupons import coupons
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.oracle import PRICER_KEYS, Oracle, OracleQuote, OracleRound
 from tbill_defi.ledger.repo import Repos
@@ -139,7 +140,7 @@ class RandomDay(Day):
         plain = OracleQuote(cusip, self.clean[cusip], 40_000_000, 1_000_000, security.maturity_date, 2)
         if not isinstance(security, Note):
             return plain
-        days = [security.dated_date, *(coupon.day for coupon in life.coupons(security))]
+        days = [security.dated_date, *(coupon.day for coupon in coupons(security))]
         last, following = max(d for d in days if d <= today), min(d for d in days if d > today)
         return OracleQuote(
             *(cusip, plain.clean_e6, plain.yield_e9, plain.duration_e6, plain.maturity, 2),

@@ -10,6 +10,7 @@ from tbill_defi.chain.dev import dev_chain
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.instruments import Note, Repo
 from tbill_defi.ledger import life, limits
+from tbill_defi.ledger.coupons import coupon_on
 from tbill_defi.ledger.life import Purchase
 from tbill_defi.ledger.oracle import Oracle, OracleQuote, OracleRound
 from tbill_defi.ledger.repo import Repos
@@ -73,7 +74,7 @@ def test_life_and_repo(backend):
         assert repos.mark(repo).call_deadline == 0
 
         go_to(FIRST)
-        coupon = life.coupon_on(NOTE, FIRST)
+        coupon = coupon_on(NOTE, FIRST)
         paid = life.pay_coupon(ledger, NOTE, FIRST)
         assert paid.complete
         assert paid.due == coupon.units(2 * FACE - 6)

@@ -14,7 +14,7 @@ import QuantLib as ql  # noqa: N813 - its own alias
 import tbill_defi as td
 from bench.universe import frn_index, universe
 from tbill_defi.ledger.accrual import accrual_period
-from tbill_defi.ledger.life import coupons
+from tbill_defi.ledger.coupons import coupons
 from tbill_defi.pricing.interop import quantlib_bond
 from tbill_defi.pricing.risk import measures_from_yield
 

@@ -18,6 +18,7 @@ from tbill_defi.core.errors import LedgerError
 from tbill_defi.instruments import Bill, Note
 from tbill_defi.ledger import life, option_deeds
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.coupons import coupons
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.option import Options
 from tbill_defi.ledger.option_deeds import BOOK
@@ -289,7 +290,7 @@ class World:
         due = [
             (coupon, security)
             for security in SECURITIES.values()
-            for coupon in life.coupons(security)
+            for coupon in coupons(security)
             if self.ledger.chain.now() < coupon.record_time <= moment
         ]
         first = min((coupon.record_time for coupon, _ in due), default=None)

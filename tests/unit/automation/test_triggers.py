@@ -9,7 +9,7 @@ import tbill_defi as td
 from tbill_defi.automation.scene import Scene
 from tbill_defi.core.clock import market_date
 from tbill_defi.instruments.repo import MarginRule, Repo
-from tbill_defi.ledger.life import coupon_on
+from tbill_defi.ledger.coupons import coupon_on
 from tbill_defi.ledger.oracle import Oracle
 from tbill_defi.ledger.repo import Repos
 from tbill_defi.ledger.repo_state import RepoStatus

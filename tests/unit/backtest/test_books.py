@@ -8,7 +8,7 @@ from tbill_defi.backtest.books import DESK, Books, Line, coupons_due
 from tbill_defi.backtest.schedule import decision_days
 from tbill_defi.core.errors import PlanError, UsageError
 from tbill_defi.instruments import Bill, Note
-from tbill_defi.ledger.life import coupons as coupons_of_the_ledger
+from tbill_defi.ledger.coupons import coupons as coupons_of_the_ledger
 
 NOTE = Note(cusip="#03260403", coupon=0.04125, dated_date=date(2023, 4, 3), maturity_date=date(2026, 4, 3))
 ODD = Note(

@@ -8,6 +8,7 @@ from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.instruments import Bill, Note
 from tbill_defi.instruments.repo import MarginRule, Repo
 from tbill_defi.ledger import life
+from tbill_defi.ledger.coupons import coupons
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.oracle import Oracle, OracleQuote, OracleRound
 from tbill_defi.ledger.repo import Repos
@@ -43,9 +44,9 @@ class RepoBench:
         """Publish clean prices, 10^-6 per 100 face, signed by so many pricers."""
         self._round += 1
         day = self.ledger.market_date
-        coupons = [c.day for c in life.coupons(NOTE)]
-        previous = max([d for d in (NOTE.dated_date, *coupons) if d <= day])
-        following = min([d for d in coupons if d > day], default=None)
+        days = [c.day for c in coupons(NOTE)]
+        previous = max([d for d in (NOTE.dated_date, *days) if d <= day])
+        following = min([d for d in days if d > day], default=None)
         quotes = [
             OracleQuote(s.cusip, clean, 4_000_000, 900_000, s.maturity_date, 2)
             for s, clean in ((FIRST, first), (SECOND, second))

@@ -16,8 +16,9 @@ from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
 from tbill_defi.instruments import Bill, Bond, Note
 from tbill_defi.ledger import life
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.coupons import Coupon, coupon_on, coupons
 from tbill_defi.ledger.deployment import Step
-from tbill_defi.ledger.life import Coupon, Purchase
+from tbill_defi.ledger.life import Purchase
 from tests.unit.ledger.support import DOLLAR, make_ledger
 
 HOLDERS = ("ann", "ben", "cat")
@@ -126,12 +127,12 @@ def test_from_issue_to_redemption(ledger, security):
 
 
 def test_fractions_of_the_coupons():
-    assert life.coupons(BILL) == ()
-    assert [c.fraction for c in life.coupons(REGULAR)] == [Fraction(33, 1600)] * 4
-    first, *others = life.coupons(SHORT_FIRST)
+    assert coupons(BILL) == ()
+    assert [c.fraction for c in coupons(REGULAR)] == [Fraction(33, 1600)] * 4
+    first, *others = coupons(SHORT_FIRST)
     assert first == Coupon(date(2026, 9, 30), Fraction("0.03375") * Fraction(181, 366))  # of 183 days
     assert {c.fraction for c in others} == {Fraction("0.016875")}
-    first = life.coupons(LONG_FIRST)[0]
+    first = coupons(LONG_FIRST)[0]
     assert first.day == date(2027, 2, 15)
     # 104 of the 181 days to August, and a whole half year
     assert first.fraction == Fraction("0.07875") * (Fraction(104, 362) + Fraction(1, 2))
@@ -146,7 +147,7 @@ def test_long_first_coupon_of_the_regulation(ledger):
         maturity_date=date(1996, 2, 15),
         first_coupon_date=date(1991, 8, 15),
     )
-    assert life.coupons(note)[0].units(7_000 * DOLLAR) == 386_474_184
+    assert coupons(note)[0].units(7_000 * DOLLAR) == 386_474_184
 
 
 def test_record_is_the_last_second_before_the_coupon_date(ledger):
@@ -275,7 +276,7 @@ def test_reopening_issues_more_of_the_same(ledger):
 
 def test_what_is_not_there(ledger):
     with pytest.raises(ConventionError, match="pays none on 2026-10-01"):
-        life.coupon_on(REGULAR, date(2026, 10, 1))
+        coupon_on(REGULAR, date(2026, 10, 1))
     start(ledger, date(2026, 9, 30))
     with pytest.raises(LedgerError, match="no token"):
         life.pay_coupon(ledger, REGULAR, date(2026, 9, 30))

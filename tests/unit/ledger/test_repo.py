@@ -12,6 +12,7 @@ from tbill_defi.core.errors import DataError, LedgerError, UsageError
 from tbill_defi.instruments.repo import MarginRule
 from tbill_defi.ledger import life, repo_deeds
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.coupons import coupon_on
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.repo_coupons import pass_coupon
 from tbill_defi.ledger.repo_state import RepoStatus
@@ -305,7 +306,7 @@ def test_coupon_goes_to_who_gave_the_collateral(bench):
     with refused("CouponNotReceived"):
         pass_coupon(bench.ledger, NOTE, day)
     life.pay_coupon(bench.ledger, NOTE, day)
-    coupon = life.coupon_on(NOTE, day)
+    coupon = coupon_on(NOTE, day)
     assert bench.ledger.wallet("repo-facility").cash == coupon.units(sum(faces))
     before = bench.ledger.wallet(BORROWER).cash
     assert pass_coupon(bench.ledger, NOTE, day) == {BORROWER: coupon.units(sum(faces))}
