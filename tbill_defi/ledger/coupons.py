@@ -11,8 +11,8 @@ from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
 from itertools import groupby
+from typing import Protocol
 
-from tbill_defi.conventions.frn_index import FrnIndex
 from tbill_defi.conventions.reference_cpi import ReferenceCpi, truncated_and_rounded
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import ConventionError, DataError
@@ -22,6 +22,15 @@ from tbill_defi.ledger.abi import encode_call
 _PER_CENT = Fraction(1, 100)
 _E5, _E9 = 10**5, 10**9
 _YEAR_DAYS = 360
+
+
+class DailyIndex(Protocol):
+    """Rates of floating rate notes by the day, as `conventions.frn_index.FrnIndex` has them: it needs a calendar, and
+    this wing knows none.
+    """
+
+    def between(self, start: date, stop: date, *, end: date) -> list[tuple[int, Decimal]]:
+        """(days, decimal rate) of the days from `start` to before `stop` that accrue towards a payment on `end`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,7 @@ class Fixings:
     """
 
     reference_cpi: ReferenceCpi | None = None
-    frn_index: FrnIndex | None = None
+    frn_index: DailyIndex | None = None
 
     def cpi_e5(self, security: Tips, day: date) -> int:
         """Reference CPI of a day, 10^-5.
@@ -51,7 +60,7 @@ class Fixings:
             raise DataError(f"{security.cusip}: what it pays on {day} needs the reference CPI; none was given")
         return _whole(self.reference_cpi.on(day), _E5)
 
-    def index_of(self, security: Frn, day: date) -> FrnIndex:
+    def index_of(self, security: Frn, day: date) -> DailyIndex:
         """The index of floating rate notes; DataError if there is none."""
         if self.frn_index is None:
             raise DataError(f"{security.cusip}: what it pays on {day} needs the index of 13-week bills; none was given")
@@ -207,7 +216,7 @@ def _flows(security: AnySecurity, called: date | None) -> CashFlows:
     return security.resolve_to_call(called)
 
 
-def _floating(security: Frn, day: date, index: FrnIndex) -> Coupon:
+def _floating(security: Frn, day: date, index: DailyIndex) -> Coupon:
     dates = security.payment_dates
     place = dates.index(day)
     start = dates[place - 1] if place else security.dated_date
