@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tbill_defi.cli.common import Day, Home, Json, chosen_date, parse_date, print_json
-from tbill_defi.cli.price_figures import book_of, figures, of_one, show
+from tbill_defi.cli.price_figures import figures, of_one, show
 from tbill_defi.cli.price_file import price_file, show_file, show_scenarios
 from tbill_defi.cli.price_market import PriceMarket
 from tbill_defi.core.errors import ConventionError, DataError, UsageError
@@ -89,16 +89,16 @@ def price(
         settles = parse_date(settlement, "settlement") if settlement else quoted_for
         if not given and settles != quoted_for:
             raise UsageError(f"price: the quote is for {quoted_for}; give --price or --yield for another settlement")
-    book = book_of([security], market)
+    book = market.book([security])
     clean_price = _clean(book, settles, clean, yield_, discount, named, clean_price)
     value = figures(book, settles, clean_price, source, named, market)
-    value["scenarios"] = market.scenarios(book, [clean_price], settles, chosen)[0]
+    value |= market.scenarios(book, [clean_price], settles, chosen)[0]
     if json_:
         print_json(value)
     else:
         show(security, value)
         if chosen:
-            show_scenarios(str(market.day), [(security.cusip, value["scenarios"])])
+            show_scenarios([value])
 
 
 def _of_file(
@@ -129,8 +129,8 @@ def _of_market(market: PriceMarket, cusip: str, given: bool) -> tuple[AnySecurit
     from tbill_defi.conventions import settlement_date
     from tbill_defi.portfolio.market_view import view_of
 
-    linked = market.snapshot.linked.get(cusip)
-    if linked is not None:
+    if any(cusip in market.snapshot.excluded.get(kind, ()) for kind in ("TIPS", "FRN")):
+        linked = market.snapshot.security(cusip)
         if given:
             return linked, 0.0, settlement_date(market.day), "given"
         bid, source = market.quoted(cusip)

@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.book import Book
 
 
-def book_of(securities: list[AnySecurity], market: PriceMarket) -> Book:
-    """The book of these, with the home's index where a floating rate note is among them."""
-    from tbill_defi.pricing.book import Book
-
-    floating = any(security.kind == "frn" for security in securities)
-    return Book(securities, frn_index=market.frn_index if floating else None)
-
-
 @contextmanager
 def of_one() -> Iterator[None]:
     """Errors of a book of one security, without its row."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tbill_defi.cli.common import console
-from tbill_defi.cli.price_figures import book_of, linked
+from tbill_defi.cli.price_figures import linked
 from tbill_defi.cli.price_market import PriceMarket
 from tbill_defi.core.errors import DataError, TbillError, UsageError
 
@@ -44,20 +44,21 @@ def price_file(
         given = any(row.quote for row in rows)
         settlement = settlement_date(market.day) if given else market.quoted_for
     securities = [_security(row, market) for row in rows]
-    book = book_of(securities, market)
+    book = market.book(securities)
     with by_line(rows):
         clean, sources = _clean_prices(rows, book, market, settlement, convention)
         found = book.analytics(clean_prices=clean, settlement=settlement, convention=convention)
         after = market.scenarios(book, clean, settlement, chosen)
         described = [
             _described(row, security, i, found, market, settlement)
-            | {"clean_price": float(clean[i]), "source": sources[i], "scenarios": after[i]}
+            | {"clean_price": float(clean[i]), "source": sources[i]}
+            | after[i]
             for i, (row, security) in enumerate(zip(rows, securities, strict=True))
         ]
     return {
         "settlement_date": settlement.isoformat(),
         "convention": convention.name,
-        "curve_date": market.day.isoformat() if chosen else None,
+        "curve_date": min(market.day, settlement).isoformat() if chosen else None,
         "securities": described,
     }
 
@@ -183,19 +184,22 @@ def show_file(value: dict[str, Any]) -> None:
         )
     console().print(sheet)
     if value["curve_date"] is not None:
-        show_scenarios(value["curve_date"], [(r["security"]["cusip"], r["scenarios"]) for r in value["securities"]])
+        show_scenarios(value["securities"])
 
 
-def show_scenarios(day: str, rows: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> None:
-    """Changes of the clean price, a column a shock."""
+def show_scenarios(rows: Sequence[dict[str, Any]]) -> None:
+    """Changes of the clean price, a column a shock, and a line on each curve that is shocked."""
     from tbill_defi.report.layout import Column, Sheet
 
-    names = [after["name"] for after in rows[0][1]]
+    names = [after["name"] for after in rows[0]["scenarios"]]
     sheet = Sheet(
-        f"change of the clean price per 100 face: zero rates of {day} moved, own spread kept",
+        "change of the clean price per 100 face, zero rates moved, own spread kept",
         Column("cusip", left=True),
         *(Column(name, rank=i) for i, name in enumerate(names)),
     )
-    for cusip, scenarios in rows:
-        sheet.add(cusip, *(f"{after['change']:+.6f}" for after in scenarios))
+    for row in rows:
+        sheet.add(row["security"]["cusip"], *(f"{round(after['change'], 6) + 0.0:+.6f}" for after in row["scenarios"]))
     console().print(sheet)
+    curves = dict.fromkeys((row["security"]["kind"] == "tips", row["scenario_curve"]) for row in rows)
+    for real, name in curves:
+        console().print(f"curve{' of TIPS' if real else ''}: {name}")

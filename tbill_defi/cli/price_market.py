@@ -12,10 +12,11 @@ from tbill_defi.core.errors import DataError
 if TYPE_CHECKING:
     from tbill_defi.conventions.frn_index import FrnIndex
     from tbill_defi.conventions.reference_cpi import ReferenceCpi
+    from tbill_defi.conventions.yields import Floats
     from tbill_defi.instruments import AnySecurity
     from tbill_defi.market.data import MarketData
     from tbill_defi.market.snapshot import MarketSnapshot
-    from tbill_defi.pricing.book import Book
+    from tbill_defi.pricing.book import Book, DiscountCurve
     from tbill_defi.pricing.curve import Curve
     from tbill_defi.pricing.shocks import Shock
 
@@ -56,14 +57,27 @@ class PriceMarket:
         rows = self.data.reference_cpi.rows()
         return ReferenceCpi.of_daily(rows) if rows else None
 
-    @cached_property
-    def curve(self) -> Curve:
-        """The date's curve of par yields."""
+    def curve_for(self, settlement: date) -> Curve:
+        """The curve of par yields of the date, or of a settlement before it."""
         from tbill_defi.market.snapshot import par_yields_on
         from tbill_defi.pricing.curve_history import CurveHistory
 
-        par = par_yields_on(self.data, self.day)
-        return CurveHistory.bootstrap([self.day], list(par), [list(par.values())]).curve(self.day)
+        day = min(self.day, settlement)
+        par = par_yields_on(self.data, day)
+        return CurveHistory.bootstrap([day], list(par), [list(par.values())]).curve(day)
+
+    @cached_property
+    def latest_sheet(self) -> list[dict[str, Any]]:
+        """Rows of the latest price sheet known on the date; none: no sheet is."""
+        known = self.data.datasets["fedinvest"].known(self.day)
+        return [row for row in known if row["date"] == known[-1]["date"]]
+
+    def book(self, securities: list[AnySecurity]) -> Book:
+        """The book of these, with the home's index where a floating rate note is among them."""
+        from tbill_defi.pricing.book import Book
+
+        floating = any(security.kind == "frn" for security in securities)
+        return Book(securities, frn_index=self.frn_index if floating else None)
 
     def quoted(self, cusip: str) -> tuple[float, str]:
         """Latest bid of a CUSIP, clean per 100 face, and where it is from.
@@ -93,22 +107,57 @@ class PriceMarket:
             return None
         return index_ratio(security, settlement=settlement, reference_cpi=self.reference_cpi)
 
-    def scenarios(
-        self, book: Book, clean_prices: Any, settlement: date, chosen: list[Shock]
-    ) -> list[list[dict[str, Any]]]:
-        """For each security, its clean price after each shock of the curve, its own spread over it unchanged."""
-        if not chosen:
-            return [[] for _ in range(len(book))]
+    @cached_property
+    def real_curve(self) -> tuple[DiscountCurve, str]:
+        """The curve that TIPS are shocked on, and what it is.
 
-        spreads = book.z_spreads(self.curve, clean_prices, settlement)
-        accrued = book.accrued(settlement)
-        after = [
-            (book.prices_at_spreads(shock.on(self.curve), spreads, settlement) - accrued).tolist() for shock in chosen
+        Fitted to the TIPS of the latest sheet; without enough of them one of no interest, over which each TIPS's own
+        spread is its real rate.
+        """
+        from tbill_defi.portfolio.relative_value import real_curve, sheet_prices
+        from tbill_defi.pricing.curve import Curve
+
+        if rows := self.latest_sheet:
+            auctions = self.data.datasets["auctions"].known(self.day)
+            found = real_curve(sheet_prices(rows[0]["date"], rows, auctions, self.frn_index))
+            if found is not None:
+                curve, count = found
+                return curve, f"real rates, a Svensson fit to {count} TIPS of the sheet of {curve.curve_date}"
+        flat = Curve.nelson_siegel(self.quoted_for, parameters=[0.0, 0.0, 0.0, 1.0])
+        return flat, "real rates, flat at its own: no sheet with enough TIPS is known"
+
+    def scenarios(self, book: Book, clean_prices: Any, settlement: date, chosen: list[Shock]) -> list[dict[str, Any]]:
+        """For each security the curve that is shocked and its clean price after each shock, its own spread unchanged.
+
+        TIPS are on the real curve, all others on the date's curve of par yields.
+        """
+        import numpy as np
+
+        found: list[dict[str, Any]] = [{"scenario_curve": None, "scenarios": []} for _ in range(len(book))]
+        real, prices = book.columns.kind == "tips", np.asarray(clean_prices, dtype=np.float64)
+        for rows in (np.flatnonzero(~real), np.flatnonzero(real)) if chosen else ():
+            if rows.size:
+                curve, name = self.real_curve if real[rows[0]] else self._nominal(settlement)
+                part = self.book([book.columns.securities[row] for row in rows.tolist()])
+                after = _after(part, prices[rows], settlement, curve, chosen)
+                for row, scenarios in zip(rows.tolist(), after, strict=True):
+                    found[row] = {"scenario_curve": name, "scenarios": scenarios}
+        return found
+
+    def _nominal(self, settlement: date) -> tuple[DiscountCurve, str]:
+        curve = self.curve_for(settlement)
+        return curve, f"par yields of {curve.curve_date}"
+
+
+def _after(
+    book: Book, clean: Floats, settlement: date, curve: DiscountCurve, chosen: list[Shock]
+) -> list[list[dict[str, Any]]]:
+    spreads, accrued = book.z_spreads(curve, clean, settlement), book.accrued(settlement)
+    prices = [book.prices_at_spreads(shock.on(curve), spreads, settlement) - accrued for shock in chosen]
+    return [
+        [
+            {"name": shock.name, "clean_price": float(after[i]), "change": float(after[i] - clean[i])}
+            for shock, after in zip(chosen, prices, strict=True)
         ]
-        return [
-            [
-                {"name": shock.name, "clean_price": prices[i], "change": prices[i] - float(clean_prices[i])}
-                for shock, prices in zip(chosen, after, strict=True)
-            ]
-            for i in range(len(book))
-        ]
+        for i in range(len(book))
+    ]

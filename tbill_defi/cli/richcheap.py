@@ -15,11 +15,12 @@ from tbill_defi.core.errors import DataError, TbillError, UsageError
 
 if TYPE_CHECKING:
     from tbill_defi.instruments import AnySecurity
+    from tbill_defi.market.quotes_file import QuotedRow
+    from tbill_defi.portfolio.relative_value import Group
     from tbill_defi.pricing.book import RichCheap
 
 LARGEST_HISTORY = 1_000
 """Earlier sheets."""
-NAMES = ("beta0", "beta1", "beta2", "beta3", "tau1", "tau2")
 
 
 def register(app: typer.Typer) -> None:
@@ -43,8 +44,9 @@ def richcheap(
 ) -> None:
     """Rank securities, rich and cheap, against a fitted curve.
 
-    A Svensson curve is fitted to the mid prices of bills, notes and bonds with more than 30 days left. Residuals are
-    market less model: a positive yield is cheap. z-scores compare a residual with the security's own of earlier sheets.
+    A Svensson curve is fitted to the mid prices of bills, notes and bonds with more than 30 days left, another, of real
+    rates, to those of TIPS. Residuals are market less model: a positive yield is cheap. z-scores compare a residual
+    with the security's own of earlier sheets.
     """
     if not 1 <= top <= LARGEST_HISTORY:
         raise UsageError(f"top: {top} is not from 1 to {LARGEST_HISTORY:,}")
@@ -71,91 +73,105 @@ def richcheap(
     if json_:
         print_json(value)
         return
-    from tbill_defi.report.richcheap_tables import plot, ranking
+    from tbill_defi.report.richcheap_tables import left_out, plot, ranking
 
     out = console()
-    out.print(ranking(value, top))
-    for line in plot(value["securities"]):
+    for curve in value["curves"]:
+        out.print(ranking(value, curve, top))
+    for line in (*left_out(value), *plot(value["securities"])):
         out.print(line)
     if html is not None:
         out.print(f"residuals in {html}")
 
 
 def _of_home(market: PriceMarket, history: int) -> dict[str, Any]:
-    snapshot = market.snapshot
-    if snapshot.sheet is None:
+    rows = market.latest_sheet
+    if not rows:
         raise DataError(f"sheet: no price sheet known on {market.day} is imported; give --sheet or --file")
-    known = snapshot.sheet.quotes
-    settlement = snapshot.sheet.date
-    pairs: list[tuple[AnySecurity, float]] = [
-        (one.security, _mid(known[one.cusip].bid, known[one.cusip].offer))
-        for one in snapshot.listings
-        if one.cusip in known and one.security.maturity_date > settlement
-    ]
-    left_out = {kind: len(cusips) for kind, cusips in snapshot.excluded.items()}
-    return _ranked(pairs, settlement, f"FedInvest sheet of {settlement}", left_out, market, history)
+    return _of_rows(rows, rows[0]["date"], f"FedInvest sheet of {rows[0]['date']}", market, history)
 
 
 def _of_sheet(sheet: Path, day: date, market: PriceMarket, history: int) -> dict[str, Any]:
     from tbill_defi.market.fedinvest import read_fedinvest
-    from tbill_defi.market.universe import terms_from_sheet
 
-    pairs: list[tuple[AnySecurity, float]] = []
-    left_out: dict[str, int] = {}
-    for row in read_fedinvest(sheet, price_date=day).iter_rows(named=True):
-        kind = "callable" if row["call_date"] else str(row["type"]).removeprefix("MARKET BASED ")
-        if kind in ("TIPS", "FRN", "callable"):
-            left_out[kind] = left_out.get(kind, 0) + 1
-        elif row["maturity_date"] > day:
-            pairs.append((terms_from_sheet(row), _mid(row["sell"], row["buy"])))
-    return _ranked(pairs, day, f"{sheet.name}, terms inferred", left_out, market, history)
+    return _of_rows(read_fedinvest(sheet, price_date=day).to_dicts(), day, sheet.name, market, history)
+
+
+def _of_rows(rows: list[dict[str, Any]], day: date, source: str, market: PriceMarket, history: int) -> dict[str, Any]:
+    from tbill_defi.portfolio.relative_value import sheet_prices
+
+    found = sheet_prices(day, rows, market.data.datasets["auctions"].known(market.day), market.frn_index)
+    curves = {
+        name: _measured(group, day, market, history)
+        for name, group in (("nominal", found.nominal), ("real", found.real))
+        if len(group)
+    }
+    return _ranked(curves, day, source, found.left_out)
 
 
 def _of_file(file: Path, market: PriceMarket, history: int) -> dict[str, Any]:
     from tbill_defi.cli.price_file import by_line
     from tbill_defi.market.quotes_file import read_quotes
+    from tbill_defi.portfolio.relative_value import Group
 
-    rows, pairs = read_quotes(file), []
-    for row in rows:
+    groups: dict[str, list[tuple[QuotedRow, AnySecurity, float]]] = {"nominal": [], "real": []}
+    for row in read_quotes(file):
         if row.quote is None or row.quote[0] != "price":
             raise DataError(f"{row.place}: price is empty ({row.cusip}); every row needs one here")
         try:
-            pairs.append((row.security or market.snapshot.security(row.cusip), row.quote[1]))
+            security = row.security or market.snapshot.security(row.cusip)
         except TbillError as error:
             raise type(error)(f"{row.place}: {error}") from None
-    with by_line(rows):
-        return _ranked(pairs, market.day, file.name, {}, market, history)
+        groups["real" if security.kind == "tips" else "nominal"].append((row, security, row.quote[1]))
+    curves = {}
+    for name, found in groups.items():
+        if found:
+            with by_line([row for row, _, _ in found]):
+                group = Group.of(((security, price) for _, security, price in found), real=name == "real")
+                curves[name] = _measured(group, market.day, market, history)
+    return _ranked(curves, market.day, file.name, {})
 
 
-def _mid(bid: float, offer: float | None) -> float:
-    return bid if offer is None else 0.5 * (bid + offer)
+def _measured(group: Group, settlement: date, market: PriceMarket, history: int) -> tuple[Group, RichCheap, int]:
+    from tbill_defi.portfolio.relative_value import rich_cheap
+
+    floating = any(security.kind == "frn" for security in group.securities)
+    earlier = market.data.datasets["fedinvest"].known(market.day) if history else ()
+    found, sheets = rich_cheap(group, settlement, market.frn_index if floating else None, earlier, history)
+    return group, found, sheets
 
 
 def _ranked(
-    pairs: list[tuple[AnySecurity, float]],
-    settlement: date,
-    source: str,
-    left_out: dict[str, int],
-    market: PriceMarket,
-    history: int,
+    curves: dict[str, tuple[Group, RichCheap, int]], settlement: date, source: str, left_out: dict[str, int]
 ) -> dict[str, Any]:
     """JSON form."""
-    from tbill_defi.cli.price_figures import book_of
-    from tbill_defi.conventions import YieldConvention
-    from tbill_defi.pricing.svensson import SvenssonCurve
+    rows = [row for group, found, _ in curves.values() for row in _rows(group, found, settlement)]
+    return {
+        "settlement_date": settlement.isoformat(),
+        "source": source,
+        "curves": [
+            {"name": name, "fit": _parameters(found), "fitted": int(found.fitted.sum()), "rms_bp": found.rms_bp}
+            for name, (_, found, _) in curves.items()
+        ],
+        "history_sheets": max(sheets for _, _, sheets in curves.values()),
+        "left_out": left_out,
+        "securities": sorted(rows, key=lambda row: -float(row["residual_bp"])),
+    }
 
-    securities = [security for security, _ in pairs]
-    past = _past(securities, settlement, market, history) if history else []
-    found = book_of(securities, market).rich_cheap(
-        [price for _, price in pairs], settlement=settlement, convention=YieldConvention.STREET, history=past
-    )
-    curve = found.curve
-    assert isinstance(curve, SvenssonCurve)
-    scores = [math.nan] * len(pairs) if found.z_score is None else found.z_score.tolist()
-    rows = [
+
+def _parameters(found: RichCheap) -> dict[str, float]:
+    from tbill_defi.pricing.svensson import NAMES, SvenssonCurve
+
+    assert isinstance(found.curve, SvenssonCurve)
+    return dict(zip(NAMES[2], (*found.curve.betas, *found.curve.taus), strict=True))
+
+
+def _rows(group: Group, found: RichCheap, settlement: date) -> list[dict[str, Any]]:
+    scores = [math.nan] * len(group) if found.z_score is None else found.z_score.tolist()
+    return [
         {
             "cusip": security.cusip,
-            "kind": security.kind,
+            "kind": "tips" if group.real else security.kind,
             "coupon": getattr(security, "coupon", None),
             "maturity_date": security.maturity_date.isoformat(),
             "years": (security.maturity_date - settlement).days / 365.0,
@@ -169,37 +185,5 @@ def _ranked(
             "fitted": bool(found.fitted[i]),
             "z_score": None if math.isnan(scores[i]) else scores[i],
         }
-        for i, security in enumerate(securities)
+        for i, security in enumerate(group.securities)
     ]
-    return {
-        "settlement_date": settlement.isoformat(),
-        "source": source,
-        "fit": dict(zip(NAMES, (*curve.betas, *curve.taus), strict=True)),
-        "fitted": int(found.fitted.sum()),
-        "rms_bp": found.rms_bp,
-        "history_sheets": len(past),
-        "left_out": left_out,
-        "securities": sorted(rows, key=lambda row: -float(str(row["residual_bp"]))),
-    }
-
-
-def _past(securities: list[AnySecurity], settlement: date, market: PriceMarket, sheets: int) -> list[RichCheap]:
-    """The same securities on the latest sheets before the settlement; a sheet with too few for a fit is left out."""
-    from tbill_defi.cli.price_figures import book_of
-    from tbill_defi.conventions import YieldConvention
-
-    by_cusip = {one.cusip: one for one in securities if one.kind in ("bill", "note", "bond")}
-    days: dict[date, dict[str, float]] = {}
-    for row in market.data.datasets["fedinvest"].known(market.day):
-        if row["date"] < settlement and row["cusip"] in by_cusip:
-            days.setdefault(row["date"], {})[row["cusip"]] = _mid(row["sell"], row["buy"])
-    found = []
-    for day in sorted(days)[-sheets:]:
-        prices = {
-            cusip: price for cusip, price in days[day].items() if by_cusip[cusip].resolve().first_settlement <= day
-        }
-        if len(prices) <= 2 * len(NAMES):
-            continue
-        book = book_of([by_cusip[cusip] for cusip in prices], market)
-        found.append(book.rich_cheap(list(prices.values()), settlement=day, convention=YieldConvention.STREET))
-    return found

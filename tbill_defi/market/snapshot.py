@@ -20,6 +20,8 @@ from tbill_defi.market.par_yields import TENORS
 from tbill_defi.market.universe import Listing, universe_on
 
 FORMAT = "tbill_defi market snapshot, version 1"
+_NOT_TOLD = {"TIPS": "reference CPI of the dated date", "FRN": "spread"}
+"""Type -> what of its terms no price sheet tells."""
 MONEY_MARKET_SHARE = 360.0 / 365.0
 """A simple yield Act/365, as the curve's under a year, times this is the simple rate Act/360 of the same interest."""
 
@@ -134,7 +136,15 @@ class MarketSnapshot:
     def security(self, cusip: str) -> AnySecurity:
         """Terms of a CUSIP, those of TIPS and FRNs included. Raises `UnknownSecurity` as `listing` does."""
         linked = self.linked.get(cusip)
-        return self.listing(cusip).security if linked is None else linked
+        if linked is not None:
+            return linked
+        for kind, missing in _NOT_TOLD.items():
+            if cusip in self.excluded.get(kind, ()):
+                raise UnknownSecurity(
+                    f"cusip: {cusip} is a {kind} on {self.date}, and no auction record known then tells its {missing}; "
+                    "import its auction, or give its terms"
+                )
+        return self.listing(cusip).security
 
     def quote(self, cusip: str) -> Quote | None:
         """The latest sheet's quote of a CUSIP, or None."""

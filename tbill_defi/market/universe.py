@@ -218,6 +218,22 @@ def terms_from_sheet(row: Row) -> Bill | Note | Bond:
         raise DataError(f"{cusip}, {_named(row)}: {error}") from None
 
 
+def real_terms_from_sheet(row: Row) -> Bond:
+    """Real flows of a TIPS that only price sheets name, inferred: a bond's, since no sheet tells its reference CPI.
+
+    Raises
+    ------
+    DataError
+        If the row gives no terms of a security.
+    """
+    cusip, maturity = row["cusip"], row["maturity_date"]
+    dated = inferred_dated_date(maturity, LONGEST_TERM_YEARS["MARKET BASED BOND"], row["date"])
+    try:
+        return Bond(cusip=cusip, coupon=row["rate"], dated_date=dated, maturity_date=maturity)
+    except ConventionError as error:
+        raise DataError(f"{cusip}, {_named(row)}: {error}") from None
+
+
 def inferred_dated_date(maturity: date, years: int, day: date) -> date:
     """The coupon cycle date `years` before maturity, or the last one not after `day` if that is earlier."""
     longest = add_months(maturity, -12 * years, end_of_month=is_month_end(maturity))

@@ -25,30 +25,37 @@ def write_richcheap(value: Mapping[str, Any], path: Path) -> Path:
     rows = sorted(value["securities"], key=lambda row: row["years"])
     kinds = dict.fromkeys(row["kind"] for row in rows)
     residuals = [_dots(kind, [row for row in rows if row["kind"] == kind], "residual_bp", 1.0) for kind in kinds]
-    model: dict[str, Any] = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [row["years"] for row in rows if row["kind"] != "frn"],
-        "y": [row["model_yield"] * PERCENT for row in rows if row["kind"] != "frn"],
-        "name": "model yield",
-        "line": {"color": LINE, "width": 1},
+    models = [_model(curve["name"], rows) for curve in value["curves"]]
+    yields = [*models, *(_dots(kind, [row for row in rows if row["kind"] == kind], "yield", PERCENT) for kind in kinds)]
+    facts = {
+        f"{curve['name']} curve": f"fitted to {curve['fitted']:,}, rms {curve['rms_bp']:.2f} bp; "
+        + ", ".join(f"{name} {number:.6g}" for name, number in curve["fit"].items())
+        for curve in value["curves"]
     }
-    yields = [model, *(_dots(kind, [row for row in rows if row["kind"] == kind], "yield", PERCENT) for kind in kinds)]
     return write_page(
         path,
         f"Rich and cheap on {value['settlement_date']}",
-        f"{value['source']}. Market less model yield: above zero is cheap. The model is a Svensson curve.",
+        f"{value['source']}. Market less model yield: above zero is cheap. The model is a Svensson curve, "
+        "of TIPS one of real rates.",
         [
             Chart("residuals", residuals, _layout("basis points", " bp")),
             Chart("yields", yields, _layout("percent", "%")),
         ],
-        {
-            "fitted to": f"{value['fitted']:,} of {len(rows):,} securities",
-            "rms": f"{value['rms_bp']:.2f} bp",
-            "z-scores over": f"{value['history_sheets']:,} earlier sheets",
-        }
-        | {name: f"{number:.6g}" for name, number in value["fit"].items()},
+        facts | {"z-scores over": f"{value['history_sheets']:,} earlier sheets"},
     )
+
+
+def _model(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The model yields of one curve; those of floating rate notes follow an index and lie on no line."""
+    on = [row for row in rows if row["kind"] != "frn" and (row["kind"] == "tips") is (name == "real")]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [row["years"] for row in on],
+        "y": [row["model_yield"] * PERCENT for row in on],
+        "name": f"{name} model yield",
+        "line": {"color": LINE, "width": 1},
+    }
 
 
 def _dots(kind: str, rows: Sequence[Mapping[str, Any]], field: str, scale: float) -> dict[str, Any]:

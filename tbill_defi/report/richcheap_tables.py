@@ -11,18 +11,19 @@ from tbill_defi.report.layout import Column, Sheet
 
 WIDTH, HEIGHT = 61, 13
 """Columns and rows of the plot."""
-MARKS = {"bill": ".", "note": "o", "bond": "x"}
+MARKS = {"bill": ".", "note": "o", "bond": "x", "tips": "t"}
 SHARE = 0.98
 """Of residuals that the plot's scale holds; the others stand at its edges."""
 
 
-def ranking(value: Mapping[str, Any], top: int) -> Sheet:
-    """The `top` cheapest and richest; all where there are not more."""
-    rows = value["securities"]
-    left_out = ", ".join(f"{count} {kind}" for kind, count in value["left_out"].items())
+def ranking(value: Mapping[str, Any], curve: Mapping[str, Any], top: int) -> Sheet:
+    """The `top` cheapest and richest of the securities that a curve values; all where there are not more."""
+    real = curve["name"] == "real"
+    rows = [row for row in value["securities"] if (row["kind"] == "tips") is real]
+    what = "TIPS, real yields" if real else "bills, notes, bonds and others" if _mixed(rows) else "bills, notes, bonds"
     sheet = Sheet(
-        f"{len(rows):,} securities, settlement {value['settlement_date']}, {value['source']}; Svensson curve fitted to "
-        f"{value['fitted']:,}, rms {value['rms_bp']:.2f} bp" + (f"; left out: {left_out}" if left_out else ""),
+        f"{len(rows):,} {what}: settlement {value['settlement_date']}, {value['source']}; "
+        f"Svensson curve fitted to {curve['fitted']:,}, rms {curve['rms_bp']:.2f} bp",
         Column("cusip", left=True),
         Column("kind", left=True, rank=4),
         Column("coupon", rank=5),
@@ -32,6 +33,7 @@ def ranking(value: Mapping[str, Any], top: int) -> Sheet:
         Column("price residual", rank=2),
         Column("yield", rank=7),
         "cheap by",
+        Column("in fit", rank=9),
         Column("z-spread", rank=8),
         "z-score",
     )
@@ -49,10 +51,21 @@ def ranking(value: Mapping[str, Any], top: int) -> Sheet:
             f"{row['residual']:+.4f}",
             formats.percent(row["yield"]),
             f"{row['residual_bp']:+.2f} bp",
+            "yes" if row["fitted"] else "no",
             f"{row['z_spread_bp']:+.1f}",
             "-" if row["z_score"] is None else f"{row['z_score']:+.2f}",
         )
     return sheet
+
+
+def _mixed(rows: Sequence[Mapping[str, Any]]) -> bool:
+    return any(row["kind"] not in MARKS for row in rows)
+
+
+def left_out(value: Mapping[str, Any]) -> list[str]:
+    """A line on what of the sheet is in no table, if something is."""
+    named = ", ".join(f"{count} {kind}" for kind, count in value["left_out"].items())
+    return [f"left out, terms or index not on record: {named}"] if named else []
 
 
 def plot(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -66,7 +79,7 @@ def plot(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         across = round(math.sqrt(row["years"] / longest) * (WIDTH - 1))
         up = max(-1.0, min(1.0, row["residual_bp"] / high))
         grid[middle - round(up * middle)][across] = MARKS.get(row["kind"], "*")
-    lines = ["cheap (+) and rich (-), bp of yield by years to maturity: . bill, o note, x bond, * other"]
+    lines = ["cheap (+) and rich (-), bp of yield by years to maturity: . bill, o note, x bond, t TIPS, * other"]
     for number, cells in enumerate(grid):
         label = f"{high * (middle - number) / middle:+8.1f} " if number % middle == 0 else " " * 9
         lines.append((label + "".join(cells)).rstrip())

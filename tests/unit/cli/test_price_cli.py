@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 import tbill_defi as td
+from tbill_defi.market.universe import real_terms_from_sheet
+from tbill_defi.portfolio.relative_value import middle
 from tests.unit.cli.support import NOTE, refused
 from tests.unit.cli.test_schemas import valid
 
@@ -70,6 +73,31 @@ def test_shocks_move_the_curve_and_keep_the_spread(tbill: Any, tmp_path: Path) -
     one = json.loads(tbill("price", NOTE, *shocks, "--json").out)
     assert [after["name"] for after in one["scenarios"]] == [after["name"] for after in note["scenarios"]]
     assert "parallel +50 bp" in tbill("price", NOTE, *shocks).out
+
+
+def test_a_tips_without_a_sheet_is_shocked_at_its_own_rate(tbill: Any, tmp_path: Path) -> None:
+    path = book(tmp_path, HEADER + ROWS.format(note=NOTE))
+    value = valid("price", tbill("price", "--file", path, "--shift", "50bp", "--json").out)
+    tips = value["securities"][4]
+    assert tips["scenario_curve"] == "real rates, flat at its own: no sheet with enough TIPS is known"
+    assert value["securities"][0]["scenario_curve"] == "par yields of 2026-03-24"
+    security = td.read_security(tips["security"])
+    flat = math.log1p(tips["yield"] / 2) * 2 + 0.005  # about: half-years are not all as long
+    moved = 2 * math.expm1(flat / 2)
+    price = td.clean_price_from_yield(security, moved, settlement=SETTLES, convention=STREET)
+    assert tips["scenarios"][0]["clean_price"] == pytest.approx(price, abs=0.02)
+    assert "curve of TIPS: real rates, flat at its own" in tbill("price", "--file", path, "--shift", "50bp").out
+
+
+@pytest.mark.realdata
+def test_prices_of_an_older_sheet_are_shocked_on_the_curve_of_their_settlement(nothing: Any, tmp_path: Path) -> None:
+    if not DATA.exists():
+        pytest.skip(f"{DATA} is not here")
+    assert nothing("market", "import", DATA / "par_yields.csv", DATA / "fedinvest_2026-03-24.csv").code == 0
+    path = book(tmp_path, f"cusip\n{NOTE}\n")
+    value = valid("price", nothing("price", "--file", path, "--date", "2026-04-24", "--shift", "5bp", "--json").out)
+    assert (value["settlement_date"], value["curve_date"]) == ("2026-03-24", "2026-03-24")
+    assert value["securities"][0]["scenarios"][0]["change"] < 0
 
 
 def test_any_convention(tbill: Any) -> None:
@@ -148,5 +176,19 @@ def test_linked_securities_by_cusip(nothing: Any) -> None:
     assert value["index_ratio"] == td.index_ratio(tips, settlement=day, reference_cpi=cpi)
     real = td.yield_from_clean_price(tips, value["clean_price"], settlement=day, convention=STREET)
     assert value["yield_street"] == pytest.approx(real, abs=1e-11)
+    # its shocks move a curve of real rates, fitted to the sheet's TIPS
+    shocked = valid("price", nothing("price", "912828Y38", "--date", "2026-03-24", "--shift", "50bp", "--json").out)
+    assert shocked["scenario_curve"] == "real rates, a Svensson fit to 52 TIPS of the sheet of 2026-03-24"
+    sheet = td.read_fedinvest(DATA / "fedinvest_2026-03-24.csv", price_date=day)
+    quoted = [row for row in sheet.iter_rows(named=True) if row["type"] == "TIPS"]
+    fitted = [(real_terms_from_sheet(row), middle(row)) for row in quoted if (row["maturity_date"] - day).days > 30]
+    curve = td.Curve.svensson(day, *zip(*fitted, strict=True))
+    one = td.Book([td.read_security(shocked["security"])])
+    spread = one.z_spreads(curve, [shocked["clean_price"]], day)
+    after = one.prices_at_spreads(curve, spread + 0.005, day) - one.accrued(day)
+    assert shocked["scenarios"][0]["clean_price"] == pytest.approx(after[0], abs=1e-6)
+    # one that only the sheet names has no index ratio
+    refused(nothing("price", "912810FD5", "--date", "2026-03-24"), 3, "912810FD5 is a TIPS", "reference CPI")
+    refused(nothing("price", "91282CKM2", "--date", "2026-03-24"), 3, "91282CKM2 is a FRN", "spread")
     # without the auctions of its index a floating rate note has no price; the error says which are missing
     refused(nothing("price", "91282CPG0", "--date", "2026-03-24"), 3, "13-week bill auction")
