@@ -238,7 +238,7 @@ def _owed(
             value = call.value(security, day, bid, offer, float(marks.accrued[place]), rate)
             found[i] += cash_from_price(call.face_units, decimal_price(value.price))
             worth = value_units(call.face_units, bid, offer) / UNITS
-            duration[i] += value.delta * worth * float(marks.risk.modified_duration[place])
+            duration[i] += value.delta * worth * float(marks.risk.duration[place])
     return _Owed(found, duration)
 
 
@@ -268,7 +268,7 @@ def _figures(
     values = np.array(held.faces, dtype=np.float64) * (marks.bid_micro + marks.offer_micro)[places] / VALUE_DIVISOR
     weights = values / np.where(nav == 0, 1, nav)[held.record]
     years = (table.maturity[held.security] - market.grid.days[held.row]) / DAYS_PER_YEAR
-    durations = marks.risk.modified_duration[places]
+    durations = marks.risk.duration[places]
 
     def total(amounts: Floats) -> Floats:
         return np.bincount(held.record, weights=amounts, minlength=len(nav)).astype(np.float64)
@@ -313,7 +313,7 @@ def _attribute(
     lines = Lines(table, marks.lines.index[new], marks.lines.settlement[new])
     day = market.grid.days[second_row[live]]
     rates = market.repo_rates[first_row[live]]
-    same_yield[live] = lines.carried_back(lines.dirty_at(marks.yields[old[live]]), day, rates)
+    same_yield[live] = lines.carried_back(lines.at(marks.yields[old[live]]).price, day, rates)
     still[live] = lines.carried_back(lines.dirty_on(market.grid, first_row[live], origin=day), day, rates)
     actual[live] = marks.mid[new]
 

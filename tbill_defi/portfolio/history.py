@@ -30,10 +30,11 @@ from tbill_defi.portfolio import spreads
 from tbill_defi.portfolio.market_view import DAYS_PER_YEAR, DOWNGRADE, MODEL_NO_SPREAD, SIMULATED
 from tbill_defi.portfolio.quotes import MICRO, ModelQuotes, to_micro
 from tbill_defi.portfolio.view import Floats, View
+from tbill_defi.pricing.book.yields import Risk
 from tbill_defi.pricing.bootstrap import node_date, tenor_months
 from tbill_defi.pricing.curve_history import CurveHistory
 from tbill_defi.pricing.history_bootstrap import Ints
-from tbill_defi.pricing.lines import Bools, FlowTable, LineRisk, Lines, day_number
+from tbill_defi.pricing.lines import Bools, FlowTable, Lines, day_number
 
 FORMAT = "tbill_defi history, version 1"
 SPREAD_DIGITS = 10**10
@@ -62,7 +63,7 @@ class Marks:
     lines: Lines
     clean: Floats
     yields: Floats
-    risk: LineRisk
+    risk: Risk
     mid: Floats
     accrued: Floats
     bid: ModelQuotes
@@ -163,7 +164,7 @@ class HistoricalMarket:
         rates = self.repo_rates[rows]
         lines = Lines(table, index, settlement)
         dirty = lines.dirty_on(self.grid, rows)
-        yields = lines.yields(dirty)
+        yields, risk = lines.solved(dirty)
         clean = dirty - lines.accrued
         accrued = table.accrued(index, day)
         settled = to_micro(accrued)
@@ -177,7 +178,7 @@ class HistoricalMarket:
             later = np.where(matures | (table.maturity[index] <= regular), -1, to_micro(price))
             sides.append(ModelQuotes(quoted, to_micro(price), settlement, settled, to_micro(carried), later))
         mid = lines.carried_back(dirty, day, rates)
-        return Marks(lines, clean, yields, lines.risk(yields), mid, accrued, *sides)
+        return Marks(lines, clean, yields, risk, mid, accrued, *sides)
 
     # --- views ----------------------------------------------------------------------------------------------------
 
@@ -264,7 +265,7 @@ class HistoricalMarket:
             clean_price=marks.clean,
             accrued=marks.accrued,
             yield_=marks.yields,
-            modified_duration=marks.risk.modified_duration,
+            modified_duration=marks.risk.duration,
             convexity=marks.risk.convexity,
             years_to_maturity=(table.maturity[index] - number) / DAYS_PER_YEAR,
             sources=(SIMULATED if self.data.simulation else MODEL_NO_SPREAD,) * len(index),

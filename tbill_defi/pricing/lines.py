@@ -1,7 +1,9 @@
 """Many securities on many days in a few array operations: prices from curves, STREET yields, durations, carry.
 
-A line is one security at one settlement date. Everything agrees with the verbs on single securities
-(`measures_from_clean_price`, `Curve.dirty_price`, `carried_back_price`) to the last digits; a test holds them together.
+A line is one security at one settlement date, on a curve of its own day: where a `Book` places all securities on one
+date. Yields and risk are the book's own arithmetic: `Compound`, `Simple`, and `Sums` of what has an odd last period.
+Everything agrees with the verbs on single securities (`measures_from_clean_price`, `Curve.dirty_price`,
+`carried_back_price`) to the last digits; a test holds them together.
 """
 
 from __future__ import annotations
@@ -10,16 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tbill_defi.conventions.schedules import days_in_year_from
 from tbill_defi.conventions.yields import Floats
-from tbill_defi.core.errors import ConventionError
 from tbill_defi.instruments.flows import CashFlows, accrued_fraction, day_numbers
-from tbill_defi.instruments.flows_odd_last import OddLastFlows
 from tbill_defi.instruments.reading import AnySecurity
+from tbill_defi.pricing.book.compound import Compound
+from tbill_defi.pricing.book.groups import Coupons, Part
+from tbill_defi.pricing.book.yields import Risk, Simple, Sums
 from tbill_defi.pricing.curve_history import CurveHistory
 from tbill_defi.pricing.history_bootstrap import Ints
 
@@ -27,9 +31,6 @@ Bools = NDArray[np.bool_]
 EPOCH = date(1970, 1, 1)
 BASE, SLOT = 20_000, 1 << 17
 """Days before 1970 are negative: the search key of all securities' dates adds BASE; SLOT is room for one security."""
-STEPS = 60
-LAST_STEP = 1e-9
-"""Newton's method squares the error: after a step below this it is beyond the digits of a double."""
 REPO_YEAR = 360.0
 
 
@@ -55,13 +56,23 @@ class FlowTable:
         [n_securities] terms.
     starts
         [n_securities + 1] int64: `dates[starts[i]:starts[i + 1]]` are the quasi-coupon dates of security i, from the
-        cycle date at or before its dated date (a bill's issue date) to maturity.
+        cycle date at or before its dated date (a bill's issue date) to maturity; a long last period has its own.
     dates
         [n_dates] int64.
+    lengths
+        [n_dates] int64 days of the quasi-coupon period that a date is in or ends: of an odd last one past maturity.
+    periods
+        [n_dates] regular periods from a security's first date.
+    left
+        [n_dates] coupon periods that end on the date or later; with one left interest is simple.
     amounts, coupons
         [n_dates] float64 per 100 face, paid on the date: interest and principal, interest; 0 where nothing is paid.
     carried
-        [n_dates] interest accrued at a date on which a long first period pays nothing, else 0.
+        [n_dates] interest accrued at a date within a long first or last period, which pays nothing, else 0.
+    first
+        [n_securities] place in `dates` of the first payment.
+    odd_last
+        [n_securities] whether the last period is none of the cycle.
     half_rate
         [n_securities] interest of half a year, per 100 face.
     accrual_start, issue, maturity
@@ -73,9 +84,14 @@ class FlowTable:
     securities: tuple[AnySecurity, ...]
     starts: Ints
     dates: Ints
+    lengths: Ints
+    periods: Floats
+    left: Ints
     amounts: Floats
     coupons: Floats
     carried: Floats
+    first: Ints
+    odd_last: Bools
     half_rate: Floats
     accrual_start: Ints
     issue: Ints
@@ -84,26 +100,22 @@ class FlowTable:
 
     @classmethod
     def of(cls, securities: Sequence[AnySecurity]) -> FlowTable:
-        """The table of these securities, in their order.
-
-        Raises
-        ------
-        ConventionError
-            If the last period of one is odd: its dates bound no quasi-coupon period.
-        """
+        """The table of these securities, in their order."""
         flows = [security.resolve() for security in securities]
-        for security, one in zip(securities, flows, strict=True):
-            if isinstance(one, OddLastFlows):
-                raise ConventionError(f"{security.cusip}: an odd last period is not priced over many days; use a Book")
-        lengths = [len(f.quasi_dates) for f in flows]
-        unpaid = [np.zeros(f.first_flow) for f in flows]
+        rows = [_rows(one) for one in flows]
+        starts = np.cumsum([0, *(len(row.dates) for row in rows)]).astype(np.int64)
         return cls(
             securities=tuple(securities),
-            starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            dates=day_numbers([day for f in flows for day in f.quasi_dates]),
-            amounts=_joined([part for u, f in zip(unpaid, flows, strict=True) for part in (u, f.amounts)]),
-            coupons=_joined([part for u, f in zip(unpaid, flows, strict=True) for part in (u, f.coupons)]),
-            carried=_joined([_carried(f) for f in flows]),
+            starts=starts,
+            dates=np.concatenate([np.zeros(0, np.int64), *(row.dates for row in rows)]),
+            lengths=np.concatenate([np.zeros(0, np.int64), *(row.lengths for row in rows)]),
+            periods=_joined([row.periods for row in rows]),
+            left=np.concatenate([np.zeros(0, np.int64), *(row.left for row in rows)]),
+            amounts=_joined([row.amounts for row in rows]),
+            coupons=_joined([row.coupons for row in rows]),
+            carried=_joined([row.carried for row in rows]),
+            first=starts[:-1] + np.array([f.first_flow for f in flows], dtype=np.int64),
+            odd_last=np.array([f.last_part != 1.0 for f in flows], dtype=bool),
             half_rate=np.array([float(f.rate) / 2.0 for f in flows]),
             accrual_start=day_numbers([f.accrual_start for f in flows]),
             issue=day_numbers([f.first_settlement for f in flows]),
@@ -131,9 +143,8 @@ class FlowTable:
             `next_dates` of these, where it is known.
         """
         after = self.next_dates(index, days) if after is None else after
-        left, right = self.dates[after - 1], self.dates[after]
-        start = np.maximum(left, self.accrual_start[index])
-        interest: Floats = self.carried[after - 1] + self.half_rate[index] * ((days - start) / (right - left))
+        start = np.maximum(self.dates[after - 1], self.accrual_start[index])
+        interest: Floats = self.carried[after - 1] + self.half_rate[index] * ((days - start) / self.lengths[after])
         return interest
 
 
@@ -141,21 +152,34 @@ def _joined(parts: list[Floats]) -> Floats:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _carried(flows: CashFlows) -> Floats:
-    """Interest accrued at cycle dates before the first coupon of a long first period."""
-    found = np.zeros(len(flows.quasi_dates))
-    for place in range(1, flows.first_flow):
-        part = accrued_fraction(flows.quasi_dates[: place + 1], flows.accrual_start, flows.quasi_dates[place])
-        found[place] = float(flows.rate * part)
-    return found
+class _Rows(NamedTuple):
+    """The dates of one security; columns as of `FlowTable`."""
+
+    dates: Ints
+    lengths: Ints
+    periods: Floats
+    left: Ints
+    amounts: Floats
+    coupons: Floats
+    carried: Floats
 
 
-@dataclass(frozen=True)
-class LineRisk:
-    """Risk of lines at their yields: [n] modified duration in years, convexity in years squared."""
-
-    modified_duration: Floats
-    convexity: Floats
+def _rows(flows: CashFlows) -> _Rows:
+    ends = flows.accrual_dates
+    dates = day_numbers([*ends[:-1], flows.maturity])
+    lengths = np.diff(day_numbers(ends), prepend=0)
+    periods = np.cumsum([0.0, *(np.diff(dates) / lengths[1:])])
+    within = len(ends) - len(flows.quasi_dates)  # quasi-coupon dates of a long last period
+    whole = len(flows.quasi_dates)
+    left = np.concatenate([np.arange(whole, 1, -1), np.ones(within + 1, dtype=np.int64)])
+    amounts, coupons = np.zeros(len(ends)), np.zeros(len(ends))
+    paid = [*range(flows.first_flow, whole - 1), len(ends) - 1]
+    amounts[paid], coupons[paid] = flows.amounts, flows.coupons
+    carried = np.zeros(len(ends))
+    for place in (*range(1, flows.first_flow), *range(whole - 1, len(ends) - 1)):
+        start = flows.accrual_start if place < flows.first_flow else flows.quasi_dates[-2]
+        carried[place] = float(flows.rate * accrued_fraction(ends[: place + 1], start, ends[place]))
+    return _Rows(dates, lengths, periods, left, amounts, coupons, carried)
 
 
 class Lines:
@@ -171,26 +195,55 @@ class Lines:
 
     def __init__(self, table: FlowTable, index: Ints, settlement: Ints) -> None:
         self.table, self.index, self.settlement = table, index, settlement
-        after = table.next_dates(index, settlement)
-        self._after = after
+        self._after = after = table.next_dates(index, settlement)
         counts = table.starts[index + 1] - after
         self._line = np.repeat(np.arange(len(index)), counts)
         self._first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
         flow = np.arange(len(self._line)) - np.repeat(self._first - after, counts)
         self._dates, self._amounts = table.dates[flow], table.amounts[flow]
-        fraction = (table.dates[after] - settlement) / (table.dates[after] - table.dates[after - 1])
-        self._periods = (flow - after[self._line]) + fraction[self._line]
+        self._fraction = (table.dates[after] - settlement) / table.lengths[after]
+        self._flow = flow
         self.accrued = table.accrued(index, settlement, after)
-        bill: Bools = table.kind[index] == "bill"
-        year_days = _year_days(settlement) if bill.any() else 365
-        self._simple: Bools = bill | (counts == 1)
-        self._years = np.where(bill, (table.maturity[index] - settlement) / year_days, fraction / 2.0)
-        self._split: Bools = bill & (self._years > 0.5)
-        self._final = np.add.reduceat(self._amounts, self._first) if len(index) else np.zeros(0)
 
-    def _sums(self, values: Floats) -> Floats:
-        sums: Floats = np.add.reduceat(values, self._first) if len(self.index) else np.zeros(0)
-        return sums
+    @cached_property
+    def _parts(self) -> list[tuple[Ints, Part]]:
+        """Places of the lines of one arithmetic, and it."""
+        table, after = self.table, self._after
+        bill = table.kind[self.index] == "bill"
+        simple, odd = bill | (table.left[after] == 1), table.odd_last[self.index]
+        level, loose = np.flatnonzero(~simple & ~odd), np.flatnonzero(~simple & odd)
+        parts: list[tuple[Ints, Part]] = [(np.flatnonzero(simple), self._single(np.flatnonzero(simple), bill))]
+        if level.size:
+            first = np.maximum(after, table.first[self.index])
+            extra = table.coupons[first] - table.half_rate[self.index]
+            level = level[np.argsort(extra[level] == 0.0, kind="stable")]
+            parts.append((level, Coupons(self._level(level, first[level], extra[level]))))
+        if loose.size:
+            half_yearly = np.full(len(self.index), 2.0)
+            times = (table.periods[self._flow] - table.periods[after][self._line]) + self._fraction[self._line]
+            every = Sums(self._amounts, times, self._line, self._first, half_yearly)
+            parts.append((loose, Coupons(every.subset(loose))))
+        return parts
+
+    def _single(self, rows: Ints, bill: Bools) -> Simple:
+        """Lines of one payment: simple interest, a bill's of more than half a year compounded once."""
+        table, index, settlement = self.table, self.index[rows], self.settlement[rows]
+        ends = table.starts[index + 1] - 1
+        periods = (table.periods[ends] - table.periods[self._after[rows]]) + self._fraction[rows]
+        year_days = _year_days(settlement) if bill.any() else 365
+        years = np.where(bill[rows], (table.maturity[index] - settlement) / year_days, periods / 2.0)
+        return Simple(table.amounts[ends], years, bill[rows])
+
+    def _level(self, rows: Ints, first: Ints, extra: Floats) -> Compound:
+        """Lines of level coupons, from the places of their next payments and what these pay beyond a coupon."""
+        return Compound(
+            frequency=np.full(len(rows), 2.0),
+            coupon=self.table.half_rate[self.index[rows]],
+            odd=extra,
+            counts=(self.table.starts[self.index[rows] + 1] - first).astype(np.float64),
+            times=(first - self._after[rows]) + self._fraction[rows],
+            simple=None,
+        )
 
     def dirty_on(self, grid: CurveHistory, rows: Ints, origin: Ints | None = None) -> Floats:
         """[n] dirty prices per 100 face by the curves of `rows`: sum of flows x D(date) / D(settlement).
@@ -206,63 +259,24 @@ class Lines:
         start = grid.days[rows] if origin is None else origin
         at = grid.logarithms(rows, self.settlement - start)
         logs = grid.logarithms(rows[self._line], self._dates - start[self._line])
-        return self._sums(self._amounts * np.exp(at[self._line] - logs))
+        values = self._amounts * np.exp(at[self._line] - logs)
+        prices: Floats = np.add.reduceat(values, self._first) if len(self.index) else values
+        return prices
 
-    def yields(self, dirty: Floats) -> Floats:
-        """[n] STREET yields, decimal, of dirty prices per 100 face.
+    def solved(self, dirty: Floats) -> tuple[Floats, Risk]:
+        """[n] STREET yields, decimal, of positive dirty prices per 100 face, and the risk at them."""
+        table = np.empty((3, len(dirty)))
+        for rows, part in self._parts:
+            yields, risk = part.yields(dirty[rows])
+            table[:, rows] = yields, risk.duration, risk.convexity
+        return table[0], Risk(dirty, table[1], table[2])
 
-        Newton's method on the logarithm of the price, which is convex in log(1 + y/2): it converges from any start.
-        The start meets mean and variance of the flows' times; once a step is below `LAST_STEP` the next is nothing.
-        """
-        ratio = self._final / dirty
-        years, tail = self._years, np.where(self._split, self._years - 0.5, 0.0)
-        simple = np.where(
-            self._split,
-            2.0 * (ratio - 1.0) / (tail + 0.5 + np.sqrt((tail + 0.5) ** 2 + 2.0 * tail * (ratio - 1.0))),
-            (ratio - 1.0) / years,
-        )
-        rate = self._near(np.log(ratio))
-        for _ in range(STEPS):
-            values = self._amounts * np.exp(-self._periods * rate[self._line])
-            price = self._sums(values)
-            step = np.where(self._simple, 0.0, np.log(price / dirty) * price / self._sums(values * self._periods))
-            rate = rate + step
-            if not np.abs(step).max(initial=0.0) > LAST_STEP:
-                break
-        return np.where(self._simple, simple, 2.0 * np.expm1(rate))
-
-    def _near(self, logs: Floats) -> Floats:
-        """[n] log(1 + y/2) to second order, from log(sum of flows / price)."""
-        moments = self._amounts * self._periods
-        mean = self._sums(moments) / self._final
-        variance = self._sums(moments * self._periods) / self._final - mean**2
-        return 2.0 * logs / (mean + np.sqrt(np.maximum(mean**2 - 2.0 * variance * logs, 0.0)))
-
-    def dirty_at(self, yields: Floats) -> Floats:
-        """[n] dirty prices per 100 face at STREET yields."""
-        compound = self._sums(self._amounts * np.exp(-self._periods * np.log1p(yields / 2.0)[self._line]))
-        return np.where(self._simple, self._final * self._simple_factors(yields)[0], compound)
-
-    def _simple_factors(self, yields: Floats) -> tuple[Floats, Floats, Floats]:
-        """Factor and derivatives of simple interest; a bill of more than half a year compounds once."""
-        parts = []
-        for years in (np.where(self._split, self._years - 0.5, self._years), np.where(self._split, 0.5, 0.0)):
-            value = 1.0 / (1.0 + years * yields)
-            parts.append((value, -years * value**2, 2.0 * years**2 * value**3))
-        (a, a1, a2), (b, b1, b2) = parts
-        return a * b, a1 * b + a * b1, a2 * b + 2.0 * a1 * b1 + a * b2
-
-    def risk(self, yields: Floats) -> LineRisk:
-        """Modified duration and convexity at STREET yields."""
-        base = 1.0 + yields / 2.0
-        values = self._amounts * np.exp(-self._periods * np.log(base)[self._line])
-        price = self._sums(values)
-        slope = self._sums(values * self._periods) / price / 2.0 / base
-        curvature = self._sums(values * self._periods * (self._periods + 1.0)) / price / 4.0 / base**2
-        factor, first, second = self._simple_factors(yields)
-        return LineRisk(
-            np.where(self._simple, -first / factor, slope), np.where(self._simple, second / factor, curvature)
-        )
+    def at(self, yields: Floats) -> Risk:
+        """Dirty prices per 100 face and risk at [n] STREET yields."""
+        table = np.empty((3, len(yields)))
+        for rows, part in self._parts:
+            table[:, rows] = part.in_yield(yields[rows])
+        return Risk(*table)
 
     def coupon_after(self, day: Ints) -> tuple[Floats, Ints]:
         """[n] coupon per 100 face with day < date <= settlement, and its date (the settlement where there is none)."""

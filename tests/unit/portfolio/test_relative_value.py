@@ -40,7 +40,7 @@ def test_the_real_curve_explains_tips():
     curve, count = real_curve(found)
     assert count == 19  # all but the one with 22 days left
     days = np.array([DAY + timedelta(days=int(365 * years)) for years in (0.5, 1, 2, 5, 9)], dtype="datetime64[D]")
-    assert curve.discount_factors(days) == pytest.approx(TRUE.discount_factors(days), abs=1e-7)
+    assert curve.discount_factors(days) == pytest.approx(TRUE.discount_factors(days), abs=1e-6)
     measured, sheets = rich_cheap(found.real, DAY)
     assert sheets == 0
     assert np.abs(measured.residual_bp).max() < 0.01

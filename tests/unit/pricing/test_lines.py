@@ -27,6 +27,14 @@ SECURITIES = (
     Bond(cusip="#30250215", coupon=0.07625, dated_date=date(1995, 2, 15), maturity_date=date(2025, 2, 15)),
     Note(cusip="LONGFIRST", coupon=0.0975, dated_date=date(1994, 10, 15), maturity_date=date(1999, 12, 15),
          first_coupon_date=date(1995, 6, 15)),
+    Note(cusip="SHORTLAST", coupon=0.08, dated_date=date(1993, 2, 15), maturity_date=date(1995, 7, 1),
+         penultimate_coupon_date=date(1995, 2, 15)),
+    Note(cusip="LONG0LAST", coupon=0.06, dated_date=date(1993, 2, 15), maturity_date=date(1995, 6, 20),
+         penultimate_coupon_date=date(1994, 8, 15)),
+    Note(cusip="ONE00FLOW", coupon=0.07, dated_date=date(1994, 12, 10), maturity_date=date(1995, 11, 15),
+         first_coupon_date=date(1995, 11, 15)),
+    Note(cusip="MONTHENDS", coupon=0.05, dated_date=date(1994, 1, 10), maturity_date=date(1999, 6, 10),
+         first_coupon_date=date(1995, 2, 28), penultimate_coupon_date=date(1998, 8, 31)),
 )  # fmt: skip
 CURVE = {
     "3 Mo": 0.0593,
@@ -57,17 +65,18 @@ DAYS = [DAY, date(1995, 2, 28), date(1995, 3, 15), date(1995, 5, 15), date(1994,
 def test_prices_yields_and_risk(table, day, yield_):
     lines, index = lines_at(table, day)
     expected = [dirty_price_from_yield(SECURITIES[i], yield_, settlement=day, convention=STREET) for i in index]
-    dirty = lines.dirty_at(np.full(len(index), yield_))
+    at = lines.at(np.full(len(index), yield_))
+    dirty = at.price
     assert dirty == pytest.approx(expected, abs=1e-11)
-    found = lines.yields(dirty)
+    found, risk = lines.solved(dirty)
     assert found == pytest.approx(yield_, abs=1e-12)
     measures = [
         measures_from_clean_price(SECURITIES[i], p - a, settlement=day, convention=STREET)
         for i, p, a in zip(index, dirty, lines.accrued, strict=True)
     ]
-    risk = lines.risk(found)
-    assert risk.modified_duration == pytest.approx([m.modified_duration for m in measures], abs=1e-10)
-    assert risk.convexity == pytest.approx([m.convexity for m in measures], rel=1e-10)
+    for measured in (at, risk):
+        assert measured.duration == pytest.approx([m.modified_duration for m in measures], abs=1e-10)
+        assert measured.convexity == pytest.approx([m.convexity for m in measures], rel=1e-10)
 
 
 @pytest.mark.parametrize("day", DAYS)
@@ -113,4 +122,5 @@ def test_carry_over_a_coupon(table, day):
 def test_no_lines():
     empty = FlowTable.of([])
     lines = Lines(empty, np.zeros(0, np.int64), np.zeros(0, np.int64))
-    assert lines.yields(np.zeros(0)).size == 0
+    assert lines.solved(np.zeros(0))[0].size == 0
+    assert lines.at(np.zeros(0)).price.size == 0
