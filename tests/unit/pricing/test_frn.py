@@ -62,6 +62,16 @@ def test_a_day_pays_no_negative_interest() -> None:
     assert td.price_from_discount_margin(FRN, 0.002, settlement=DATED, index=low) == pytest.approx(100.0, abs=1e-12)
 
 
+def test_the_floor_is_of_each_day_not_of_the_period() -> None:
+    turns = td.FrnIndex({day: Decimal("-0.003" if n % 3 else "0.001") for n, day in enumerate(sorted(WEEKS))})
+    days = [DATED + timedelta(days=n) for n in range((SETTLES - DATED).days)]
+    rates = [turns.on(day, end=SETTLES) + Decimal("0.001") for day in days]
+    assert min(rates) < 0 < max(rates)
+    expected = float(sum(max(Decimal(0), rate) for rate in rates)) * 100 / 360
+    assert td.floating_accrued_interest(FRN, settlement=SETTLES, index=turns) == pytest.approx(expected, abs=1e-13)
+    assert td.Book([FRN], frn_index=turns).accrued(SETTLES)[0] == pytest.approx(expected, abs=1e-13)
+
+
 def test_at_a_margin_of_the_spread_the_price_is_100_on_a_payment_date() -> None:
     assert td.price_from_discount_margin(FRN, 0.001, settlement=DATED, index=INDEX) == pytest.approx(100.0, abs=1e-11)
     assert td.price_from_discount_margin(FRN, 0.0005, settlement=DATED, index=INDEX) > 100.0
