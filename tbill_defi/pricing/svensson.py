@@ -56,7 +56,8 @@ class SvenssonCurve(Curve):
         Parameters
         ----------
         parameters
-            beta 0 to 3 (decimal), tau 1 and 2 (years); of Nelson-Siegel (`humps` = 1) beta 0 to 2 and tau.
+            beta 0 to 3 (decimal), tau 1 and 2 (years); of Nelson-Siegel (`humps` = 1) beta 0 to 2 and tau. With a
+            beta 3 of 0 tau 2 means nothing and may be what stands for none: NaN, or the Federal Reserve's -999.99.
 
         Raises
         ------
@@ -69,6 +70,8 @@ class SvenssonCurve(Curve):
         )
         if len(values) != len(names):
             raise ConventionError(f"parameters: {len(values)} given; expected {len(names)}: {', '.join(names)}")
+        if humps == 2 and values[3] == 0.0:
+            values[5] = values[4]
         for name, value in zip(names, values, strict=True):
             if not np.isfinite(value) or (name.startswith("tau") and value <= 0.0):
                 raise ConventionError(

@@ -18,6 +18,17 @@ SECURITIES = [s for s in universe(120, DAY, seed=2) if (s.maturity_date - DAY).d
 TRUE = (0.048, -0.009, -0.012, 0.02, 1.4, 11.0)
 
 
+@pytest.mark.parametrize("none", [-999.99, float("nan"), 0.0, 7.0])
+def test_the_second_tau_means_nothing_without_its_hump(none):
+    # Federal Reserve, feds200628.csv, 1961-06-14: BETA3 0, TAU2 -999.99
+    betas = (0.0391760612208239, -0.012779552459795, -0.0194939709504669)
+    day = date(1961, 6, 14)
+    curve = td.Curve.svensson(day, parameters=[*betas, 0.0, 0.339217585301823, none])
+    one = td.Curve.nelson_siegel(day, parameters=[*betas, 0.339217585301823])
+    assert curve.zero_rates(np.array([2.0])) == pytest.approx([0.033771], abs=5e-7)
+    assert curve.zero_rates(np.array([0.5, 9.0])) == pytest.approx(one.zero_rates(np.array([0.5, 9.0])), abs=1e-17)
+
+
 @pytest.mark.parametrize(
     ("day", "parameters", "humps", "published"),
     [
