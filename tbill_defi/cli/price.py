@@ -139,7 +139,8 @@ def _of_market(market: PriceMarket, cusip: str, given: bool) -> tuple[AnySecurit
     index = view.index(cusip)
     quote = view.bid[index] or view.offer[index]
     quoted_for = quote.quote_settlement_date if quote else view.market_settlement_date
-    source = "given" if given else f"{view.sources[index]} {view.quote_dates[index]}"
+    side = ", mid" if view.bid[index] and view.offer[index] else ""
+    source = "given" if given else f"{view.sources[index]} {view.quote_dates[index]}{side}"
     return view.securities[index], float(view.clean_price[index]), quoted_for, source
 
 

@@ -90,12 +90,12 @@ def show(security: AnySecurity, value: dict[str, Any]) -> None:
     sheet.add("source", value["source"])
     clean = value["clean_price"]
     in_32nds = "" if security.kind == "bill" else f"{formats.price(security, clean)}  "
-    sheet.add("clean price", f"{in_32nds}{clean:.6f}")
-    sheet.add("accrued interest", f"{value['accrued_interest']:.6f}")
-    sheet.add("dirty price", f"{value['dirty_price']:.6f}")
+    sheet.add("clean price", f"{in_32nds}{formats.decimals(clean)}")
+    sheet.add("accrued interest", formats.decimals(value["accrued_interest"]))
+    sheet.add("dirty price", formats.decimals(value["dirty_price"]))
     if "index_ratio" in value:
         sheet.add("index ratio", f"{value['index_ratio']:.5f}")
-        sheet.add("adjusted dirty price", f"{value['adjusted_dirty_price']:.6f}")
+        sheet.add("adjusted dirty price", formats.decimals(value["adjusted_dirty_price"]))
     if security.kind == "frn":
         sheet.add("index", formats.percent(value["index_rate"], 4))
         sheet.add("discount margin", f"{value['discount_margin'] * 1e4:.2f} bp")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from tbill_defi.conventions import format_quote
 from tbill_defi.core.clock import moment as moment
-from tbill_defi.core.money import UNITS_PER_DOLLAR, format_units
+from tbill_defi.core.money import UNITS_PER_DOLLAR, decimal_price, format_units
 from tbill_defi.instruments import AnySecurity, CouponTerms
 
 
 def price(security: AnySecurity, clean: float) -> str:
     """Clean price: bills in decimals, notes and bonds in 32nds and eighths of a 32nd."""
-    return f"{clean:.6f}" if security.kind == "bill" else format_quote(clean)
+    return decimals(clean) if security.kind == "bill" else format_quote(clean)
+
+
+def decimals(price: float) -> str:
+    """A price per 100 face to six decimals, half up, as the Treasury publishes it: 1/128 ends in a tie."""
+    return str(decimal_price(price))
 
 
 def percent(rate: float, places: int = 3) -> str:
@@ -25,7 +30,8 @@ def basis_points(rate: float, *, sign: bool = True) -> str:
 
 def dollars(amount: float, *, sign: bool = False) -> str:
     """Whole dollars."""
-    return f"{'-' if amount < 0 else '+' if sign else ''}${abs(amount):,.0f}"
+    minus = amount < 0 and (sign or f"{amount:.0f}" != "-0")
+    return f"{'-' if minus else '+' if sign else ''}${abs(amount):,.0f}"
 
 
 def cents(units: int) -> str:

@@ -17,6 +17,8 @@ NOTE = Note(cusip="91282CNY3", coupon=0.03375, dated_date=date(2025, 9, 15), mat
         (formats.price(NOTE, 98.78125), "98-25"),
         (formats.price(NOTE, 99.515625), "99-16+"),
         (formats.price(BILL, 98.8017361), "98.801736"),
+        (formats.decimals(98.7890625), "98.789063"),  # 98 101/128 as FedInvest prints it
+        (formats.decimals(0.0), "0.000000"),
         (formats.coupon(NOTE), "3.375"),
         (formats.coupon(BILL), ""),
         (formats.percent(0.0425), "4.250%"),
@@ -27,6 +29,8 @@ NOTE = Note(cusip="91282CNY3", coupon=0.03375, dated_date=date(2025, 9, 15), mat
         (formats.dollars(1234.4), "$1,234"),
         (formats.dollars(-1234.6), "-$1,235"),
         (formats.dollars(0.2, sign=True), "+$0"),
+        (formats.dollars(-0.2), "$0"),
+        (formats.dollars(-0.6), "-$1"),
         (formats.cents(1_234_500_000), "$1,234.50"),
         (formats.cents(-1), "-$0.000001"),
         (formats.cash(4_263_029_865), "$4,263.03"),
