@@ -136,7 +136,10 @@ def _described(
         "convexity": float(found.convexity[i]),
         "dv01_per_million": float(found.dv01[i]) * 10_000,
     }
-    return value | linked(security, found, market, settlement, i)
+    try:
+        return value | linked(security, found, market, settlement, i)
+    except DataError as error:
+        raise DataError(f"{row.place}: {error}") from None
 
 
 def show_file(value: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from tbill_defi.conventions.reference_cpi import ReferenceCpi, truncated_and_rounded
-from tbill_defi.core.errors import ConventionError, SettlementOutOfRange
+from tbill_defi.core.errors import ConventionError, DataError, SettlementOutOfRange
 from tbill_defi.instruments.tips import Tips
 from tbill_defi.pricing.valuation import checked_price, checked_settlement
 
@@ -29,8 +29,11 @@ def _ratio(tips: Tips, day: date, reference_cpi: ReferenceCpi) -> Decimal:
             f"reference_cpi: {type(reference_cpi).__name__} is not a ReferenceCpi; "
             "make one with ReferenceCpi.of_daily or ReferenceCpi.of_monthly"
         )
-    dated = Fraction(Decimal(repr(tips.dated_reference_cpi)))
-    return truncated_and_rounded(Fraction(reference_cpi.on(day)) / dated)
+    try:
+        reference = reference_cpi.on(day)
+    except DataError as error:
+        raise DataError(f"{error} ({tips.cusip})") from None
+    return truncated_and_rounded(Fraction(reference) / Fraction(Decimal(repr(tips.dated_reference_cpi))))
 
 
 def index_ratio(tips: Tips, *, settlement: date, reference_cpi: ReferenceCpi) -> float:
