@@ -7,17 +7,18 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import QuantLib as ql  # noqa: N813 - its own alias
 
 from tbill_defi.conventions import YieldConvention
 from tbill_defi.instruments import Bill
-from tbill_defi.market import read_fedinvest
-from tbill_defi.market.universe import terms_from_sheet
+from tbill_defi.market import read_auctions, read_fedinvest
+from tbill_defi.market.universe import terms_from_sheet, universe_on
 from tbill_defi.pricing import investment_rate_from_price, measures_from_clean_price
 from tbill_defi.pricing.book import Book
 from tbill_defi.pricing.interop import quantlib_bond
-from tests.golden.pricing.test_auctions import coupon_security, rows
+from tests.golden.pricing.test_auctions import PATH, coupon_security, rows
 
 pytestmark = pytest.mark.realdata
 
@@ -84,3 +85,33 @@ def test_a_days_sheet_is_the_single_verbs_and_quantlib() -> None:
         quoted = ql.BondPrice(float(prices[i]), ql.BondPrice.Clean)
         rate = ql.BondFunctions.bondYield(bond, quoted, *terms, day, 1e-14, 100, float(found.yield_[i]) + 0.01)
         assert found.yield_[i] == pytest.approx(rate, abs=1e-11), security
+
+
+def test_terms_inferred_from_the_sheet_give_the_yields_of_the_official_terms() -> None:
+    """Every bill, note and bond that has an auction on record: QuantLib with its terms, a book with the sheet's."""
+    if not SHEET.exists():
+        pytest.skip(f"{SHEET} is not here")
+    auctions = read_auctions(PATH).filter(pl.col("auctionDate") <= DAY).to_dicts()
+    official = {listing.cusip: listing.security for listing in universe_on(DAY, auctions, []).listings}
+    sheet = [
+        row
+        for row in read_fedinvest(SHEET, price_date=DAY).iter_rows(named=True)
+        if row["cusip"] in official and row["maturity_date"] > DAY
+    ]
+    assert len(sheet) == 222
+    prices = [row["sell"] for row in sheet]
+    book = Book([terms_from_sheet(row) for row in sheet])
+    found = book.analytics(clean_prices=prices, settlement=DAY, convention=YieldConvention.STREET)
+    day = ql.Date(24, 3, 2026)
+    ql.Settings.instance().evaluationDate = day
+    for row, price, yield_ in zip(sheet, prices, found.yield_, strict=True):
+        security = official[row["cusip"]]
+        if security.kind == "bill":
+            expected = investment_rate_from_price(security, price, settlement=DAY)
+        else:
+            bond = quantlib_bond(security)
+            final = sum(flow.date() > day for flow in bond.cashflows()) == 2
+            terms = bond.dayCounter(), ql.SimpleThenCompounded if final else ql.Compounded, ql.Semiannual
+            quoted = ql.BondPrice(float(price), ql.BondPrice.Clean)
+            expected = ql.BondFunctions.bondYield(bond, quoted, *terms, day, 1e-14, 100, 0.04)
+        assert yield_ == pytest.approx(expected, abs=1e-10), security
