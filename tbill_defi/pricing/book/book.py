@@ -374,7 +374,7 @@ class Book:
 
     def _yields(self, values: ArrayLike) -> Floats:
         column = self._column("yields", values)
-        if column.max() > LARGEST_YIELD or column.min() < -LARGEST_YIELD:
+        if not -LARGEST_YIELD <= column.min() <= column.max() <= LARGEST_YIELD:
             row = int(np.flatnonzero(np.abs(column) > LARGEST_YIELD)[0])
             raise ConventionError(
                 f"yields[{row}] ({self.cusips[row]}): {column[row]:g} looks like percent; "

@@ -1,22 +1,21 @@
-"""Coupon securities in closed form, and a good place to begin the search for their yields."""
+"""Coupon securities in closed form."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.pricing.book.columns import Ints
-from tbill_defi.pricing.book.series import DOUBLE, FAR, NEAR, SINGLE, anywhere, far, near
+from tbill_defi.pricing.book.inverse import Inverse
+from tbill_defi.pricing.book.series import FAR, NEAR, QUOTIENT, anywhere, exponential, far, near
 from tbill_defi.pricing.book.yields import Moments, simple_first
 
-REFERENCE = 0.02
-"""u at which every security is measured once: solving begins with the parabola of its logarithm there."""
-LOWEST, HIGHEST = -0.05, 0.5
-"""u between which solving begins."""
+CLEAR = 2e-4
+"""Yields per period from which on a coupon over a yield loses no digit that a price shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,23 +41,37 @@ class Compound:
     times: Floats
     simple: Floats | None
 
-    def price(self, u: Floats) -> Floats:
-        """[n] dirty prices."""
-        parts, odd = self._parts(u), slice(0, self._layout.odds)
-        parts.value[odd] += self.odd[odd]
-        factor = np.exp(self._layout.later * parts.half)
-        factor *= parts.value
+    def prices(self, rates: Floats) -> Floats:
+        """[n] dirty prices at yields per period: c/r + (100 - c/r) (1 + r)^-m a period before the first coupon.
+
+        Where c/r would lose digits, as `at` has them.
+        """
+        u, layout = np.log1p(rates), self._layout
+        if not rates.min(initial=CLEAR) >= CLEAR:
+            return self.at(u, skew=False).price
+        end = u * layout.negated
+        np.exp(end, out=end)
+        level = self.coupon / rates
+        value = np.subtract(100.0, level)
+        value *= end
+        value += level
+        if layout.odds:
+            odd = slice(0, layout.odds)
+            value[odd] += self.odd[odd] / (1.0 + rates[odd])
+        u *= layout.early
+        value *= exponential(u, float(rates.max(initial=0.0)) * layout.longest)
         if self.simple is not None:
-            factor /= 1.0 + self.simple * np.expm1(u)
-        return factor
+            value /= 1.0 + self.simple * rates
+        return value
 
     def _parts(self, u: Floats) -> _Parts:
         layout = self._layout
-        careful = not np.abs(u).max(initial=0.0) <= layout.reach
+        largest = float(np.abs(u).max(initial=0.0))
+        careful = not largest <= layout.reach
         half = 0.5 * u
         z = half * u
         own = anywhere(u) if careful else near(z)
-        gap = layout.quotient.over(layout.squares * z)
+        gap = QUOTIENT.over(layout.squares * z)
         gap *= layout.scaled  # m^2 q(m u)
         if careful:
             rows, remote = _beyond(self.counts * u)
@@ -82,7 +95,7 @@ class Compound:
         share = np.divide(layout.payments, end, out=minus)  # of the coupons in the value
         end *= plus
         end /= psi
-        return _Parts(half, end, share, gap, even, plus)
+        return _Parts(largest, half, end, share, gap, even, plus)
 
     def at(self, u: Floats, *, skew: bool = True) -> Moments:
         """Prices, and the moments of the times to payment; without the third where `skew` is False."""
@@ -132,7 +145,7 @@ class Compound:
         second -= square
         np.subtract(layout.ends, mean, out=mean)
         np.multiply(layout.later, half, out=square)
-        factor = np.exp(square, out=square)
+        factor = exponential(square, parts.largest * layout.longest)
         factor *= value
         found = Moments(factor, mean, second, third)
         return found if self.simple is None else simple_first(self.simple, 2.0 * half, found)
@@ -148,40 +161,16 @@ class Compound:
         return _Layout(self)
 
     @cached_property
-    def _rough(self) -> tuple[Compound, Floats, Floats, Floats]:
-        """The same in single precision; logarithm of the price, mean and half variance / mean^2 at the reference."""
-        found = self.at(np.full(len(self.counts), REFERENCE), skew=False)
-        bend = 0.5 * found.variance / (found.mean * found.mean)
-        return self._single(), *(_single(part) for part in (np.log(found.price), 1.0 / found.mean, bend))
+    def _inverse(self) -> Inverse:
+        def measure(u: float) -> tuple[Floats, Floats, Floats]:
+            found = self.at(np.full(len(self.counts), u), skew=False)
+            return found.price, found.mean, found.variance
 
-    def _single(self) -> Compound:
-        simple = None if self.simple is None else _single(self.simple)
-        columns = (self.frequency, self.coupon, self.odd, self.counts, self.times)
-        frequency, coupon, odd, counts, times = map(_single, columns)
-        return Compound(frequency, coupon, odd, counts, times, simple)
+        return Inverse(measure)
 
     def start(self, dirty: Floats) -> Floats:
-        """[n] u of dirty prices, to six digits or so in [0, 0.05]: a step from the reference, and one from there."""
-        single, logs, inverse, bend = self._rough
-        target = dirty.astype(np.float32)
-        step = logs - np.log(target)
-        over = np.minimum(bend * step, 0.5)
-        np.subtract(1.0, over, out=over)
-        step *= inverse
-        step /= over
-        step += np.float32(REFERENCE)
-        u = np.fmax(np.fmin(step, HIGHEST), LOWEST)
-        found = single.at(u, skew=False)
-        step = np.divide(found.price, target, out=target)
-        np.log(step, out=step)
-        step /= found.mean
-        over = step * found.variance
-        over /= found.mean
-        over *= -0.5
-        over += 1.0
-        step /= over
-        step += u
-        return np.fmax(np.fmin(step, HIGHEST), LOWEST).astype(np.float64)
+        """[n] u of dirty prices, to a millionth of the price where yields are usual."""
+        return self._inverse(dirty)
 
 
 class _Parts(NamedTuple):
@@ -189,6 +178,8 @@ class _Parts(NamedTuple):
 
     Attributes
     ----------
+    largest
+        |u|, of all.
     half
         [n] u/2.
     value, share
@@ -199,6 +190,7 @@ class _Parts(NamedTuple):
         [n] the even part of psi(u), and psi(u).
     """
 
+    largest: float
     half: Floats
     value: Floats
     share: Floats
@@ -212,12 +204,11 @@ class _Layout:
 
     def __init__(self, of: Compound) -> None:
         counts = of.counts
-        single = counts.dtype == np.float32
-        self.quotient = SINGLE if single else DOUBLE
         self.odds = int(np.count_nonzero(of.odd))
-        self.reach = NEAR if single else min(NEAR, FAR / float(counts.max(initial=1.0)))
+        self.reach = min(NEAR, FAR / float(counts.max(initial=1.0)))
         self.squares = counts * counts
-        self.scaled = self.squares * self.quotient.scale
+        self.scaled = self.squares * QUOTIENT.scale
+        self.negated, self.early, self.longest = -counts, 1.0 - of.times, float(of.times.max(initial=1.0))
         self.payments = of.coupon * counts
         self.last = counts - 1.0
         self.centre, self.sixths = 0.5 * self.last, (self.squares - 1.0) / 6.0
@@ -228,7 +219,3 @@ def _beyond(x: Floats) -> tuple[Ints, tuple[Floats, Floats, Floats]]:
     """Places of arguments beyond the quotient, and their q, psi(x) and psi(-x)."""
     rows = np.flatnonzero(~(np.abs(x) <= FAR))
     return rows, far(x[rows])
-
-
-def _single(values: Floats) -> Any:
-    return values.astype(np.float32)

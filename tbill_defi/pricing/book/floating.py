@@ -23,8 +23,8 @@ from tbill_defi.pricing.book.yields import Risk
 
 YEAR = 360.0
 STEPS = 60
-CLOSE = 1e-5
-"""A step this small is the last: what is left after it is its cube."""
+CLOSE = 1e-6
+"""A step this small is the last: what is left after it is its cube, and of the risk its square."""
 
 
 class Floating:
@@ -78,7 +78,7 @@ class Floating:
         self.amounts[0] += self.accrued
         self.amounts[self.counts - 1, np.arange(len(self.rows))] += 100.0
         self._until, self._pole = np.tri(len(periods)), -1.0 / self.years.max(axis=0)
-        self._at_index = self.in_yield(self.index + self._spread)
+        self._at_index = self._derived(self.index + self._spread)
 
     def _accrued(self, starts: Ints, day: int, index: FrnIndex) -> Floats:
         """Each day's max(0, index + spread)/360 from the periods' starts to the settlement."""
@@ -99,36 +99,47 @@ class Floating:
 
     def in_yield(self, yields: Floats) -> Risk:
         """Prices and risk at yields, index + margin."""
+        return Risk(*self._derived(yields)[:3])
+
+    def _derived(self, yields: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """[n_notes] prices P, and -P'/P, P''/P and -P'''/P in the yield.
+
+        The logarithm of a payment's factor is a sum of -log(1 + y t) over its periods, so its derivatives are sums of
+        powers of t/(1 + y t).
+        """
         part = 1.0 / (1.0 + yields * self.years)
         values = np.cumprod(part, axis=0)
         values *= self.amounts
         price = values.sum(axis=0)
+        values /= price
         part *= self.years
-        rate = self._until @ part  # minus the logarithm's slope of each payment's factor
-        part *= part
-        bend = self._until @ part
-        bend += rate * rate
-        rate *= values
-        bend *= values
-        return Risk(price, rate.sum(axis=0) / price, bend.sum(axis=0) / price)
+        square = part * part
+        rate, bend, turn = self._until @ part, self._until @ square, self._until @ (part * square)
+        second = rate * rate + bend
+        turn += bend * rate
+        turn *= 2.0
+        turn += second * rate
+        duration, convexity, third = (np.einsum("ij,ij->j", values, each) for each in (rate, second, turn))
+        return price, duration, convexity, third
 
     def yields(self, dirty: Floats) -> tuple[Floats, Risk]:
         """[n_notes] yields of positive dirty prices, and the risk at them.
 
-        Halley's method on the logarithm of the price, above the pole, from the yield at which it pays the index.
+        Halley's method on the logarithm of the price, above the pole, from the yield at which it pays the index. What
+        the last step leaves is its cube, and the risk goes with it by its own derivatives.
         """
-        yields, found = self.index + self._spread, self._at_index
+        yields, (price, duration, convexity, third) = self.index + self._spread, self._at_index
         for _ in range(STEPS):
-            step = np.log(found.price / dirty) / found.duration
-            bend = 0.5 * step * (found.convexity / found.duration - found.duration)
+            step = np.log(price / dirty) / duration
+            bend = 0.5 * step * (convexity / duration - duration)
             step /= 1.0 - np.minimum(bend, 0.5)
             after = np.maximum(yields + step, 0.5 * (yields + self._pole))
-            last = np.abs(after - yields).max() <= CLOSE
-            yields = after
-            found = self.in_yield(yields)
-            if last:
+            step, yields = after - yields, after
+            if np.abs(step).max() <= CLOSE:
                 break
-        return yields, found
+            price, duration, convexity, third = self._derived(yields)
+        moved = convexity + step * (convexity * duration - third)
+        return yields, Risk(dirty, duration + step * (duration * duration - convexity), moved)
 
     def flows(self, day: int) -> tuple[Ints, Ints, Floats]:
         """(owner, day number, amount) of what a curve discounts: 100 at settlement, spreads, what has accrued.

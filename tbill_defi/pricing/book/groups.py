@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NoReturn, Protocol
 
 import numpy as np
@@ -41,10 +42,10 @@ class Coupons:
 
     def prices(self, yields: Floats) -> Floats:
         """[n] dirty prices at yields."""
-        u = np.log1p(yields / self._kernel.frequency)
+        rates = yields / self._kernel.frequency
         if isinstance(self._kernel, Compound):
-            return self._kernel.price(u)
-        return self._kernel.at(u, skew=False).price
+            return self._kernel.prices(rates)
+        return self._kernel.at(np.log1p(rates), skew=False).price
 
     def in_yield(self, yields: Floats) -> Risk:
         """Prices and risk at yields."""
@@ -177,11 +178,13 @@ class Groups:
 
     def at(self, yields: Floats) -> Risk:
         """Prices and risk at yields, of the whole book."""
-        given, found = yields.take(self._order), np.empty((3, len(yields)))
+        given = yields.take(self._order)
         with np.errstate(all="ignore"):  # a last payment that is worth nothing
-            for where, part in self._parts:
-                _fill(found[:, where], part.in_yield(given[where]))
-        return Risk(*found.take(self._place, axis=1))
+            return Risk(*self._joined([part.in_yield(given[where]) for where, part in self._parts]))
+
+    def _joined(self, parts: Sequence[Sequence[Floats]]) -> Iterator[Floats]:
+        """[n] columns in the book's order, of columns by part."""
+        return (np.concatenate(columns).take(self._place) for columns in zip(*parts, strict=True))
 
     def yields(self, dirty: Floats) -> Floats:
         """[n] yields of positive dirty prices; errors are those of `solved`."""
@@ -195,12 +198,10 @@ class Groups:
         ConventionError
             If a price needs a yield beyond `LARGEST_SOLVED_YIELD`: names row and CUSIP.
         """
-        given, found = dirty.take(self._order), np.empty((3, len(dirty)))
+        given = dirty.take(self._order)
         with np.errstate(all="ignore"):  # on the way to a yield that is refused below
-            for where, part in self._parts:
-                yields, risk = part.yields(given[where])
-                _fill(found[:, where], (yields, risk.duration, risk.convexity))
-        yields, duration, convexity = found.take(self._place, axis=1)
+            found = [part.yields(given[where]) for where, part in self._parts]
+        yields, duration, convexity = self._joined([(at, risk.duration, risk.convexity) for at, risk in found])
         if not yields.max() <= LARGEST_SOLVED_YIELD:
             row = int(np.flatnonzero(~(yields <= LARGEST_SOLVED_YIELD))[0])
             raise ConventionError(
@@ -208,8 +209,3 @@ class Groups:
                 f"explains the dirty price {dirty[row]:g}"
             )
         return yields, Risk(dirty, duration, convexity)
-
-
-def _fill(table: Floats, rows: tuple[Floats, ...]) -> None:
-    for row, values in zip(table, rows, strict=True):
-        row[:] = values

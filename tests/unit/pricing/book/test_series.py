@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tbill_defi.pricing.book.compound import Compound
-from tbill_defi.pricing.book.series import DOUBLE, FAR, NEAR, SINGLE, anywhere, far, growth, near
+from tbill_defi.pricing.book.inverse import HIGHEST, LOWEST, RANGE
+from tbill_defi.pricing.book.series import FAR, NEAR, QUOTIENT, anywhere, exponential, far, growth, near
 from tbill_defi.pricing.book.yields import CLOSE, solve
 
 ARGUMENTS = [0.0, 1e-9, 1e-3, 0.1, NEAR, -NEAR, 0.5, 1.0, 2.0, 3.0, FAR, -FAR, 4.001, -5.0, 20.0]
@@ -22,11 +23,12 @@ def test_quotients_and_series_have_all_digits():
     exact = np.array([share(value) for value in ARGUMENTS])
     assert anywhere(x) == pytest.approx(exact, rel=1e-15)
     inside = np.abs(x) <= FAR
-    assert DOUBLE.scale * DOUBLE.over(x[inside] ** 2 / 2) == pytest.approx(exact[inside], rel=1e-15)
-    assert SINGLE.scale * SINGLE.over(x[inside] ** 2 / 2) == pytest.approx(exact[inside], rel=2e-6)
+    assert QUOTIENT.scale * QUOTIENT.over(x[inside] ** 2 / 2) == pytest.approx(exact[inside], rel=1e-15)
     small = np.abs(x) <= NEAR
     assert near(x[small] ** 2 / 2) == pytest.approx(exact[small], rel=2e-11)
     assert growth(x[small]) == pytest.approx(np.expm1(x[small]), rel=1e-14, abs=0)
+    assert exponential(x[small], NEAR) == pytest.approx(np.exp(x[small]), rel=1e-15, abs=0)
+    assert (exponential(x, 20.0) == np.exp(x)).all()
     q, psi, back = far(x[~inside])
     assert q == pytest.approx(exact[~inside], rel=1e-15)
     assert psi - back == pytest.approx(x[~inside], rel=1e-14)
@@ -87,6 +89,30 @@ def test_a_step_takes_the_moments_along(simple):
     assert u == pytest.approx(at, abs=1e-15, rel=0)
     assert found.mean == pytest.approx(exact.mean, rel=1e-13)
     assert found.variance == pytest.approx(exact.variance, rel=1e-12, abs=1e-11)
+
+
+@pytest.mark.parametrize("simple", [None, 0.6])
+@pytest.mark.parametrize("lowest", [2.5e-4, 0.0])
+def test_prices_are_those_of_the_moments(simple, lowest):
+    """The direct formula serves where every yield is clear of zero, and the series where one is not."""
+    counts = np.tile(np.arange(2.0, 62.0), 30)
+    bonds = kernel(counts, np.resize([0.0, 0.5, 1.5, 4.0, 7.5], len(counts)), 0.3, simple)
+    signs = np.resize([1.0, 1.0 if lowest else -1.0], len(counts))
+    rates = np.random.default_rng(4).uniform(lowest, 0.05, len(counts)) * signs
+    rates[0] = lowest
+    assert bonds.prices(rates) == pytest.approx(bonds.at(np.log1p(rates)).price, abs=5e-12, rel=0)
+
+
+@pytest.mark.parametrize("simple", [None, 0.6])
+def test_solving_begins_within_a_millionth_of_the_price(simple):
+    counts = np.tile(np.arange(2.0, 62.0), 50)
+    bonds = kernel(counts, np.resize([0.0, 0.5, 1.5, 3.0], len(counts)), 0.3, simple)
+    u = np.random.default_rng(5).uniform(*RANGE, len(counts))
+    prices = bonds.at(u).price
+    assert np.abs(bonds.at(bonds.start(prices)).price / prices - 1.0).max() < CLOSE
+    for far_off in (1e-30, 1e-3, 1e5, 1e300):  # beyond all polynomials: somewhere between the bounds
+        begin = bonds.start(np.full(len(counts), far_off))
+        assert (np.abs(begin - 0.5 * (LOWEST + HIGHEST)) <= 0.5 * (HIGHEST - LOWEST) + 1e-8).all()
 
 
 @pytest.mark.parametrize("simple", [None, 0.6])
