@@ -106,6 +106,8 @@ if TYPE_CHECKING:
     from tbill_defi.pricing.frn import floating_accrued_interest as floating_accrued_interest
     from tbill_defi.pricing.frn import floating_coupon as floating_coupon
     from tbill_defi.pricing.frn import price_from_discount_margin as price_from_discount_margin
+    from tbill_defi.pricing.futures import FuturesContract as FuturesContract
+    from tbill_defi.pricing.futures import conversion_factor as conversion_factor
     from tbill_defi.pricing.hull_white import hull_white_option as hull_white_option
     from tbill_defi.pricing.hull_white import implied_sigma as implied_sigma
     from tbill_defi.pricing.municipal import after_tax_yield as after_tax_yield
@@ -215,6 +217,7 @@ _HOME = {
         "floating_coupon",
         "price_from_discount_margin",
     ),
+    "tbill_defi.pricing.futures": ("FuturesContract", "conversion_factor"),
     "tbill_defi.pricing.hull_white": ("hull_white_option", "implied_sigma"),
     "tbill_defi.pricing.municipal": ("after_tax_yield", "de_minimis_price", "tax_equivalent_yield"),
     "tbill_defi.pricing.oas": ("option_adjusted_spread",),
