@@ -43,7 +43,9 @@ def price(
         Path | None, typer.Option(help="CSV file of securities: cusip, fields of terms, price, yield, ...")
     ] = None,
     day: Day = None,
-    settlement: Annotated[str | None, typer.Option(help="Settlement date.", show_default="as quoted")] = None,
+    settlement: Annotated[
+        str | None, typer.Option(help="Settlement date.", show_default="a quote's own; else T+1")
+    ] = None,
     clean: Annotated[str | None, typer.Option("--price", help="Clean price: 99.5 or 99-16+.")] = None,
     yield_: Annotated[float | None, typer.Option("--yield", help="Decimal yield.")] = None,
     discount: Annotated[float | None, typer.Option("--discount", help="Decimal discount rate of a bill.")] = None,
@@ -137,10 +139,12 @@ def _of_market(market: PriceMarket, cusip: str, given: bool) -> tuple[AnySecurit
         return linked, bid, market.quoted_for, source
     view = view_of(market.snapshot)
     index = view.index(cusip)
-    quote = view.bid[index] or view.offer[index]
+    if given:
+        return view.securities[index], 0.0, view.market_settlement_date, "given"
+    bid, offer = view.bid[index], view.offer[index]
+    quote = bid or offer
     quoted_for = quote.quote_settlement_date if quote else view.market_settlement_date
-    side = ", mid" if view.bid[index] and view.offer[index] else ""
-    source = "given" if given else f"{view.sources[index]} {view.quote_dates[index]}{side}"
+    source = f"{view.sources[index]} {view.quote_dates[index]}{', mid' if bid and offer else ''}"
     return view.securities[index], float(view.clean_price[index]), quoted_for, source
 
 

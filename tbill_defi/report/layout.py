@@ -28,11 +28,14 @@ class Column:
         Aligned left: text. Numbers are aligned right.
     rank
         0: always shown. Otherwise the column with the highest rank is the first to go.
+    of_some
+        Left out, unnamed, where no row has anything in it.
     """
 
     name: str
     left: bool = False
     rank: int = 0
+    of_some: bool = False
 
 
 def text(words: str) -> str:
@@ -81,7 +84,8 @@ class Sheet:
         return table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text | Table]:
-        shown = list(range(len(self.columns)))
+        empty = {i for i, column in enumerate(self.columns) if column.of_some and not any(row[i] for row in self.rows)}
+        shown = [i for i in range(len(self.columns)) if i not in empty]
         unbounded = options.update(width=UNBOUNDED, max_width=UNBOUNDED)
         dropped: list[int] = []
         while console.measure(self._table(shown), options=unbounded).maximum > options.max_width:

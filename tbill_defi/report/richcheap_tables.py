@@ -35,7 +35,7 @@ def ranking(value: Mapping[str, Any], curve: Mapping[str, Any], top: int) -> She
         "cheap by",
         Column("in fit", rank=9),
         Column("z-spread", rank=8),
-        "z-score",
+        Column("z-score", of_some=True),
     )
     shown = rows if len(rows) <= 2 * top else [*rows[:top], *rows[-top:]]
     for place, row in enumerate(shown):
@@ -53,7 +53,7 @@ def ranking(value: Mapping[str, Any], curve: Mapping[str, Any], top: int) -> She
             f"{row['residual_bp']:+.2f} bp",
             "yes" if row["fitted"] else "no",
             f"{row['z_spread_bp']:+.1f}",
-            "-" if row["z_score"] is None else f"{row['z_score']:+.2f}",
+            "" if row["z_score"] is None else f"{row['z_score']:+.2f}",
         )
     return sheet
 

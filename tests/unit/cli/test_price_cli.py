@@ -100,6 +100,14 @@ def test_prices_of_an_older_sheet_are_shocked_on_the_curve_of_their_settlement(n
     assert value["securities"][0]["scenarios"][0]["change"] < 0
 
 
+def test_a_given_price_settles_the_next_day_and_a_quote_on_its_own(tbill: Any) -> None:
+    market, given = (json.loads(tbill("price", NOTE, *words, "--json").out) for words in ((), ("--yield", "0.04")))
+    assert (market["settlement_date"], market["source"]) == ("2026-03-24", "observed 2026-03-24, mid")
+    assert (given["settlement_date"], given["source"]) == ("2026-03-25", "given")
+    out = tbill("price", NOTE, "--price", "98.7890625").out
+    assert "98-252  98.789063" in out  # FedInvest's digits
+
+
 def test_any_convention(tbill: Any) -> None:
     value = json.loads(tbill("price", BILL, "--convention", "money-market", "--json").out)
     assert value["convention"] == "MONEY_MARKET"

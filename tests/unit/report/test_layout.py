@@ -45,6 +45,14 @@ def test_the_highest_rank_goes_first(width, shown):
     assert all(len(line) <= width for line in said.splitlines())
 
 
+def test_a_column_of_some_goes_where_nobody_has_it():
+    made = Sheet("", Column("name", left=True), Column("margin", of_some=True), Column("always"))
+    made.add("a", "", "")
+    assert printed(made, 80).split() == ["name", "always", "a"]
+    made.add("b", "7", "")
+    assert printed(made, 80).splitlines()[0].split() == ["name", "margin", "always"]
+
+
 def test_numbers_right_and_text_left():
     made = Sheet("", Column("name", left=True), "value")
     made.add("a", "1")
