@@ -135,8 +135,8 @@ def _of_market(market: PriceMarket, cusip: str, given: bool) -> tuple[AnySecurit
         linked = market.snapshot.security(cusip)
         if given:
             return linked, 0.0, settlement_date(market.day), "given"
-        bid, source = market.quoted(cusip)
-        return linked, bid, market.quoted_for, source
+        clean, source = market.quoted(cusip)
+        return linked, clean, market.quoted_for, source
     view = view_of(market.snapshot)
     index = view.index(cusip)
     if given:
