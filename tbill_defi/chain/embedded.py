@@ -197,6 +197,10 @@ class EmbeddedChain:
             self._head, self._timestamp = checked_head(self._journal, self.genesis)
         return self._head
 
+    def block_hash(self, height: int) -> bytes:
+        """Hash of a block that there is, held to the signed head; of genesis at 0."""
+        return self._reader.block_hash(self.head(), height) if height else self.genesis.hash
+
     def now(self) -> int:
         """Time the next block would carry, Unix seconds UTC; never before the latest block's."""
         self.head()

@@ -31,6 +31,7 @@ class _Header:
     """What of a checked header reading needs."""
 
     height: int
+    hash: bytes
     timestamp: int
     transactions: range
     hashes_digest: bytes
@@ -79,6 +80,11 @@ class EventReader:
                         yield record
                 group, size = [], 0
 
+    def block_hash(self, head: SignedHead, height: int) -> bytes:
+        """Hash of the block at a height from 1 to the head's, itself held to the head."""
+        self._follow(head)
+        return self._headers[height - 1].hash
+
     def _follow(self, head: SignedHead) -> None:
         """Check and keep the headers up to the head."""
         if head.height < self._tip.height:
@@ -112,7 +118,7 @@ def _kept(row: Mapping[str, Any]) -> _Header:
     spanned = range(row["first_event"], row["first_event"] + row["event_count"])
     hashes_digest = split_digests(row["transaction_digests"])[_HASH]
     digests = tuple(split_digests(row["event_digests"]))
-    return _Header(row["height"], row["timestamp"], transactions, hashes_digest, spanned, digests)
+    return _Header(row["height"], row["hash"], row["timestamp"], transactions, hashes_digest, spanned, digests)
 
 
 def _check_rows(header: _Header, rows: Sequence[tuple[Any, ...]]) -> None:

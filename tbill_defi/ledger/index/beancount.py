@@ -1,0 +1,176 @@
+"""A party's books as a beancount file: every entry in double entry, lots at cost, gains apart, balances asserted.
+
+Units are dollars of face, money dollars with six digits. A security's commodity is its CUSIP after a C, since names
+begin with a letter. Beancount keeps a lot's cost per unit, the books its exact total; what differs is below a millionth
+of a dollar for each part of a lot, and the file's tolerance allows exactly that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from tbill_defi.core.clock import market_date
+from tbill_defi.core.errors import UsageError
+from tbill_defi.core.money import UNITS_PER_DOLLAR
+from tbill_defi.ledger.index import schema
+from tbill_defi.ledger.index.effects import CARRIED, DECLARED, UNALLOCATED
+from tbill_defi.ledger.index.income import Gain, Income
+from tbill_defi.ledger.index.lots import FIFO
+from tbill_defi.ledger.index.view import BooksView
+
+CONTRA = {
+    "coupon": "Income:Coupons",
+    "recovery": "Income:Recoveries",
+    "repo-interest": "Income:RepoInterest",
+    "premium": "Income:OptionPremium",
+    "escrow": "Assets:OptionEscrow",
+    "blocked": "Assets:Blocked",
+    "issuance": "Liabilities:Issued",
+    "coupon-funding": "Assets:CouponFunding",
+    "redemption-funding": "Assets:RedemptionFunding",
+    "deposit": "Equity:Contributions",
+    "withdrawal": "Equity:Contributions",
+    UNALLOCATED: "Equity:Unallocated",
+}
+"""Account against which a flow is booked; of what is not here, Equity:Transfers."""
+TRANSFERS, IN_KIND, UNPRICED_GAINS = "Equity:Transfers", "Equity:InKind", "Equity:Unpriced"
+PRICE_GAINS, INTEREST, GAINS = "Income:PriceGains", "Income:AccruedInterest", "Income:Gains"
+_NOT_IN_NAMES = re.compile(r"[^A-Z0-9]")
+
+
+def commodity(asset: str) -> str:
+    """Beancount's name of a currency or CUSIP."""
+    return asset if asset.isalpha() else "C" + _NOT_IN_NAMES.sub("-", asset).rstrip("-")
+
+
+def dollars(units: int) -> str:
+    """Base units as dollars with six digits."""
+    sign, units = ("-", -units) if units < 0 else ("", units)
+    return f"{sign}{units // UNITS_PER_DOLLAR}.{units % UNITS_PER_DOLLAR:06d}"
+
+
+def beancount_file(view: BooksView, party: str, *, method: str = FIFO, at: int | date | None = None) -> str:
+    """The file's text.
+
+    Raises
+    ------
+    UsageError
+        If the books know no such party.
+    """
+    return "\n".join(_Writer(view, party, method, at).lines()) + "\n"
+
+
+class _Writer:
+    def __init__(self, view: BooksView, party: str, method: str, at: int | date | None) -> None:
+        self._view, self._party, self._method, self._at = view, party, method, at
+        self._point = view.point(at)
+        if party not in view.parties(self._point).values():
+            known = ", ".join(sorted(set(view.parties(self._point).values()))) or "none"
+            raise UsageError(f"party: the books know no {party!r}; known: {known}")
+        self._gains: dict[int, list[Gain]] = {}
+        for trade, gain in Income(view).gains_by_trade(party, last=at, method=method):
+            self._gains.setdefault(trade, []).append(gain)
+        self._trades, self._flows = self._by_entry(schema.trades), self._by_entry(schema.flows)
+        self._lenders = {row["repo_id"]: row["lender"] for row in view.store.rows(select(schema.repos))}
+        self._accounts: set[str] = set()
+        self._most_parts = max([1, *map(len, self._gains.values())])
+
+    def _by_entry(self, table: Any) -> dict[int, list[dict[str, Any]]]:
+        found: dict[int, list[dict[str, Any]]] = {}
+        query = select(table).where(table.c.party == self._party, table.c.entry <= self._point.entry)
+        for row in self._view.store.rows(query.order_by(*table.primary_key.columns)):
+            found.setdefault(row["entry"], []).append(row)
+        return found
+
+    def lines(self) -> Iterator[str]:
+        """Options, accounts, transactions, balances."""
+        numbers = sorted(self._trades.keys() | self._flows.keys())
+        entries = schema.entries
+        rows = {row["entry"]: row for row in self._view.store.rows(select(entries))}
+        body = [line for number in numbers for line in self._transaction(rows[number])]
+        first = market_date(rows[numbers[0]]["timestamp"]) if numbers else date(1970, 1, 1)
+        yield f"; Books of {self._party} to block {self._point.height}, {self._method}"
+        yield f'option "title" "{self._party}"'
+        yield 'option "operating_currency" "USD"'
+        yield f'option "tolerance_multiplier" "{2 * self._most_parts + 2}"'
+        yield ""
+        yield from (f"{first} open {account}" for account in sorted(self._accounts))
+        yield from body
+        yield ""
+        yield from self._balances(market_date(self._point.timestamp) + timedelta(days=1))
+
+    def _transaction(self, entry: Mapping[str, Any]) -> Iterator[str]:
+        number = entry["entry"]
+        lines: list[str] = []
+        cash: dict[str, int] = {}
+        for trade in self._trades.get(number, []):
+            if trade["basis"] == DECLARED:
+                lines.append(self._amount(IN_KIND, trade["cash"], trade["currency"]))
+            else:
+                cash[trade["currency"]] = cash.get(trade["currency"], 0) + trade["cash"]
+            lines += self._bought(trade, entry) if trade["units"] > 0 else self._sold(trade)
+        for flow in self._flows.get(number, []):
+            cash[flow["currency"]] = cash.get(flow["currency"], 0) + flow["cash"]
+            lines.append(self._amount(self._contra(flow), -flow["cash"], flow["currency"]))
+        for currency, amount in cash.items():
+            if amount:
+                lines.append(self._amount("Assets:Cash", amount, currency))
+        if not lines:
+            return
+        day = market_date(entry["timestamp"])
+        yield ""
+        yield f'{day} * "{entry["kind"]}" "{entry["reference"]}"'
+        yield f"  block: {entry['height']}"
+        yield f"  entry: {number}"
+        yield f'  transaction: "{entry["transaction_hash"]}"'
+        yield from lines
+
+    def _bought(self, trade: Mapping[str, Any], entry: Mapping[str, Any]) -> Iterator[str]:
+        paid, day = f"{dollars(-trade['cash'])} {trade['currency']}", market_date(entry["timestamp"])
+        cost = f'{{{{{paid}, {day}, "{trade["trade"]}"}}}}'
+        yield f"{self._amount(self._securities(trade['asset']), trade['units'], commodity(trade['asset']))} {cost}"
+
+    def _sold(self, trade: Mapping[str, Any]) -> Iterator[str]:
+        account = self._securities(trade["asset"])
+        for gain in self._gains[trade["trade"]]:
+            yield f'{self._amount(account, -gain.units, commodity(trade["asset"]))} {{{gain.opened}, "{gain.lot}"}}'
+        gains = self._gains[trade["trade"]]
+        if trade["basis"] == CARRIED:
+            yield self._amount(TRANSFERS, sum(gain.cost for gain in gains), trade["currency"])
+            return
+        totals: dict[str, int] = {}
+        for gain in gains:
+            parts = {PRICE_GAINS: gain.price, INTEREST: gain.interest}
+            if gain.price is None:
+                parts = {UNPRICED_GAINS if gain.realised is None else GAINS: gain.proceeds - gain.cost}
+            for name, amount in parts.items():
+                totals[name] = totals.get(name, 0) + (amount or 0)
+        for name, total in totals.items():
+            if total:
+                yield self._amount(name, -total, trade["currency"])
+
+    def _contra(self, flow: Mapping[str, Any]) -> str:
+        if flow["account"] == "repo":
+            lender = self._view.parties(self._point).get(self._lenders[flow["about"]])
+            return "Assets:ReverseRepo" if lender == self._party else "Liabilities:Repo"
+        return CONTRA.get(flow["account"], TRANSFERS)
+
+    def _securities(self, asset: str) -> str:
+        return f"Assets:Securities:{commodity(asset)}"
+
+    def _amount(self, account: str, units: int, name: str) -> str:
+        self._accounts.add(account)
+        return f"  {account:<40} {dollars(units):>24} {name}"
+
+    def _balances(self, day: date) -> Iterator[str]:
+        """What the contracts have of the party's, so that the file says it too."""
+        for row in self._view.positions(self._party, self._at):
+            account = "Assets:Cash" if row.asset.isalpha() else self._securities(row.asset)
+            if account in self._accounts:
+                units = dollars(row.units + row.pledged)
+                yield f"{day} balance {account:<40} {units:>24} {commodity(row.asset)}"

@@ -1,0 +1,176 @@
+"""What an entry means to each party: trades of securities against cash, and other flows of cash by their reason.
+
+A party's securities are those in its wallets and those the repo facility keeps for it: giving collateral is no sale.
+In every entry, for each party and currency, the cash of its trades and its flows adds up to the change of its wallets'
+cash.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from tbill_defi.ledger.books import ZERO
+from tbill_defi.ledger.index.entries import Entry, Known
+
+Prices = Callable[[str], Mapping[str, int] | None]
+"""Plan hash (0x-text) -> cash units by CUSIP that a plan's orders come to, if the plan is known."""
+
+CASH, PLAN, NONE, CARRIED, UNALLOCATED, DECLARED = "cash", "plan", "none", "carried", "unallocated", "declared"
+"""Where a trade's cash comes from: paid in the entry; the plan's orders; nothing was paid; at cost; several securities
+for one sum; told by its party."""
+UNPRICED = frozenset({NONE, CARRIED, UNALLOCATED})
+"""Bases of trades for which no cash is known, so that they realise nothing."""
+
+
+class Trade(NamedTuple):
+    """A party's units of a security change: units and cash signed as the party sees them (bought: +units, -cash)."""
+
+    party: str
+    asset: str
+    units: int
+    currency: str
+    cash: int
+    basis: str
+
+
+class Flow(NamedTuple):
+    """Cash of a party that is no trade's: `account` says why, `about` of what; + is received."""
+
+    party: str
+    account: str
+    about: str
+    currency: str
+    cash: int
+
+
+def is_currency(asset: str) -> bool:
+    """Whether an asset is a currency: ISO codes have three letters, CUSIPs nine characters."""
+    return len(asset) == 3
+
+
+class Effects:
+    """Effects of entries; `contracts` (0x-text) are nobody's wallets, `prices` knows plans."""
+
+    def __init__(self, known: Known, contracts: Collection[str], currency: str, prices: Prices | None = None) -> None:
+        self._known = known
+        self._contracts = frozenset((*contracts, ZERO))
+        self._currency = currency
+        self._prices = prices
+
+    def of(self, entry: Entry, balances: Mapping[tuple[str, str], int]) -> tuple[list[Trade], list[Flow]]:
+        """Trades and flows of an entry, by party; `balances` are those of (wallet, token) before it."""
+        if entry.kind == "reassignment":
+            return self._reassigned(entry, balances), []
+        units: dict[str, dict[str, int]] = defaultdict(dict)
+        cash: dict[str, dict[str, int]] = defaultdict(dict)
+        known, contracts = self._known, self._contracts
+        for token, source, target, amount in entry.movements:
+            asset = known.assets[token]
+            changes = cash if is_currency(asset) else units
+            if source not in contracts:
+                mine = changes[known.parties.get(source, source)]
+                mine[asset] = mine.get(asset, 0) - amount
+            if target not in contracts:
+                mine = changes[known.parties.get(target, target)]
+                mine[asset] = mine.get(asset, 0) + amount
+        for account, token, change in entry.custody:
+            mine = units[known.party_of(known.beneficiary(account))]
+            mine[known.assets[token]] = mine.get(known.assets[token], 0) + change
+        trades: list[Trade] = []
+        flows: list[Flow] = []
+        for party in dict.fromkeys((*units, *cash)):
+            mine = {asset: change for asset, change in units[party].items() if change} if party in units else {}
+            paid = {name: change for name, change in cash[party].items() if change} if party in cash else {}
+            for flow in self._claims(entry, party):
+                flows.append(flow)
+                paid[flow.currency] = paid.get(flow.currency, 0) - flow.cash
+            self._party(entry, party, mine, paid, trades, flows)
+        return trades, flows
+
+    def _party(
+        self,
+        entry: Entry,
+        party: str,
+        units: Mapping[str, int],
+        cash: Mapping[str, int],
+        trades: list[Trade],
+        flows: list[Flow],
+    ) -> None:
+        """Share what a party paid or got, claims apart, out to its securities; the rest is a flow."""
+        rest = {name: change for name, change in cash.items() if change}
+        if len(units) == 1 and len(rest) == 1:
+            ((asset, change),), ((currency, paid),) = units.items(), rest.items()
+            if (change > 0) != (paid > 0):
+                trades.append(Trade(party, asset, change, currency, paid, CASH))
+                return
+        priced = self._planned(entry, units, rest)
+        for asset, change in units.items():
+            if priced is not None:
+                trades.append(Trade(party, asset, change, self._currency, priced[asset], PLAN))
+            elif rest:
+                trades.append(Trade(party, asset, change, self._currency, 0, UNALLOCATED))
+            else:
+                trades.append(Trade(party, asset, change, self._currency, 0, NONE if change > 0 else CARRIED))
+        if priced is None:
+            account = UNALLOCATED if units else _ACCOUNTS.get(entry.kind, entry.kind)
+            about = str(entry.facts.get("asset", entry.reference))
+            flows += [Flow(party, account, about, currency, paid) for currency, paid in rest.items()]
+
+    def _planned(self, entry: Entry, units: Mapping[str, int], cash: Mapping[str, int]) -> dict[str, int] | None:
+        """Cash by security of a plan's orders, if it is known and comes to what was paid."""
+        if self._prices is None or not entry.plan_hash or len(units) < 2 or cash.keys() - {self._currency}:
+            return None
+        orders = self._prices(entry.plan_hash)
+        if orders is None or orders.keys() != units.keys():
+            return None
+        signed = {asset: -orders[asset] if change > 0 else orders[asset] for asset, change in units.items()}
+        return signed if sum(signed.values()) == cash.get(self._currency, 0) else None
+
+    def _claims(self, entry: Entry, party: str) -> Iterable[Flow]:
+        """Debts and claims that arise or end in an entry, of which its movements tell only the sum or nothing."""
+        known, facts, kind = self._known, entry.facts, entry.kind
+
+        def is_of(wallet: str) -> bool:
+            return known.party_of(wallet) == party
+
+        if kind.startswith("repo-") and "principal" in facts:
+            repo = known.repos[entry.reference]
+            sign = is_of(repo.lender) - is_of(repo.borrower)
+            sign = -sign if kind == "repo-open" else sign
+            for account, amount in (("repo", facts["principal"]), ("repo-interest", facts.get("interest", 0))):
+                if sign * amount:
+                    yield Flow(party, account, entry.reference, self._currency, sign * amount)
+        elif kind == "redemption" and facts["blocked"] and is_of(facts["holder"]):
+            yield Flow(party, "blocked", entry.reference, self._currency, -facts["blocked"])
+        elif kind == "option-exercise" and "writer" in facts and is_of(facts["writer"]):
+            yield Flow(party, "escrow", entry.reference, self._currency, facts["payment"])
+
+    def _reassigned(self, entry: Entry, balances: Mapping[tuple[str, str], int]) -> list[Trade]:
+        """A wallet goes from one party to another with what is in it, and with its collateral."""
+        wallet, known = entry.facts["wallet"], self._known
+        found: dict[str, int] = defaultdict(int)
+        for token, asset in known.assets.items():
+            if not is_currency(asset):
+                found[asset] += balances.get((wallet, token), 0)
+        for (account, token), units in known.custody.items():
+            if units and known.beneficiary(account) == wallet:
+                found[known.assets[token]] += units
+        trades = []
+        for asset, units in found.items():
+            if units:
+                trades.append(Trade(entry.facts["before"], asset, -units, self._currency, 0, CARRIED))
+                trades.append(Trade(known.party_of(wallet), asset, units, self._currency, 0, NONE))
+        return trades
+
+
+_ACCOUNTS = {
+    "settlement": "payment",
+    "option-premium": "premium",
+    "option-escrow": "escrow",
+    "blocked-release": "blocked",
+    "hold-execution": "transfer",
+    "delivery": "transfer",
+}
+"""Kind of an entry -> account of its cash where it differs from the kind."""

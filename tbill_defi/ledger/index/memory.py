@@ -1,0 +1,277 @@
+"""The state of the books in memory: loaded from the tables, carried forward by entries, written back in one batch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select
+
+from tbill_defi.ledger.index import schema
+from tbill_defi.ledger.index.effects import CARRIED, DECLARED, Flow, Trade
+from tbill_defi.ledger.index.entries import Entry, Known, Option, Repo
+from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC, Lot, Shelf
+from tbill_defi.ledger.index.store import delete_rows, insert_rows, replace_rows
+
+Rows = list[tuple[Any, ...]]
+_COUNTED = (
+    *((schema.entries, "entry"), (schema.postings, "line")),
+    *((schema.trades, "trade"), (schema.flows, "flow")),
+)
+
+
+@dataclass
+class Counters:
+    """The last number given out of each kind."""
+
+    entry: int = 0
+    line: int = 0
+    trade: int = 0
+    flow: int = 0
+
+
+@dataclass
+class Batch:
+    """Rows that are new since the last commit, and keys of those that changed."""
+
+    marks: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
+    entries: Rows = field(default_factory=list)
+    postings: Rows = field(default_factory=list)
+    trades: Rows = field(default_factory=list)
+    flows: Rows = field(default_factory=list)
+    closures: Rows = field(default_factory=list)
+    owners: dict[tuple[str, int], tuple[str, int, str]] = field(default_factory=dict)
+    positions: set[tuple[str, str]] = field(default_factory=set)
+    lots: dict[tuple[str, int], tuple[str, str, Lot]] = field(default_factory=dict)
+
+
+class Memory:
+    """Balances, open lots and what the folder knows."""
+
+    def __init__(self) -> None:
+        self.known = Known()
+        self.balances: dict[tuple[str, str], int] = {}
+        self.counters = Counters()
+        self.account_ids: dict[str, int] = {}
+        self.asset_ids: dict[str, int] = {}
+        self.shelves: dict[tuple[str, str, str], Shelf] = defaultdict(Shelf)
+        self.elections: dict[int, dict[int, int]] = {}
+        self.declared: dict[int, int] = {}
+        self.specific: set[tuple[str, str]] = set()
+        """(party, security) of which lots are kept by specific identification too."""
+        self.batch = Batch()
+        self._stored_accounts = self._stored_assets = 0
+        self._stored: dict[Table, dict[Any, tuple[Any, ...]]] = {}
+
+    # --- loading ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, connection: Connection) -> Memory:
+        """The state as the tables have it."""
+        memory = cls()
+        known = memory.known
+
+        def rows(table: Table) -> list[Any]:
+            return list(connection.execute(select(table).order_by(*table.primary_key.columns)))
+
+        tokens: dict[int, str] = {}
+        for row in rows(schema.assets):
+            known.assets[row.token] = row.asset
+            memory.asset_ids[row.token] = row.asset_id
+            tokens[row.asset_id] = row.token
+            if row.terms_hash:
+                known.securities[row.asset] = (row.terms_hash, row.maturity)
+        names = {row.account_id: row.address for row in rows(schema.accounts)}
+        memory.account_ids = {address: number for number, address in names.items()}
+        for row in rows(schema.positions):
+            key = names[row.account_id], tokens[row.asset_id]
+            memory.balances[key] = row.balance
+            if row.frozen:
+                known.frozen[key] = row.frozen
+            if row.held:
+                known.held[key] = row.held
+        known.parties = {row.address: row.party for row in rows(schema.owners)}  # the last one counts
+        known.coupons = {row.coupon_id: (row.token, row.payer) for row in rows(schema.coupons)}
+        known.recoveries = {row.coupon_id for row in rows(schema.coupons) if row.recovery}
+        for row in rows(schema.payers):
+            known.payers[row.token] = (row.payer, int(row.numerator), int(row.denominator))
+        known.custody = {(row.account, row.token): row.units for row in rows(schema.custody)}
+        known.holds = {(row.token, row.hold_id): (row.holder, row.units) for row in rows(schema.holds)}
+        known.options = {row.option_id: Option(*row) for row in rows(schema.options)}
+        for row in rows(schema.repos):
+            values = {**row._mapping, "accrued": int(row.accrued), "open": bool(row.open)}
+            known.repos[row.repo_id] = Repo(**values)
+        memory._load_lots(connection)
+        for table, name in _COUNTED:
+            setattr(memory.counters, name, connection.execute(select(func.max(table.c[name]))).scalar() or 0)
+        memory._stored_accounts, memory._stored_assets = len(memory.account_ids), len(memory.asset_ids)
+        memory._stored = memory._small()
+        return memory
+
+    def _load_lots(self, connection: Connection) -> None:
+        for row in connection.execute(select(schema.elections)):
+            self.elections.setdefault(row.trade, {})[row.lot] = row.units
+        self.declared = {row.trade: row.cash for row in connection.execute(select(schema.declared))}
+        table = schema.lots
+        identified = select(table.c.party, table.c.asset).where(table.c.method == SPECIFIC).distinct()
+        self.specific = {(row.party, row.asset) for row in connection.execute(identified)}
+        query = select(table).where(table.c.remaining != 0).order_by(table.c.lot)
+        for row in connection.execute(query):
+            lot = Lot(
+                row.lot, row.entry, row.units, row.cost, row.currency, row.basis, row.remaining, row.remaining_cost
+            )
+            self.shelves[row.method, row.party, row.asset].add(lot)
+
+    # --- carrying forward ---------------------------------------------------------------------------------------
+
+    def post(self, entry: Entry, trades: list[Trade], flows: list[Flow]) -> int:
+        """Book an entry; returns its number."""
+        counters, batch, balances = self.counters, self.batch, self.balances
+        counters.entry += 1
+        number = counters.entry
+        batch.entries.append(
+            (
+                number,
+                entry.height,
+                entry.timestamp,
+                entry.position,
+                "0x" + entry.transaction_hash.hex(),
+                entry.kind,
+                entry.reference,
+                entry.plan_hash,
+            )
+        )
+        for token, source, target, units in entry.movements:
+            asset_id = self.asset_id(token)
+            for account, amount in ((source, -units), (target, units)):
+                key = account, token
+                balances[key] = balance = balances.get(key, 0) + amount
+                counters.line += 1
+                batch.postings.append((counters.line, number, self.account_id(account), asset_id, amount, balance))
+                batch.positions.add(key)
+        for trade in trades:
+            self._trade(number, trade)
+        for flow in flows:
+            counters.flow += 1
+            batch.flows.append((counters.flow, number, *flow))
+        batch.marks[entry.height] = (entry.height, entry.timestamp, number, counters.line)
+        return number
+
+    def _trade(self, entry: int, trade: Trade) -> None:
+        self.counters.trade += 1
+        number = self.counters.trade
+        party, asset, units, currency, cash, basis = trade
+        if number in self.declared:
+            cash, basis = self.declared[number], DECLARED
+        self.batch.trades.append((number, entry, party, asset, units, currency, cash, basis))
+        for method in METHODS if (party, asset) in self.specific else (FIFO,):
+            shelf = self.shelves[method, party, asset]
+            if units > 0:
+                lot = Lot(number, entry, units, -cash, currency, basis, units, -cash)
+                shelf.add(lot)
+                self.batch.lots[method, number] = (party, asset, lot)
+                continue
+            chosen = self.elections.get(number) if method == SPECIFIC else None
+            taken = shelf.take(-units, None if basis == CARRIED else cash, chosen)
+            for part, (lot, closure) in enumerate(taken):
+                self.batch.lots[method, lot.lot] = (party, asset, lot)
+                row = (method, number, part, lot.lot, entry, closure.units, closure.cost, closure.proceeds)
+                self.batch.closures.append((*row, party, asset, basis))
+
+    def owned(self, wallet: str, height: int) -> None:
+        """Note whose a wallet is since a block."""
+        self.batch.owners[wallet, height] = (wallet, height, self.known.parties[wallet])
+
+    def restricted(self, changed: Iterable[tuple[str, str]]) -> None:
+        """Note (account, token) of which frozen or held units changed."""
+        for account, token in changed:
+            self.account_id(account)
+            self.batch.positions.add((account, token))
+
+    def account_id(self, address: str) -> int:
+        """Number of an account; a new one if it has none."""
+        return self.account_ids.setdefault(address, len(self.account_ids) + 1)
+
+    def asset_id(self, token: str) -> int:
+        """Number of a token: they are numbered as they were registered."""
+        if token not in self.asset_ids:
+            for known in self.known.assets:
+                self.asset_ids.setdefault(known, len(self.asset_ids) + 1)
+        return self.asset_ids[token]
+
+    # --- writing back -------------------------------------------------------------------------------------------
+
+    def save(self, connection: Connection) -> None:
+        """Write what is new or changed; to be followed by a commit, or this memory is to be thrown away."""
+        batch = self.batch
+        self._save_names(connection)
+        for table, rows in (
+            (schema.entries, batch.entries),
+            (schema.postings, batch.postings),
+            (schema.trades, batch.trades),
+            (schema.flows, batch.flows),
+            (schema.closures, batch.closures),
+        ):
+            insert_rows(connection, table, rows)
+        replace_rows(connection, schema.positions, self._position_rows())
+        insert_rows(connection, schema.marks, list(batch.marks.values()))
+        replace_rows(connection, schema.owners, batch.owners)
+        lots = {key: lot_row(key[0], *found) for key, found in batch.lots.items()}
+        replace_rows(connection, schema.lots, lots)
+        small = self._small()
+        for table, rows_now in small.items():
+            before = self._stored.get(table, {})
+            changed = {key: row for key, row in rows_now.items() if before.get(key) != row}
+            replace_rows(connection, table, changed)
+            delete_rows(connection, table, [before[key] for key in before.keys() - rows_now.keys()])
+        self._stored = small
+        self.batch = Batch()
+
+    def _save_names(self, connection: Connection) -> None:
+        """Accounts and assets that were not there before."""
+        known = self.known
+        for token in known.assets:
+            self.asset_id(token)
+        accounts = list(self.account_ids.items())[self._stored_accounts :]
+        insert_rows(connection, schema.accounts, [(number, address) for address, number in accounts])
+        rows = []
+        for token, number in list(self.asset_ids.items())[self._stored_assets :]:
+            asset = known.assets[token]
+            terms_hash, maturity = known.securities.get(asset, ("", 0))
+            rows.append((number, token, asset, terms_hash, maturity))
+        insert_rows(connection, schema.assets, rows)
+        self._stored_accounts, self._stored_assets = len(self.account_ids), len(self.asset_ids)
+
+    def _position_rows(self) -> dict[Any, tuple[Any, ...]]:
+        """Rows of positions that changed."""
+        known, rows = self.known, {}
+        for account, token in self.batch.positions:
+            numbers = self.account_id(account), self.asset_id(token)
+            key = account, token
+            rows[key] = (*numbers, self.balances.get(key, 0), known.frozen.get(key, 0), known.held.get(key, 0))
+        return rows
+
+    def _small(self) -> dict[Table, dict[Any, tuple[Any, ...]]]:
+        """Rows of the tables that are compared as a whole."""
+        known = self.known
+        return {
+            schema.coupons: {name: (name, *row, int(name in known.recoveries)) for name, row in known.coupons.items()},
+            schema.payers: {token: (token, row[0], str(row[1]), str(row[2])) for token, row in known.payers.items()},
+            schema.custody: {key: (*key, units) for key, units in known.custody.items()},
+            schema.holds: {key: (*key, *row) for key, row in known.holds.items()},
+            schema.options: {name: astuple(option) for name, option in known.options.items()},
+            schema.repos: {name: _repo_row(repo) for name, repo in known.repos.items()},
+        }
+
+
+def lot_row(method: str, party: str, asset: str, lot: Lot) -> tuple[Any, ...]:
+    """A lot as its row."""
+    opened = (method, lot.lot, lot.entry, party, asset, lot.units, lot.cost, lot.currency, lot.basis)
+    return (*opened, lot.remaining, lot.remaining_cost)
+
+
+def _repo_row(repo: Repo) -> tuple[Any, ...]:
+    *values, accrued, is_open = astuple(repo)
+    return (*values, str(accrued), int(is_open))

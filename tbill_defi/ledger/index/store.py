@@ -1,0 +1,198 @@
+"""Where books are kept: SQLite or PostgreSQL, one transaction a batch."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    and_,
+    bindparam,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
+from sqlalchemy.pool import StaticPool
+
+from tbill_defi.core.errors import LedgerBusy, LedgerError, UsageError
+from tbill_defi.core.home import home_path
+from tbill_defi.ledger.index import schema
+
+BUSY_SECONDS = 5
+_SPECIMEN = "sqlite:///books.db or postgresql+psycopg://user@host/books"
+
+
+def books_url(home: str | Path | None = None) -> str:
+    """URL of a home's own books."""
+    return f"sqlite:///{home_path(home) / 'books' / 'books.db'}"
+
+
+class Store:
+    """An open database of books."""
+
+    def __init__(self, url: str, engine: Engine) -> None:
+        self.url = url
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = False) -> Store:
+        """Open books; with `create`, make the tables if there are none.
+
+        Raises
+        ------
+        UsageError
+            If the URL is not one of SQLite or PostgreSQL.
+        LedgerError
+            If there are none (code "NotFound"), or they are of another version ("OtherVersion").
+        """
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise UsageError(f"books: {url!r} is not a URL such as {_SPECIMEN}") from None
+        backend = parsed.get_backend_name()
+        if backend not in ("sqlite", "postgresql"):
+            raise UsageError(f"books: {backend} is not served; give a URL such as {_SPECIMEN}")
+        engine = _sqlite(parsed.database, create) if backend == "sqlite" else create_engine(url)
+        store = cls(parsed.render_as_string(hide_password=True), engine)
+        try:
+            store._require_tables(create)
+        except BaseException:
+            engine.dispose()
+            raise
+        return store
+
+    def _require_tables(self, create: bool) -> None:
+        with self.reading() as connection:
+            there = set(inspect(connection).get_table_names())
+        if schema.state.name not in there:
+            if not create:
+                raise LedgerError(f"books: {self.url} holds none; make them with `tbill books index`", "NotFound")
+            with self.writing() as connection:
+                schema.metadata.create_all(connection)
+            return
+        row = self.one(select(schema.state))
+        if row is not None and row["version"] != schema.VERSION:
+            raise LedgerError(
+                f"books: {self.url} is of version {row['version']}, this is {schema.VERSION}; "
+                "`tbill books index --rebuild` makes them anew",
+                "OtherVersion",
+            )
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the books."""
+        with _errors(self.url), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction: all of it is kept when it is left, or nothing."""
+        fresh = self._engine.connect
+        with _errors(self.url), fresh().execution_options(writing=True) as connection, connection.begin():
+            yield connection
+
+    def rows(self, query: Any, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of a query by column name."""
+        with self.reading() as connection:
+            return [dict(row) for row in connection.execute(query, parameters or {}).mappings()]
+
+    def one(self, query: Any) -> dict[str, Any] | None:
+        """The first row of a query; None if there is none."""
+        found = self.rows(query)
+        return found[0] if found else None
+
+    def clear(self) -> None:
+        """Empty what is made of events; what was declared and identified is kept."""
+        with self.writing() as connection:
+            for table in schema.metadata.sorted_tables:
+                if table not in schema.OF_THE_READER or table is schema.state:
+                    connection.execute(table.delete())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows given in column order."""
+    if rows:
+        names = [column.name for column in table.columns]
+        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def replace_rows(connection: Connection, table: Table, rows: Mapping[Any, tuple[Any, ...]]) -> None:
+    """Put rows in the place of those of the same primary key."""
+    delete_rows(connection, table, list(rows.values()))
+    insert_rows(connection, table, list(rows.values()))
+
+
+def delete_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Delete the rows of the same primary keys, which are the first columns."""
+    if rows:
+        keys = list(table.primary_key.columns)
+        gone = table.delete().where(and_(*(column == bindparam(f"old_{column.name}") for column in keys)))
+        connection.execute(gone, [{f"old_{c.name}": row[n] for n, c in enumerate(keys)} for row in rows])
+
+
+def _sqlite(database: str | None, create: bool) -> Engine:
+    if database in (None, "", ":memory:"):
+        engine = create_engine(
+            "sqlite://", creator=lambda: sqlite3.connect(":memory:", check_same_thread=False), poolclass=StaticPool
+        )
+    else:
+        path = Path(str(database))
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        elif not path.is_file():
+            raise LedgerError(f"books: {path} does not exist; `tbill books index` makes it", "NotFound")
+        engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")  # books are made of the journal: a lost batch is read again
+        connection.execute("PRAGMA cache_size = -65536")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def _errors(url: str) -> Iterator[None]:
+    try:
+        yield
+    except OverflowError:
+        raise LedgerError(
+            f"books: an amount is beyond {schema.LARGEST_AMOUNT:,} base units, the most that books in SQL keep",
+            "AmountTooLarge",
+        ) from None
+    except IntegrityError:
+        raise LedgerBusy(
+            f"books: another process moved {url} first; nothing was changed. Run it again", "Busy"
+        ) from None
+    except DatabaseError as error:
+        reason = " ".join(str(error.orig or error).split())[:300]
+        if "locked" in reason:
+            raise LedgerBusy(f"books: {url} is being written by another process; nothing was changed", "Busy") from None
+        raise LedgerError(f"books: {url}: {reason}", "BooksDamaged") from None

@@ -1,0 +1,284 @@
+"""Questions to the books: positions, lots, journal; now, or as of a block or a date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Select, and_, func, select
+
+from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.instruments import AnySecurity, read_security
+from tbill_defi.ledger.index import schema
+from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC
+from tbill_defi.ledger.index.store import Store
+
+Calendar = Callable[[date], date]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A moment of the books: up to which block, entry and posting."""
+
+    height: int
+    timestamp: int
+    entry: int
+    line: int
+    latest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What a party has of an asset, base units: in its wallets, and with the repo facility as collateral it gave."""
+
+    party: str
+    asset: str
+    units: int
+    pledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLot:
+    """What is left of a lot, base units; `cost` is dirty, `basis` says where it comes from."""
+
+    party: str
+    asset: str
+    lot: int
+    opened: int
+    """Unix time."""
+    height: int
+    units: int
+    cost: int
+    remaining: int
+    remaining_cost: int
+    currency: str
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A debit (+) or credit (-) of an entry: account by party name or 0x-text, base units."""
+
+    entry: int
+    height: int
+    timestamp: int
+    kind: str
+    reference: str
+    transaction_hash: str
+    address: str
+    party: str
+    asset: str
+    amount: int
+    balance: int
+
+
+class BooksView:
+    """Reads books; every question can be asked of the past.
+
+    `payable` gives the day on which a payment of a date is made: the next good settlement day, whose calendar is not
+    the ledger's to know; without it, the date itself.
+    """
+
+    def __init__(self, store: Store, payable: Calendar | None = None) -> None:
+        self.store = store
+        self.payable: Calendar = payable or (lambda day: day)
+        self._terms: dict[str, AnySecurity] = {}
+
+    # --- moments ------------------------------------------------------------------------------------------------
+
+    def point(self, at: int | date | None = None) -> Point:
+        """The end of a block, or of a New York day; None: where the books end.
+
+        Raises
+        ------
+        LedgerError
+            If the books do not reach so far (code "BooksBehind").
+        """
+        state = self.store.one(select(schema.state))
+        if state is None:
+            raise LedgerError(f"books: {self.store.url} are empty; `tbill books index` reads the ledger", "NotFound")
+        marks = schema.marks
+        query = select(marks).order_by(marks.c.height.desc()).limit(1)
+        if isinstance(at, date):
+            query = query.where(marks.c.timestamp < new_york_midnight(at + timedelta(days=1)))
+        elif at is not None:
+            if at < 0:
+                raise UsageError(f"at: {at} is not a height")
+            if at > state["height"]:
+                raise LedgerError(
+                    f"books: they end at block {state['height']}, block {at} is not in them; `tbill books index`",
+                    "BooksBehind",
+                )
+            query = query.where(marks.c.height <= at)
+        row = self.store.one(query)
+        if row is None:
+            return Point(0, 0, 0, 0, False)
+        height = at if isinstance(at, int) else state["height"] if at is None else row["height"]
+        return Point(height, row["timestamp"], row["entry"], row["line"], at is None)
+
+    def parties(self, point: Point) -> dict[str, str]:
+        """Wallet -> party at a moment."""
+        owners = schema.owners
+        query = select(owners).where(owners.c.height <= point.height).order_by(owners.c.height)
+        return {row["address"]: row["party"] for row in self.store.rows(query)}
+
+    def terms(self, asset: str) -> AnySecurity | None:
+        """Terms of a security, if the books have them."""
+        if asset not in self._terms:
+            row = self.store.one(select(schema.terms).where(schema.terms.c.asset == asset))
+            if row is None:
+                return None
+            self._terms[asset] = read_security(row["terms"])
+        return self._terms[asset]
+
+    # --- positions ----------------------------------------------------------------------------------------------
+
+    def positions(self, party: str | None = None, at: int | date | None = None) -> list[Position]:
+        """Positions by party and asset, of all or of one, currencies included; nothing of the contracts' own."""
+        point = self.point(at)
+        wallets = {wallet: who for wallet, who in self.parties(point).items() if party in (None, who)}
+        found: dict[tuple[str, str], list[int]] = {}
+        for address, asset, balance in self.balances(point, list(wallets)):
+            found.setdefault((wallets[address], asset), [0, 0])[0] += balance
+        for owner, asset, units in self._owned(point, party):
+            there = found.setdefault((owner, asset), [0, 0])
+            there[1] = units - there[0]
+        rows = (Position(*key, *units) for key, units in found.items() if any(units))
+        return sorted((row for row in rows if row.party in wallets.values()), key=lambda row: (row.party, row.asset))
+
+    def balances(self, point: Point, addresses: Sequence[str] | None = None) -> Iterable[tuple[str, str, int]]:
+        """(account, asset, balance) of accounts (0x-text) at a moment; of all of them if None."""
+        positions, accounts, assets = schema.positions, schema.accounts, schema.assets
+        query = select(accounts.c.address, assets.c.asset, positions).join(
+            accounts, accounts.c.account_id == positions.c.account_id
+        )
+        query = query.join(assets, assets.c.asset_id == positions.c.asset_id)
+        if addresses is not None:
+            query = query.where(accounts.c.address.in_(addresses))
+        with self.store.reading() as connection:
+            for row in connection.execute(query).mappings().all():
+                balance = row["balance"]
+                if not point.latest:
+                    balance = connection.execute(_balance_at(row["account_id"], row["asset_id"], point)).scalar() or 0
+                yield row["address"], row["asset"], balance
+
+    def _owned(self, point: Point, party: str | None) -> list[tuple[str, str, int]]:
+        """(party, security, units) with collateral given."""
+        if point.latest:
+            lots = schema.lots
+            query = select(lots.c.party, lots.c.asset, func.sum(lots.c.remaining).label("units"))
+            query = query.where(lots.c.method == FIFO, lots.c.remaining != 0).group_by(lots.c.party, lots.c.asset)
+            query = query if party is None else query.where(lots.c.party == party)
+        else:
+            trades = schema.trades
+            query = select(trades.c.party, trades.c.asset, func.sum(trades.c.units).label("units"))
+            query = query.where(trades.c.entry <= point.entry).group_by(trades.c.party, trades.c.asset)
+            query = query if party is None else query.where(trades.c.party == party)
+        return [(row["party"], row["asset"], int(row["units"])) for row in self.store.rows(query)]
+
+    # --- lots ---------------------------------------------------------------------------------------------------
+
+    def lots(
+        self, party: str, asset: str | None = None, *, method: str = FIFO, at: int | date | None = None
+    ) -> list[OpenLot]:
+        """Open lots of a party, oldest first.
+
+        Parameters
+        ----------
+        method
+            "fifo", or "specific": as identified, and first in first out where nothing was.
+        """
+        if method not in METHODS:
+            raise UsageError(f"method: {method!r} is not one of {', '.join(METHODS)}")
+        point = self.point(at)
+        identified = self.identified() if method == SPECIFIC else set()
+        lots, entries, closures = schema.lots, schema.entries, schema.closures
+        query = select(lots, entries.c.height, entries.c.timestamp).join(entries, entries.c.entry == lots.c.entry)
+        query = query.where(lots.c.party == party, lots.c.entry <= point.entry).order_by(lots.c.asset, lots.c.lot)
+        gone = select(closures.c.method, closures.c.lot, func.sum(closures.c.units), func.sum(closures.c.cost))
+        gone = gone.where(closures.c.party == party, closures.c.entry <= point.entry)
+        gone = gone.group_by(closures.c.method, closures.c.lot)
+        if asset is not None:
+            query = query.where(lots.c.asset == asset)
+        if point.latest:
+            query = query.where(lots.c.remaining != 0)
+            closed = {}
+        else:
+            with self.store.reading() as connection:
+                closed = {(row[0], row[1]): (int(row[2]), int(row[3])) for row in connection.execute(gone)}
+        found = []
+        for row in self.store.rows(query):
+            mine = SPECIFIC if (party, row["asset"]) in identified else FIFO
+            if row["method"] != mine:
+                continue
+            left, cost = row["remaining"], row["remaining_cost"]
+            if not point.latest:
+                units, spent = closed.get((mine, row["lot"]), (0, 0))
+                left, cost = row["units"] - units, row["cost"] - spent
+            if left:
+                found.append(
+                    OpenLot(
+                        party=party,
+                        asset=row["asset"],
+                        lot=row["lot"],
+                        opened=row["timestamp"],
+                        height=row["height"],
+                        units=row["units"],
+                        cost=row["cost"],
+                        remaining=left,
+                        remaining_cost=cost,
+                        currency=row["currency"],
+                        basis=row["basis"],
+                    )
+                )
+        return found
+
+    def identified(self) -> set[tuple[str, str]]:
+        """(party, security) whose disposals were identified."""
+        lots = schema.lots
+        query = select(lots.c.party, lots.c.asset).where(lots.c.method == SPECIFIC).distinct()
+        return {(row["party"], row["asset"]) for row in self.store.rows(query)}
+
+    # --- journal ------------------------------------------------------------------------------------------------
+
+    def journal(self, party: str | None = None, *, first: int = 0, at: int | date | None = None) -> list[Posting]:
+        """Postings in order, from height `first`; with a party, of all entries that touch its wallets."""
+        point = self.point(at)
+        owners = self.parties(point)
+        postings, entries, accounts, assets = schema.postings, schema.entries, schema.accounts, schema.assets
+        query: Select[Any] = select(entries, postings, accounts.c.address, assets.c.asset)
+        query = query.join(postings, postings.c.entry == entries.c.entry)
+        query = query.join(accounts, accounts.c.account_id == postings.c.account_id)
+        query = query.join(assets, assets.c.asset_id == postings.c.asset_id)
+        query = query.where(entries.c.height >= first, entries.c.entry <= point.entry).order_by(postings.c.line)
+        if party is not None:
+            mine = [wallet for wallet, who in owners.items() if who == party]
+            touched = select(postings.c.entry).join(accounts, accounts.c.account_id == postings.c.account_id)
+            query = query.where(entries.c.entry.in_(touched.where(accounts.c.address.in_(mine))))
+        return [
+            Posting(
+                party=owners.get(row["address"], row["address"]),
+                **{name: row[name] for name in Posting.__slots__ if name != "party"},
+            )
+            for row in self.store.rows(query)
+        ]
+
+
+def _balance_at(account_id: int, asset_id: int, point: Point) -> Select[Any]:
+    """The balance an account had after its last posting up to a moment."""
+    postings = schema.postings
+    return (
+        select(postings.c.balance)
+        .where(
+            and_(
+                postings.c.account_id == account_id,
+                postings.c.asset_id == asset_id,
+                postings.c.line <= point.line,
+            )
+        )
+        .order_by(postings.c.line.desc())
+        .limit(1)
+    )
