@@ -6,7 +6,7 @@ security is resolved by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from operator import attrgetter
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from tbill_defi.conventions.schedules import SHORTEST_MONTH
 from tbill_defi.conventions.yields import Floats
@@ -131,8 +132,11 @@ class Columns:
         Raises
         ------
         DataError
-            If there are none, or one is no security.
+            If they are no list, there are none, or one is no security.
         """
+        if isinstance(securities, BaseModel) or not isinstance(securities, Iterable):
+            raise DataError(f"securities: {type(securities).__name__} is not a list of securities")
+        securities = tuple(securities)
         raw = _read(securities)
         kind = raw["kind"]
         per_year = raw["periods_per_year"]
@@ -151,7 +155,7 @@ class Columns:
         coupon = np.where(single, 0.0, raw["coupon"] * 100.0 * months / 12.0)
         first_month = _first_months(raw["first_coupon_date"], dated, months, rule, maturity_month)
         columns = cls(
-            securities=tuple(securities),
+            securities=securities,
             cusips=tuple(raw["cusip"]),
             kind=kind,
             single=single,

@@ -233,6 +233,14 @@ def test_what_is_no_security_is_refused():
         td.Book([])
     with pytest.raises(DataError, match=r"securities\[1\]: str is not a security"):
         td.Book([SECURITIES[0], "912810XX1"])
+    with pytest.raises(DataError, match=f"{type(SECURITIES[0]).__name__} is not a list of securities"):
+        td.Book(SECURITIES[0])
+    with pytest.raises(DataError, match="int is not a list of securities"):
+        td.Book(3)
+
+
+def test_any_iterable_will_do():
+    assert td.Book(security for security in SECURITIES).cusips == BOOK.cusips
 
 
 def test_a_negative_discount_factor_is_refused():
