@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from tbill_defi.cli import (
     audit,
     backtest,
+    books,
     cash,
     chain,
     clock,
@@ -41,7 +42,7 @@ ORDER = (
     *("demo", "init", "market", "holdings", "curve", "price", "richcheap", "strategies", "strategy"),
     *("plan", "rebalance", "wallet", "cash", "risk", "tape", "clock", "coupon", "redeem"),
     *("kyc", "limits", "oracle", "mandate", "repo", "option"),
-    *("keeper", "backtest", "chain", "audit"),
+    *("keeper", "backtest", "books", "chain", "audit"),
 )
 """Commands as a desk meets them; others follow in the order they were added."""
 BUG, INTERRUPTED, PIPE_CLOSED = 1, 130, 141
@@ -85,6 +86,7 @@ for module in (
     option,
     keeper,
     backtest,
+    books,
     chain,
     audit,
 ):

@@ -13,6 +13,7 @@ from tests.examples.test_plugins_page import PLUGINS as OF_THE_PAGE
 from tests.examples.test_readme import PLUGINS as OF_THE_README
 from tests.examples.test_readme import ROOT
 from tests.unit.cli.test_schemas import commands
+from tests.unit.ledger.index.support import bean_check
 
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 NODE = "--chain http"
@@ -58,6 +59,17 @@ def test_the_feeds_file_of_the_page(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_on_books(tmp_path):
+    said = ""
+    for block in terminal.blocks(DOCS / "books.md"):
+        code, said_now = terminal.typed(block, tmp_path)
+        assert code == 0, said_now
+        said += said_now
+    assert "figures are those of the contracts; every row is what its events give" in said
+    assert bean_check(tmp_path / "desk.beancount") == ""
+
+
+@pytest.mark.slow
 def test_the_commands_of_the_page_on_plugins(tmp_path):
     """Where it says: after the third step of the tutorial."""
     for command, _ in tutorial.steps()[:3]:
@@ -80,6 +92,7 @@ SHOWN_BY = {
     ("README.md", "sh"): "examples/test_pages.py",
     ("README.md", "text"): "examples/test_demo.py",
     ("README.md", "python"): "examples/test_readme.py",
+    ("docs/books.md", "sh"): "examples/test_pages.py",
     ("docs/cli.md", "sh"): "examples/test_pages.py",
     ("docs/cli.md", "csv"): "examples/test_pages.py",
     ("docs/cli.md", "toml"): "examples/test_pages.py",

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from tbill_defi.chain.types import EventRecord
 from tbill_defi.core.errors import DataError, LedgerBusy, LedgerError
 from tbill_defi.core.hashing import canonical_json
-from tbill_defi.instruments import Security, terms_hash
+from tbill_defi.instruments import AnySecurity, terms_hash
 from tbill_defi.ledger.deployment import CURRENCY
 from tbill_defi.ledger.index import schema, source
 from tbill_defi.ledger.index.effects import Effects, Prices
@@ -184,7 +184,7 @@ class BooksWriter:
             raise LedgerBusy("books: another process moved them first; nothing was changed. Run it again", "Busy")
 
 
-def keep_terms(store: Store, securities: Iterable[Security]) -> int:
+def keep_terms(store: Store, securities: Iterable[AnySecurity]) -> int:
     """Keep the terms of the books' securities, for accrued interest; returns how many are new.
 
     Raises
