@@ -228,18 +228,17 @@ def _svensson_rows() -> list[Row]:
     mine, took = fit.to(prices), best_of(lambda: fit.to(prices), 50)
 
     def minpack() -> Any:
-        found = fit.book.analytics(clean_prices=prices, settlement=SETTLEMENT, convention=STREET)
-        problem = FitProblem(fit, found)
-        loads = loadings(found.modified_duration, 1.5, 5.0)[0]
+        problem = FitProblem(fit, prices)
+        loads = loadings(problem.durations, 1.5, 5.0)[0]
         start = np.append(np.linalg.lstsq(loads.T, problem.yields, rcond=None)[0], np.log([1.5, 5.0]))
         latest: list[Any] = [start - 1.0, None]
 
         def at(point: np.ndarray) -> Any:
             if not np.array_equal(latest[0], point):
-                latest[:] = point.copy(), problem.residuals(point[None])
+                latest[:] = point.copy(), problem.residuals(point)
             return latest[1]
 
-        return least_squares(lambda x: at(x)[0][0], start, lambda x: at(x)[1][0].T, method="lm", x_scale="jac")
+        return least_squares(lambda x: at(x)[0], start, lambda x: at(x)[1].T, method="lm", x_scale="jac")
 
     theirs, scipy_took = minpack(), best_of(minpack, 20)
     helpers = [

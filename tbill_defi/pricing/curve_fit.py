@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,21 +13,26 @@ from numpy.typing import ArrayLike
 from tbill_defi.conventions.yields import Floats, YieldConvention
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.instruments.reading import AnySecurity
-from tbill_defi.pricing.book import Analytics, Book
+from tbill_defi.pricing.book import Book
 from tbill_defi.pricing.curve import DAYS_PER_YEAR
 from tbill_defi.pricing.least_squares import minimum
 from tbill_defi.pricing.svensson import SvenssonCurve, loadings
-from tbill_defi.pricing.tau_grid import TauGrid
+from tbill_defi.pricing.tau_grid import Regressions, TauGrid
 
 NODES, FIRST_YEARS = 48, 0.3
 """Chebyshev's nodes in log(1 + t/FIRST_YEARS): between them the factors and slopes of a curve are exact to 1e-12."""
-STARTS, FIRST_STEPS = 4, 4
-"""So many starts take so many steps; the best goes on."""
+STARTS = 8
+"""Points to begin at, at most; the first will often do."""
+CLOSE, BLURRED, FINE = 1.05, 0.85, 4e-10
+"""Further starts are tried while their regressions leave less than so many times the squares of the best fit; and,
+whatever they leave, if regressions do not tell, because that fit leaves less than such a share of the squares of its
+own, or 0.2 bp a security: so much is lost by linearising."""
 NOMINAL = 0.04
 """Zero rate at which bonds' sensitivities are taken for the search of decay times."""
 BROAD_TAUS = (1.5, 5.0)
 """Decay times, years, of slopes and humps of the curve at which prices are linearised for that search."""
-LARGEST_TAU, SMALLEST_TAU = 200.0, 1.0 / 52.0
+LOWEST, HIGHEST = math.log(1.0 / 52.0), math.log(200.0)
+"""Logarithms of the decay times, years, between which a fit has them."""
 
 
 class CurveFit:
@@ -52,7 +59,7 @@ class CurveFit:
     Levenberg and Marquardt's method with the analytic Jacobian. A security's value is a sum over its flows of a smooth
     function of time, so it is laid out once as a sum over few nodes (interpolation at Chebyshev's points). The fit
     starts at the decay times at which linear regressions explain prices best (`TauGrid`), linearised at a curve through
-    the yields.
+    the yields; at the next best as well, as long as these regressions do not rule out that they lead lower.
     """
 
     def __init__(self, curve_date: date, securities: Sequence[AnySecurity], *, humps: int = 2) -> None:
@@ -75,8 +82,9 @@ class CurveFit:
         order = np.argsort(owner, kind="stable")
         starts = np.searchsorted(owner[order], np.arange(len(self.book)))
         self.years, shares = _nodes((days[order] - placed.day) / DAYS_PER_YEAR)
-        self.matrix = np.add.reduceat(amounts[order, None] * shares, starts, axis=0)
-        weights = self.matrix * (self.years * np.exp(-NOMINAL * self.years))
+        matrix = np.add.reduceat(amounts[order, None] * shares, starts, axis=0)
+        self.matrix = np.ascontiguousarray(matrix.T)
+        weights = matrix * (self.years * np.exp(-NOMINAL * self.years))
         weights /= weights.sum(axis=1, keepdims=True)
         self.grid = TauGrid(weights, self.years, humps)
         broad = [loadings(self.years, tau, tau)[0][1:3] for tau in BROAD_TAUS]
@@ -91,14 +99,21 @@ class CurveFit:
         ConventionError
             If a price is not finite, or no yield explains it: names row and CUSIP.
         """
-        found = self.book.analytics(
-            clean_prices=clean_prices, settlement=self.curve_date, convention=YieldConvention.STREET
+        problem = FitProblem(self, clean_prices)
+        regressions = problem.regressions()
+        first, *others = regressions.starts(STARTS)
+        best = minimum(problem.products, regressions.point(first))
+        telling = max(BLURRED * first.left, FINE * len(self.book))
+        for other in others:
+            if best.total > telling and other.left > CLOSE * best.total:
+                break
+            best = min(best, minimum(problem.products, regressions.point(other)), key=attrgetter("total"))
+        error = problem.errors(best.point)
+        betas, taus = problem.parameters(best.point)
+        level, slope, *humps = betas if self.humps == 2 else [*betas, 0.0]
+        return SvenssonCurve(
+            self.curve_date, (level, slope, humps[0], humps[1]), (taus[0], taus[-1]), float(error @ error)
         )
-        problem = FitProblem(self, found)
-        tried = minimum(problem.residuals, problem.starts(), steps=FIRST_STEPS)
-        best = minimum(problem.residuals, tried.points[tried.totals.argmin(), None])
-        betas, taus = (tuple(values[0].tolist()) for values in problem.parameters(best.points))
-        return SvenssonCurve(self.curve_date, betas, taus, float(best.totals[0]))
 
 
 def _nodes(years: Floats) -> tuple[Floats, Floats]:
@@ -119,50 +134,74 @@ class FitProblem:
 
     Attributes
     ----------
-    yields
-        [n] of the securities, continuous.
+    yields, durations
+        [n] of the securities: continuous; modified, years.
     """
 
-    def __init__(self, fit: CurveFit, found: Analytics) -> None:
-        scale = 1.0 / (found.dv01 * 1e4)
+    def __init__(self, fit: CurveFit, clean_prices: ArrayLike) -> None:
+        yields, found = fit.book.solved(clean_prices, settlement=fit.curve_date, convention=YieldConvention.STREET)
+        scale = 1.0 / (found.price * found.duration)
         self.humps, self._grid, self._years, self._smooth = fit.humps, fit.grid, fit.years, fit.smooth
-        self._matrix = np.ascontiguousarray((fit.matrix * scale[:, None]).T)
-        self._dirty = found.dirty_price * scale
-        self.yields = 2.0 * np.log1p(found.yield_ / 2.0)
+        self._matrix = fit.matrix * scale
+        self._dirty = found.price * scale
+        self.yields, self.durations = 2.0 * np.log1p(0.5 * yields), found.duration
+        self._rows = np.ones((2 * fit.humps + 3, len(fit.years)))
+        self._rows[0] = fit.years
 
-    def parameters(self, points: Floats) -> tuple[Floats, Floats]:
-        """[n, 4] betas and [n, 2] taus of points."""
-        taus = np.clip(np.exp(points[:, -self.humps :]), SMALLEST_TAU, LARGEST_TAU)
-        if self.humps == 2:
-            return points[:, :4], taus
-        return np.concatenate([points[:, :3], np.zeros((len(points), 1))], axis=1), np.repeat(taus, 2, axis=1)
+    def parameters(self, point: Floats) -> tuple[list[float], list[float]]:
+        """Betas and taus of a point, 2 + humps and humps of them."""
+        *betas, last = point.tolist()
+        taus = [last] if self.humps == 1 else [betas.pop(), last]
+        return betas, [math.exp(min(max(tau, LOWEST), HIGHEST)) for tau in taus]
 
-    def starts(self) -> Floats:
-        """Points to begin at: what explains the prices best, linearised at a curve through the yields."""
+    def regressions(self) -> Regressions:
+        """Of the prices, linearised at a curve through the yields."""
         rates = self._smooth @ self.yields
         error = np.exp(-self._years * rates) @ self._matrix - self._dirty
-        return self._grid.starts(self._grid.weights @ rates + error, STARTS)
+        return self._grid.of(self._grid.weights @ rates + error)
 
-    def residuals(self, points: Floats) -> tuple[Floats, Floats]:
-        """[n_points, n] weighted price errors and their [n_points, n_parameters, n] derivatives."""
-        betas, taus = self.parameters(points)
-        years, humps = self._years, self.humps
-        scaled = years / taus[:, :, None]
-        lost = -np.expm1(-scaled)
-        decay = 1.0 - lost
-        near = np.divide(lost, scaled, out=np.ones_like(scaled), where=scaled > 0.0)
-        hump = near - decay
-        bent = hump - scaled * decay  # d hump / d log tau; that of `near` is `hump`
-        rows = np.empty((len(points), 3 + 2 * humps, len(years)))
-        rows[:, 0] = -1.0
-        rows[:, 1] = 1.0
-        rows[:, 2], rows[:, 3] = near[:, 0], hump[:, 0]
-        if humps == 2:
-            rows[:, 4] = hump[:, 1]
-            rows[:, 6] = betas[:, 3, None] * bent[:, 1]
-        rows[:, 3 + humps] = betas[:, 1, None] * hump[:, 0] + betas[:, 2, None] * bent[:, 0]
-        rates = (betas[:, None, : humps + 2] @ rows[:, 1 : humps + 3])[:, 0]
-        rows[:, 1:] *= years
-        rows *= -np.exp(-years * rates)[:, None]
-        found = (rows.reshape(-1, len(years)) @ self._matrix).reshape(*rows.shape[:2], -1)
-        return found[:, 0] - self._dirty, found[:, 1:]
+    def errors(self, point: Floats) -> Floats:
+        """[n] weighted price errors."""
+        factors, _, _ = self._factors(point)
+        return factors @ self._matrix - self._dirty
+
+    def residuals(self, point: Floats) -> tuple[Floats, Floats]:
+        """[n] weighted price errors and their [n_parameters, n] derivatives."""
+        found = self._priced(point)
+        return found[-1], -found[:-1]
+
+    def products(self, point: Floats) -> Floats:
+        """[n_parameters + 1, n_parameters + 1] as of `least_squares.Products`."""
+        found = self._priced(point)
+        products: Floats = np.dot(found, found.T)
+        return products
+
+    def _priced(self, point: Floats) -> Floats:
+        """[n_parameters + 1, n] falls of the price errors with each parameter, and the errors."""
+        factors, scaled, decay = self._factors(point)
+        humps, rows = self.humps, self._rows
+        hump = rows[2 : 2 + humps]
+        decay *= scaled
+        decay += hump  # d hump / d log tau; that of t g is the hump
+        np.multiply(decay, point[2 : 2 + humps, None], out=rows[2 + humps : -1])
+        rows[2 + humps] += point[1] * hump[0]
+        for row, log in zip(rows[2 + humps : -1], point[-humps:].tolist(), strict=True):
+            if not LOWEST < log < HIGHEST:
+                row[:] = 0.0
+        found: Floats = np.dot(rows * factors, self._matrix)
+        found[-1] -= self._dirty
+        return found
+
+    def _factors(self, point: Floats) -> tuple[Floats, Floats, Floats]:
+        """[n_nodes] discount factors, [humps, n_nodes] -t/tau and t e^(-t/tau); times by loadings are left in rows."""
+        taus, humps, years, rows = self.parameters(point)[1], self.humps, self._years, self._rows
+        tau = np.array(taus)[:, None]
+        np.negative(tau, out=tau)
+        scaled = years / tau
+        lost = np.expm1(scaled)
+        decay = lost * years
+        decay += years
+        lost *= tau  # t g(t/tau)
+        np.subtract(lost, decay, out=rows[2 : 2 + humps])
+        rows[1] = lost[0]
+        return np.exp(-np.dot(point[: 2 + humps], rows[: 2 + humps])), scaled, decay

@@ -122,6 +122,16 @@ class Book:
         prices -= groups.placed.accrued
         return prices
 
+    def solved(self, clean_prices: ArrayLike, *, settlement: date, convention: YieldConvention) -> tuple[Floats, Risk]:
+        """[n] yields of [n] clean prices per 100 face, and dirty price, duration and convexity at them.
+
+        Of `analytics`, what is measured before it is set out; errors are those of it.
+        """
+        groups = self._kernels(settlement, convention)
+        dirty = self._column("clean_prices", clean_prices) + groups.placed.accrued
+        require_positive(dirty, self.cusips)
+        return groups.solved(dirty)
+
     def dirty_prices(self, curve: DiscountCurve, settlement: date) -> Floats:
         """[n] model dirty prices per 100 face."""
         return OnCurve(self.at(settlement), curve).dirty_prices()
@@ -315,14 +325,11 @@ class Book:
         if len(given) != 1:
             raise ConventionError(f"analytics: give one of curve, yields, clean_prices; given: {given or 'none'}")
         groups = self._kernels(settlement, convention)
-        accrued = groups.placed.accrued
         if yields is not None:
             column = self._yields(yields)
             return self._measured(groups, column, groups.at(column))
         if clean_prices is not None:
-            dirty = self._column("clean_prices", clean_prices) + accrued
-            require_positive(dirty, self.cusips)
-            return self._measured(groups, *groups.solved(dirty))
+            return self._measured(groups, *self.solved(clean_prices, settlement=settlement, convention=convention))
         assert curve is not None
         nodes = checked_nodes(np.array(key_years))
         on = OnCurve(groups.placed, curve)

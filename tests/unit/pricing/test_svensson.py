@@ -85,13 +85,14 @@ def test_a_noisy_fit_is_no_worse_than_minpack_from_many_starts():
 def test_the_jacobian_is_a_difference():
     for humps in (1, 2):
         fit = CurveFit(DAY, SECURITIES, humps=humps)
-        found = fit.book.analytics(clean_prices=priced(TRUE), settlement=DAY, convention=STREET)
-        problem = FitProblem(fit, found)
+        problem = FitProblem(fit, priced(TRUE))
         point = np.array([0.05, -0.01, 0.004, 0.01][: humps + 2] + [0.3, 2.0][:humps])
-        _, slopes = problem.residuals(point[None])
-        steps = np.eye(len(point)) * 1e-6
-        up, down = problem.residuals(point + steps)[0], problem.residuals(point - steps)[0]
-        assert slopes[0] == pytest.approx((up - down) / 2e-6, rel=1e-5, abs=1e-8)  # 1e-14 of rounding / 2e-6
+        error, slopes = problem.residuals(point)
+        for slope, step in zip(slopes, np.eye(len(point)) * 1e-6, strict=True):
+            difference = problem.errors(point + step) - problem.errors(point - step)
+            assert slope == pytest.approx(difference / 2e-6, rel=1e-5, abs=1e-8)  # 1e-14 of rounding / 2e-6
+        rows = np.concatenate([-slopes, error[None]])
+        assert problem.products(point) == pytest.approx(rows @ rows.T, rel=1e-12)
 
 
 def test_residuals_are_those_of_the_flows():
@@ -99,9 +100,10 @@ def test_residuals_are_those_of_the_flows():
     fit = CurveFit(DAY, SECURITIES)
     prices = priced(TRUE)
     found = fit.book.analytics(clean_prices=prices, settlement=DAY, convention=STREET)
-    problem = FitProblem(fit, found)
+    problem = FitProblem(fit, prices)
     points = np.array([[0.05, -0.02, 0.03, -0.01, -1.5, 2.0], [0.01, 0.04, -0.05, 0.06, 0.5, 1.0]])
-    for point, error in zip(points, problem.residuals(points)[0], strict=True):
+    for point in points:
+        error = problem.errors(point)
         curve = td.Curve.svensson(DAY, parameters=[*point[:4], *np.exp(point[4:])])
         expected = (fit.book.dirty_prices(curve, DAY) - found.dirty_price) / (found.dv01 * 1e4)
         assert error == pytest.approx(expected, abs=1e-12)
@@ -122,15 +124,26 @@ def test_a_fitted_curve_prices_like_any_curve():
     assert curve.zero_rates(np.array([0.0]))[0] == pytest.approx(TRUE[0] + TRUE[1])
 
 
-def test_least_squares_solves_rosenbrock_from_each_start():
-    def residuals(x):
-        error = np.stack([10.0 * (x[:, 0] - x[:, 1] ** 2), 1.0 - x[:, 1]], axis=1)
-        slopes = np.stack([np.full_like(x, [10.0, 0.0]), np.stack([-20.0 * x[:, 1], -np.ones(len(x))], axis=1)], axis=1)
-        return error, slopes
+@pytest.mark.parametrize("start", [(3.0, -1.2), (-1.0, 4.0), (1.0, 1.0)])
+def test_least_squares_solves_rosenbrock(start):
+    def products(x):
+        rows = np.array([[-10.0, 0.0], [20.0 * x[1], 1.0], [10.0 * (x[0] - x[1] ** 2), 1.0 - x[1]]])
+        return rows @ rows.T
 
-    found = minimum(residuals, np.array([[3.0, -1.2], [-1.0, 4.0], [1.0, 1.0]]))
-    assert found.points == pytest.approx(np.ones((3, 2)), abs=1e-6)
-    assert found.totals == pytest.approx(np.zeros(3), abs=1e-12)
+    found = minimum(products, np.array(start))
+    assert found.point == pytest.approx(np.ones(2), abs=1e-6)
+    assert found.total == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_step_to_where_nothing_is_finite_is_not_taken():
+    """Residual log x, whose full step from 8 goes to a negative x."""
+
+    def products(x):
+        rows = np.array([[-1.0 / x[0]], [np.log(x[0])]])
+        return rows @ rows.T
+
+    assert minimum(products, np.array([8.0])).point == pytest.approx([1.0], abs=1e-6)
+    assert minimum(products, np.array([-1.0])).total == np.inf
 
 
 @pytest.mark.parametrize(
