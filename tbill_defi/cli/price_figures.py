@@ -97,6 +97,7 @@ def show(security: AnySecurity, value: dict[str, Any]) -> None:
         sheet.add("index ratio", f"{value['index_ratio']:.5f}")
         sheet.add("adjusted dirty price", formats.decimals(value["adjusted_dirty_price"]))
     if security.kind == "frn":
+        sheet.add("spread", f"{value['security']['spread'] * 1e4:.1f} bp")
         sheet.add("index", formats.percent(value["index_rate"], 4))
         sheet.add("discount margin", f"{value['discount_margin'] * 1e4:.2f} bp")
     else:

@@ -206,3 +206,5 @@ def show_scenarios(rows: Sequence[dict[str, Any]]) -> None:
     curves = dict.fromkeys((row["security"]["kind"] == "tips", row["scenario_curve"]) for row in rows)
     for real, name in curves:
         console().print(f"curve{' of TIPS' if real else ''}: {name}")
+    if any(row["security"].get("call_schedule") for row in rows):
+        console().print("callable bonds are valued to maturity here, their calls left out")

@@ -95,8 +95,7 @@ class PriceMarket:
     @property
     def quoted_for(self) -> date:
         """Settlement of the latest sheet's prices: its own date; the market's without a sheet."""
-        sheet = self.snapshot.sheet
-        return self.day if sheet is None else sheet.date
+        return self.latest_sheet[0]["date"] if self.latest_sheet else self.day
 
     def index_ratio(self, security: AnySecurity, settlement: date) -> float | None:
         """Index ratio of a TIPS; None of any other security, or where no reference CPI is imported."""

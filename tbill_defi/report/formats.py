@@ -5,7 +5,7 @@ from __future__ import annotations
 from tbill_defi.conventions import format_quote
 from tbill_defi.core.clock import moment as moment
 from tbill_defi.core.money import UNITS_PER_DOLLAR, decimal_price, format_units
-from tbill_defi.instruments import AnySecurity, CouponTerms
+from tbill_defi.instruments import AnySecurity
 
 
 def price(security: AnySecurity, clean: float) -> str:
@@ -59,7 +59,8 @@ def shadow_price(bp_per_unit: float, unit: str) -> str:
 
 def coupon(security: AnySecurity) -> str:
     """Coupon in percent, empty where there is no fixed one."""
-    return f"{security.coupon * 100:.3f}" if isinstance(security, CouponTerms) else ""
+    rate: float | None = getattr(security, "coupon", None)
+    return "" if rate is None else f"{rate * 100:.3f}"
 
 
 def short_hash(text: str) -> str:

@@ -86,7 +86,10 @@ def test_a_tips_without_a_sheet_is_shocked_at_its_own_rate(tbill: Any, tmp_path:
     moved = 2 * math.expm1(flat / 2)
     price = td.clean_price_from_yield(security, moved, settlement=SETTLES, convention=STREET)
     assert tips["scenarios"][0]["clean_price"] == pytest.approx(price, abs=0.02)
-    assert "curve of TIPS: real rates, flat at its own" in tbill("price", "--file", path, "--shift", "50bp").out
+    out = tbill("price", "--file", path, "--shift", "50bp").out
+    assert "curve of TIPS: real rates, flat at its own" in out
+    assert "callable bonds are valued to maturity here" in out
+    assert "margin" not in out  # a column that no row fills
 
 
 @pytest.mark.realdata
@@ -98,6 +101,16 @@ def test_prices_of_an_older_sheet_are_shocked_on_the_curve_of_their_settlement(n
     value = valid("price", nothing("price", "--file", path, "--date", "2026-04-24", "--shift", "5bp", "--json").out)
     assert (value["settlement_date"], value["curve_date"]) == ("2026-03-24", "2026-03-24")
     assert value["securities"][0]["scenarios"][0]["change"] < 0
+
+
+def test_a_tips_needs_no_market(nothing: Any, tmp_path: Path) -> None:
+    path = tmp_path / "tips.json"
+    terms = {"kind": "tips", "cusip": "9128282L3", "coupon": 0.00375, "dated_reference_cpi": 244.61839}
+    path.write_text(json.dumps(terms | {"dated_date": "2017-07-15", "maturity_date": "2027-07-15"}))
+    words = ("price", "--terms", path, "--settlement", "2026-03-24", "--price", "99-16+", "--shift", "50bp", "--json")
+    value = valid("price", nothing(*words).out)
+    assert "index_ratio" not in value
+    assert value["scenarios"][0]["change"] == pytest.approx(-50 * value["dv01_per_million"] / 10_000, rel=0.01)
 
 
 def test_a_given_price_settles_the_next_day_and_a_quote_on_its_own(tbill: Any) -> None:

@@ -4,10 +4,11 @@ from datetime import date
 
 import pytest
 
-from tbill_defi import Bill, Note
+from tbill_defi import Bill, CorporateBond, Note
 from tbill_defi.report import formats
 
 BILL = Bill(cusip="912797UQ8", issue_date=date(2026, 3, 24), maturity_date=date(2026, 7, 21))
+CORPORATE = CorporateBond(cusip="594918BZ6", coupon=0.041, dated_date=date(2024, 2, 6), maturity_date=date(2037, 2, 6))
 NOTE = Note(cusip="91282CNY3", coupon=0.03375, dated_date=date(2025, 9, 15), maturity_date=date(2028, 9, 15))
 
 
@@ -21,6 +22,7 @@ NOTE = Note(cusip="91282CNY3", coupon=0.03375, dated_date=date(2025, 9, 15), mat
         (formats.decimals(0.0), "0.000000"),
         (formats.coupon(NOTE), "3.375"),
         (formats.coupon(BILL), ""),
+        (formats.coupon(CORPORATE), "4.100"),
         (formats.percent(0.0425), "4.250%"),
         (formats.percent(0.0363, 2), "3.63%"),
         (formats.basis_points(0.00049), "+4.9 bp"),
