@@ -15,6 +15,7 @@ const DEPLOYABLE = {
   AssetRegistry: "src/AssetRegistry.sol",
   CashFactory: "src/CashFactory.sol",
   CashToken: "src/CashToken.sol",
+  ClearingHouse: "src/settlement/ClearingHouse.sol",
   Compliance: "src/Compliance.sol",
   CouponPayer: "src/life/CouponPayer.sol",
   IdentityRegistry: "src/IdentityRegistry.sol",
@@ -26,6 +27,7 @@ const DEPLOYABLE = {
   OptionBook: "src/option/OptionBook.sol",
   SecurityToken: "src/SecurityToken.sol",
   Settlement: "src/Settlement.sol",
+  TradeBook: "src/settlement/TradeBook.sol",
 };
 const MAX_RUNTIME_BYTES = 24_576;
 const MAX_GAS = 2 ** 22;

@@ -22,6 +22,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
 
     event Settled(bytes32 indexed instructionHash, bytes32 indexed planHash, bytes32 contextHash, Leg[] legs);
     event NonceUsed(address indexed giver, uint256 nonce);
+    event OperatorSet(address indexed giver, address indexed operator, bool approved);
     event InstructionFailed(bytes32 indexed instructionHash, bytes reason);
 
     error NothingToSettle();
@@ -37,6 +38,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     error LegsNotSorted(uint256 leg);
     error PlanMismatch(bytes32 expected, bytes32 given);
     error PlanAlreadySettled(address giver, bytes32 planHash);
+    error InvalidOperator(address operator);
     error OnlySettlement(address caller);
     error InnerCallOutOfGas(uint256 instruction);
 
@@ -51,6 +53,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
 
     mapping(address giver => BitMaps.BitMap) private _nonces;
     mapping(address giver => mapping(bytes32 planHash => bool)) private _settledPlans;
+    mapping(address giver => mapping(address operator => bool)) private _operators;
 
     constructor(
         IAssetRegistry assetRegistry_,
@@ -61,7 +64,8 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     }
 
     /// @notice Settles all legs of an instruction, or reverts. Anyone may submit it.
-    /// @param signatures One of each distinct giver, in ascending order of the givers' addresses.
+    /// @param signatures One of each distinct giver, in ascending order of the givers' addresses; empty of one whose
+    /// operator the caller is.
     function settle(Instruction calldata instruction, bytes[] calldata signatures) external nonReentrant {
         _settle(instruction, signatures);
     }
@@ -93,6 +97,20 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     /// @notice Uses up a nonce of the caller, so that no instruction with it can settle any more.
     function cancel(uint256 nonce) external {
         _useNonce(msg.sender, nonce);
+    }
+
+    /// @notice Lets a contract settle for the caller without his signature of each instruction, or no longer. Name one
+    /// that moves only what he has agreed to elsewhere: a TradeBook, a ClearingHouse.
+    /// @dev Never Settlement itself, which is the caller of `settleOne` whoever submitted the batch.
+    function setOperator(address operator, bool approved) external {
+        if (operator.code.length == 0 || operator == address(this)) revert InvalidOperator(operator);
+        _operators[msg.sender][operator] = approved;
+        emit OperatorSet(msg.sender, operator, approved);
+    }
+
+    /// @notice Whether `operator` may settle for a giver without his signature.
+    function isOperator(address giver, address operator) external view returns (bool) {
+        return _operators[giver][operator];
     }
 
     /// @notice Whether a giver's nonce was settled or cancelled.
@@ -189,7 +207,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         return keccak256(words);
     }
 
-    /// @dev Each giver signed exactly this; his nonce and his plan are used up.
+    /// @dev Each giver signed exactly this, or the caller is his operator; his nonce and his plan are used up.
     function _authorise(
         Instruction calldata instruction,
         bytes32 instructionHash,
@@ -201,6 +219,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
             address giver = givers.get(i);
             _useNonce(giver, instruction.nonce);
             if (instruction.planHash != 0) _usePlan(giver, instruction.planHash);
+            if (signatures[i].length == 0 && _operators[giver][msg.sender]) continue;
             _requireSignature(giver, instructionHash, signatures[i]);
         }
     }

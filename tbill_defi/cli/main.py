@@ -34,13 +34,14 @@ from tbill_defi.cli import (
     risk,
     rules,
     strategy,
+    trade,
 )
 from tbill_defi.cli.common import Interrupted, group, show_help
 from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, TbillError, UsageError
 
 ORDER = (
     *("demo", "init", "market", "holdings", "curve", "price", "richcheap", "strategies", "strategy"),
-    *("plan", "rebalance", "wallet", "cash", "risk", "tape", "clock", "coupon", "redeem"),
+    *("plan", "rebalance", "wallet", "cash", "trade", "risk", "tape", "clock", "coupon", "redeem"),
     *("kyc", "limits", "oracle", "mandate", "repo", "option"),
     *("keeper", "backtest", "books", "chain", "audit"),
 )
@@ -77,6 +78,7 @@ for module in (
     strategy,
     ledger,
     cash,
+    trade,
     clock,
     life,
     rules,

@@ -27,8 +27,10 @@ CONTRACTS = (
     "CouponPayer",
     "RepoFacility",
     "OptionBook",
+    "TradeBook",
+    "ClearingHouse",
 )
-PER_PARTY = ("ManagedAccount",)
+PER_PARTY = ("ManagedAccount", "ClearingHouse")
 """Those of `CONTRACTS` that are not deployed with the ledger, but one for a party."""
 
 

@@ -98,6 +98,7 @@ class Contracts:
     coupon_payer: bytes
     repo_facility: bytes
     option_book: bytes
+    trade_book: bytes
 
     def to_extras(self) -> dict[str, str]:
         """As the ledger's genesis records them."""
@@ -151,6 +152,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     payer = place("CouponPayer", manager, usd, identities, issuance)
     facility = place("RepoFacility", settlement, usd, payer, oracle)
     options = place("OptionBook", settlement, usd)
+    trades = place("TradeBook", settlement)
     contracts = Contracts(
         access_manager=manager,
         asset_registry=assets,
@@ -167,6 +169,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
         coupon_payer=payer,
         repo_facility=facility,
         option_book=options,
+        trade_book=trades,
     )
     return contracts, codes
 

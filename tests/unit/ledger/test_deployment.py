@@ -43,6 +43,18 @@ OPEN = {
         "settleMany": "by the givers' signatures",
         "settleOne": "Settlement itself",
         "cancel": "own nonce",
+        "setOperator": "the giver, for himself",
+    },
+    "TradeBook": {
+        "affirm": "by both parties' signatures",
+        "settle": "by what both parties signed: as their operator, or with their signatures of the instruction",
+        "cancel": "by both parties' signatures",
+        "allocate": "by the allocator's signature and each account's, unless he manages it",
+        "novate": "the clearer that both parties named",
+    },
+    "ClearingHouse": {
+        "novate": "the central counterparty",
+        "settle": "the central counterparty, what members owe and no more",
     },
     "Issuance": {
         "fundRedemption": "the payer that was named when it was opened, out of its own cash",
@@ -212,6 +224,7 @@ def targets(bench):
         "CouponPayer": places.coupon_payer,
         "RepoFacility": places.repo_facility,
         "OptionBook": places.option_book,
+        "TradeBook": places.trade_book,
         "SecurityToken": bench.note,
     }
 

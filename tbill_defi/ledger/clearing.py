@@ -1,0 +1,274 @@
+"""A central counterparty on the ledger: novates affirmed trades, nets them, settles the nets.
+
+Each CCP is a party with a key of its own and one ClearingHouse contract, whose address follows from it. What members
+owe and are owed is folded from that contract's events; it is per settlement date, security and currency, and sums to
+zero.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tbill_defi.chain.executor import DEPLOYMENT_PROXY, create2_address
+from tbill_defi.chain.types import CallReverted
+from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.hashing import keccak256
+from tbill_defi.ledger.abi import encode_call, encode_creation
+from tbill_defi.ledger.deployment import SALT, Step
+from tbill_defi.ledger.instructions import required_token
+from tbill_defi.ledger.ledger import OPERATOR, Ledger
+from tbill_defi.ledger.settlement import MAX_LEGS
+from tbill_defi.ledger.trade_terms import TradeStatus
+from tbill_defi.ledger.trades import Trades, operator_steps
+
+CONTRACT = "ClearingHouse"
+EVENTS = ("Novated", "NetSettled")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NetKey:
+    """What is netted together: settlement date (Unix time of its start), CUSIP, currency, member."""
+
+    opens: int
+    asset: str
+    currency: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """What a member is owed (positive) or owes (negative), base units of the security and of the cash."""
+
+    face: int
+    cash: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetLine:
+    """How much face of an obligation settles now; its cash goes along, pro rata."""
+
+    key: NetKey
+    face: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetMove:
+    """A line that has settled: Unix time, and what the member received (positive) or gave."""
+
+    at: int
+    key: NetKey
+    face: int
+    cash: int
+
+
+def house_code(ledger: Ledger, ccp: str) -> bytes:
+    """Creation code of a CCP's clearing house."""
+    places = ledger.contracts
+    return encode_creation(CONTRACT, places.settlement, places.trade_book, ledger.address_of(ccp))
+
+
+def house_address(ledger: Ledger, ccp: str) -> bytes:
+    """Where a CCP's clearing house is, or will be."""
+    return create2_address(SALT, keccak256(house_code(ledger, ccp)))
+
+
+def _is_there(ledger: Ledger, address: bytes) -> bool:
+    try:
+        return len(ledger.chain.call(address, encode_call(CONTRACT, "ccp"))) == 32
+    except CallReverted:
+        return False
+
+
+def open_clearing(ledger: Ledger, ccp: str) -> Clearing:
+    """Deploy a party's clearing house, if it is not there, and name it as the party's operator."""
+    address = house_address(ledger, ccp)
+    if not _is_there(ledger, address):
+        ledger.send([Step(OPERATOR, DEPLOYMENT_PROXY, SALT + house_code(ledger, ccp))])
+    ledger.send(operator_steps(ledger, [ccp], [address]))
+    return Clearing(ledger, ccp)
+
+
+class Clearing:
+    """The clearing house of a CCP.
+
+    Raises
+    ------
+    LedgerError
+        If the party has none (code "NoClearingHouse").
+    """
+
+    def __init__(self, ledger: Ledger, ccp: str) -> None:
+        self._ledger = ledger
+        self.ccp = ccp
+        self.address = house_address(ledger, ccp)
+        if not _is_there(ledger, self.address):
+            raise LedgerError(f"{ccp} has no clearing house; `tbill net open {ccp}` makes one", "NoClearingHouse")
+        self.trades = Trades(ledger)
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def obligations(self) -> dict[NetKey, Obligation]:
+        """Everything that is owed, by date, CUSIP, currency and member; what has settled is gone from it."""
+        owed: dict[NetKey, list[int]] = defaultdict(lambda: [0, 0])
+        for sign, key, face, cash in self._changes():
+            owed[key][0] += sign * face
+            owed[key][1] += sign * cash
+        return {key: Obligation(*both) for key, both in sorted(owed.items()) if any(both)}
+
+    def _changes(self) -> Iterable[tuple[int, NetKey, int, int]]:
+        """(+1, key, face, cash) for each side of a novated trade, (-1, ...) for each line that has settled."""
+        books = self._ledger.books()
+        for event in self._ledger.chain.events(names=EVENTS, addresses=(self.address,)):
+            found = event.arguments
+            what = (int(found["opens"]), books.asset_of(found["asset"]), books.asset_of(found["cash"]))
+            if event.name == "Novated":
+                face, cash = int(found["face"]), int(found["proceeds"])
+                yield 1, NetKey(*what, books.party_of(found["seller"])), -face, cash
+                yield 1, NetKey(*what, books.party_of(found["buyer"])), face, -cash
+            else:
+                key = NetKey(*what, books.party_of(found["member"]))
+                yield -1, key, int(found["faceMoved"]), int(found["cashMoved"])
+
+    def moves(self) -> list[NetMove]:
+        """Every line that has settled, in order."""
+        books, moves = self._ledger.books(), []
+        for event in self._ledger.chain.events(names=("NetSettled",), addresses=(self.address,)):
+            found = event.arguments
+            key = NetKey(
+                int(found["opens"]),
+                books.asset_of(found["asset"]),
+                books.asset_of(found["cash"]),
+                books.party_of(found["member"]),
+            )
+            moves.append(NetMove(event.timestamp, key, int(found["faceMoved"]), int(found["cashMoved"])))
+        return moves
+
+    # --- acting -------------------------------------------------------------------------------------------------
+
+    def novate(self, trade_ids: Sequence[bytes] | None = None) -> list[bytes]:
+        """Take over open trades that name this clearing house; all of them unless some are named.
+
+        Raises
+        ------
+        LedgerError
+            "NothingOpen" if there is none, "NotClearer", "TradeNotOpen".
+        """
+        mine = [s for s in self.trades.all() if s.terms.clearer == self.address and s.status is TradeStatus.OPEN]
+        chosen = mine if trade_ids is None else [self.trades.state(trade_id) for trade_id in trade_ids]
+        if not chosen:
+            raise LedgerError(f"net: no open trade names the clearing house of {self.ccp}", "NothingOpen")
+        steps = [
+            Step(
+                self.ccp,
+                self.address,
+                encode_call(CONTRACT, "novate", [s.terms.abi_value() for s in chosen[k : k + 32]]),
+            )
+            for k in range(0, len(chosen), 32)
+        ]
+        self._ledger.send(steps)
+        return [state.trade_id for state in chosen]
+
+    def settle(self, lines: Sequence[NetLine]) -> None:
+        """Settle lines of one settlement date and currency in one instruction, all or none; signed by the CCP.
+
+        Raises
+        ------
+        UsageError
+            If they are of several dates or currencies, or there is none.
+        LedgerError
+            "NetTooEarly", "NotOwed", "NothingOwed", "NotCounterparty", or what the tokens refuse.
+        """
+        self._ledger.send([self.step(lines)])
+
+    def step(self, lines: Sequence[NetLine]) -> Step:
+        """The transaction of `settle`."""
+        days = {(line.key.opens, line.key.currency) for line in lines}
+        if len(days) != 1:
+            raise UsageError(f"net: lines are of {len(days)} dates and currencies; settle one at a time")
+        ((opens, currency),) = days
+        rows = sorted(
+            (self._ledger.address_of(line.key.member), required_token(self._ledger, line.key.asset), line.face)
+            for line in lines
+        )
+        cash = required_token(self._ledger, currency)
+        return Step(self.ccp, self.address, encode_call(CONTRACT, "settle", opens, cash, rows))
+
+    def settle_due(self, *, failing: Iterable[str] = ()) -> list[NetLine]:
+        """Settle what is due by the ledger's time: whole securities in as few instructions as 64 legs allow.
+
+        Parameters
+        ----------
+        failing
+            Members that give nothing now. What they do not deliver is shared among its receivers pro rata, whole units
+            down; what they do not pay for is not delivered to them.
+
+        Returns
+        -------
+        list
+            What settled.
+        """
+        now, done, out = self._ledger.chain.now(), [], set(failing)
+        due = {key: owed for key, owed in self.obligations().items() if key.opens <= now}
+        for opens, currency in sorted({(key.opens, key.currency) for key in due}):
+            groups: dict[str, list[NetLine]] = defaultdict(list)
+            for line in plan_lines({k: o for k, o in due.items() if (k.opens, k.currency) == (opens, currency)}, out):
+                groups[line.key.asset].append(line)
+            for batch in pack(list(groups.values())):
+                self.settle(batch)
+                done += batch
+        return done
+
+
+def plan_lines(owed: dict[NetKey, Obligation], failing: Iterable[str] = ()) -> list[NetLine]:
+    """Lines that settle what can be: whole obligations, or what the others deliver where a member fails.
+
+    In a security in which nobody fails every obligation settles whole. Else deliverers that do not fail deliver whole,
+    and receivers that do not fail share it in proportion to what they are owed, rounded down; differences of prices
+    alone wait.
+    """
+    out, lines = set(failing), []
+    by_asset: dict[str, dict[NetKey, Obligation]] = defaultdict(dict)
+    for key, obligation in owed.items():
+        by_asset[key.asset][key] = obligation
+    for asset in sorted(by_asset):
+        part = by_asset[asset]
+        if not any(key.member in out for key in part):
+            lines += [NetLine(key, abs(obligation.face)) for key, obligation in sorted(part.items())]
+            continue
+        sound = {key: obligation.face for key, obligation in sorted(part.items()) if key.member not in out}
+        given, wanted = -sum(f for f in sound.values() if f < 0), sum(f for f in sound.values() if f > 0)
+        for key, face in sound.items():
+            # deliverers bring no more than receivers take, receivers take no more than deliverers bring
+            whole, other = (given, wanted) if face < 0 else (wanted, given)
+            share = abs(face) if whole <= other else abs(face) * other // whole
+            if share:
+                lines.append(NetLine(key, share))
+    return lines
+
+
+def pack(groups: Sequence[Sequence[NetLine]], most: int = MAX_LEGS) -> list[list[NetLine]]:
+    """Whole securities together while their legs fit: a line has one, and each member one payment.
+
+    Raises
+    ------
+    UsageError
+        If one security alone needs more.
+    """
+    batches: list[list[NetLine]] = []
+    for group in groups:
+        if _legs(group) > most:
+            raise UsageError(
+                f"net: {group[0].key.asset} alone needs {_legs(group)} legs, at most {most} settle together; "
+                "settle some of its lines at a time"
+            )
+        if batches and _legs([*batches[-1], *group]) <= most:
+            batches[-1] += group
+        else:
+            batches.append([*group])
+    return batches
+
+
+def _legs(lines: Sequence[NetLine]) -> int:
+    return sum(1 for line in lines if line.face) + len({line.key.member for line in lines})
