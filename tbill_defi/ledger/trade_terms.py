@@ -76,12 +76,11 @@ class TradeTerms:
     @classmethod
     def from_event(cls, arguments: Mapping[str, Any]) -> Self:
         """From a decoded event."""
-        return cls(
-            **{
-                f.name: bytes.fromhex(arguments[f.name][2:]) if f.type == "bytes" else int(arguments[f.name])
-                for f in fields(cls)
-            }
-        )
+        values: dict[str, Any] = {
+            f.name: bytes.fromhex(arguments[f.name][2:]) if f.type == "bytes" else int(arguments[f.name])
+            for f in fields(cls)
+        }
+        return cls(**values)
 
     def trade_id(self, chain_id: int, book: bytes) -> bytes:
         """EIP-712 digest for a chain id and a TradeBook: the trade's id, and what both parties sign."""
