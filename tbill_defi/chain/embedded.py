@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 from tbill_defi.chain.blocks import build_block
@@ -20,6 +19,7 @@ from tbill_defi.chain.journal import Journal
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.reading import EventReader, checked_head
 from tbill_defi.chain.replay import Machine, refuse_too_large
+from tbill_defi.chain.transaction_reading import TransactionRecord, read_transactions
 from tbill_defi.chain.transactions import sign_in_order
 from tbill_defi.chain.types import Call, CallReverted, EventDecoder, EventRecord, Log, Receipt, Unsigned
 from tbill_defi.core.clock import Clock
@@ -201,6 +201,10 @@ class EmbeddedChain:
         """Hash of a block that there is, held to the signed head; of genesis at 0."""
         return self._reader.block_hash(self.head(), height) if height else self.genesis.hash
 
+    def transactions(self, to_block: int) -> Iterator[TransactionRecord]:
+        """Transactions up to the end of a block, in order, held to the signed head."""
+        return read_transactions(self._journal, self.genesis, self.head(), to_block)
+
     def now(self) -> int:
         """Time the next block would carry, Unix seconds UTC; never before the latest block's."""
         self.head()
@@ -325,9 +329,7 @@ class EmbeddedChain:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _writable(self) -> SigningKey:

@@ -222,6 +222,13 @@ class Journal:
         with self._read() as connection:
             return {row[0]: tuple(row) for row in connection.execute(query)}
 
+    def transaction_rows(self, first: int, end: int) -> list[tuple[Any, ...]]:
+        """Transaction rows by sequence number, from `first` to before `end`, in column order."""
+        sequence = schema.transactions.c.sequence
+        query = select(schema.transactions).where(sequence >= first, sequence < end).order_by(sequence)
+        with self._read() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
     def transaction_hashes(self, first: int, end: int) -> dict[int, bytes]:
         """Transaction hashes by sequence number, from `first` to before `end`."""
         return self._transaction_column("hash", first, end)

@@ -49,6 +49,11 @@ class SigningKey:
         """Its account, 20 bytes."""
         return self._address
 
+    @property
+    def public_key(self) -> bytes:
+        """Its compressed public key, 33 bytes."""
+        return self._key.public_key.format()
+
     def sign_digest(self, digest: bytes) -> bytes:
         """Signature r || s || v of a 32-byte digest: deterministic (RFC 6979), low s, v 27 or 28."""
         if len(digest) != 32:
@@ -64,7 +69,12 @@ class SigningKey:
 
 
 def recover_address(digest: bytes, signature: bytes) -> bytes:
-    """Account that signed a 32-byte digest.
+    """Account that signed a 32-byte digest; see `public_key_of`."""
+    return keccak256(_recovered(digest, signature).format(compressed=False)[1:])[12:]
+
+
+def public_key_of(digest: bytes, signature: bytes) -> bytes:
+    """Compressed public key that signed a 32-byte digest.
 
     Parameters
     ----------
@@ -76,16 +86,19 @@ def recover_address(digest: bytes, signature: bytes) -> bytes:
     LedgerError
         If it is not such a signature (code "BadSignature").
     """
+    return _recovered(digest, signature).format()
+
+
+def _recovered(digest: bytes, signature: bytes) -> PublicKey:
     if len(signature) != 65 or signature[64] not in (27, 28):
         raise LedgerError("signature: not r || s || v of 65 bytes with v 27 or 28", code="BadSignature")
     if not 0 < int.from_bytes(signature[32:64], "big") <= _ORDER // 2:
         raise LedgerError("signature: s is not in the lower half of the order (EIP-2)", code="BadSignature")
     try:
         recoverable = signature[:64] + bytes((signature[64] - 27,))
-        public = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
+        return PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
     except Exception:  # coincurve raises bare Exception for a point that is not on the curve
         raise LedgerError("signature: no key can have made it", code="BadSignature") from None
-    return keccak256(public.format(compressed=False)[1:])[12:]
 
 
 @dataclass(frozen=True, slots=True)

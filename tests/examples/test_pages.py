@@ -1,6 +1,9 @@
 """The commands of the README and of the pages of docs/, typed as they stand into a new folder."""
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import entry_points
 
@@ -70,6 +73,22 @@ def test_the_page_on_books(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_on_evidence(tmp_path):
+    (tmp_path / "verify_proof.py").write_bytes((ROOT / "tools" / "verify_proof.py").read_bytes())
+    making, proving, elsewhere = terminal.blocks(DOCS / "evidence.md")
+    for block in (making, proving, elsewhere):
+        code, said = terminal.typed(block, tmp_path)
+        assert code == 0, said
+    key = json.loads((tmp_path / "checkpoint.json").read_text())["operator"]
+    for name in ("holding.json", "transaction.json"):
+        words = [sys.executable, "verify_proof.py", name, key]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert '"block"' in done.stdout
+    assert "it contains the given head" in said
+
+
+@pytest.mark.slow
 def test_the_commands_of_the_page_on_plugins(tmp_path):
     """Where it says: after the third step of the tutorial."""
     for command, _ in tutorial.steps()[:3]:
@@ -96,6 +115,7 @@ SHOWN_BY = {
     ("docs/cli.md", "sh"): "examples/test_pages.py",
     ("docs/cli.md", "csv"): "examples/test_pages.py",
     ("docs/cli.md", "toml"): "examples/test_pages.py",
+    ("docs/evidence.md", "sh"): "examples/test_pages.py",
     ("docs/nodes.md", "sh"): "examples/test_nodes_page.py",
     ("docs/nodes.md", "python"): "examples/test_nodes_page.py",
     ("docs/plan-hash.md", "json"): "golden/portfolio/test_plan_hash.py",

@@ -10,7 +10,7 @@ from tbill_defi.cli.main import app
 from tests.unit.cli.support import AT, NOTE, POSITIONS, SCHEMAS
 
 BILL = "912797UQ8"
-ALWAYS_JSON = {"audit-head"}
+ALWAYS_JSON = {"audit-head", "audit-checkpoint", "audit-prove"}
 """Commands that print JSON without being asked."""
 
 

@@ -1,0 +1,90 @@
+"""A checkpoint: what the operator signs so that one transaction, or one holding, can be shown without the ledger.
+
+It names a block and has the root of a Merkle tree over all transactions up to it, and of one over its assets: of each
+the supply and the root of a sum tree over its holders. It is signed over SHA-256 and names the operator's public key,
+so that who verifies needs nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from hashlib import sha256
+from typing import Any
+
+from tbill_defi.chain.keys import SigningKey, public_key_of
+from tbill_defi.core.errors import DataError, LedgerError
+from tbill_defi.core.hashing import canonical_json
+from tbill_defi.core.json_text import parse_json
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Hashes and keys as hex, numbers as decimal text: its JSON form is its fields.
+
+    Attributes
+    ----------
+    transactions, transactions_root
+        How many there are up to the block, and the root of their tree.
+    assets, reserves_root
+        How many there are, and the root of the tree over their supplies.
+    operator
+        Compressed public key.
+    signature
+        r || s || v of SHA-256 of the canonical JSON of ["checkpoint", the other fields].
+    """
+
+    chain_id: str
+    genesis_hash: str
+    height: str
+    block_hash: str
+    transactions: str
+    transactions_root: str
+    assets: str
+    reserves_root: str
+    operator: str = ""
+    signature: str = ""
+
+    def signed(self, key: SigningKey) -> Checkpoint:
+        """Signed by the operator."""
+        named = replace(self, operator=key.public_key.hex())
+        return replace(named, signature=key.sign_digest(named.digest()).hex())
+
+    def digest(self) -> bytes:
+        """What is signed, 32 bytes."""
+        unsigned = {name: text for name, text in self.value().items() if name != "signature"}
+        return sha256(canonical_json(["checkpoint", unsigned])).digest()
+
+    def holds(self) -> bool:
+        """Whether the signature is of the key it names."""
+        try:
+            return public_key_of(self.digest(), bytes.fromhex(self.signature)).hex() == self.operator
+        except (LedgerError, ValueError):
+            return False
+
+    def value(self) -> dict[str, str]:
+        """Its JSON value."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """One JSON object, indented."""
+        return json.dumps(self.value(), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Checkpoint:
+        """Parse what `to_json` wrote; the signature is not checked here.
+
+        Raises
+        ------
+        DataError
+            If it is not a checkpoint.
+        """
+        names = {field.name for field in fields(cls)}
+        try:
+            found: Any = parse_json(text)
+        except ValueError:
+            found = None
+        good = isinstance(found, dict) and found.keys() == names and all(isinstance(v, str) for v in found.values())
+        if not good or not found["height"].isdecimal():
+            raise DataError("checkpoint: not one that `tbill audit checkpoint` wrote")
+        return cls(**found)

@@ -1,0 +1,58 @@
+"""All evidence of a ledger as one folder: its journal as a database of its own, and the signed head beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, insert, select
+
+from tbill_defi.chain import schema
+from tbill_defi.chain.engine import Mode, open_engine
+from tbill_defi.chain.heads import Genesis, SignedHead
+from tbill_defi.core.errors import AuditFailure, UsageError
+
+JOURNAL, HEAD = "ledger.db", "head.json"
+_ROWS_AT_A_TIME = 5_000
+EVIDENCE = (schema.genesis, schema.blocks, schema.transactions, schema.events, schema.head)
+"""Tables that an audit reads."""
+
+
+def export_evidence(url: str, folder: Path) -> SignedHead:
+    """Copy a ledger's journal as it stands, from one view of it, into a folder that is empty or not there.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds anything.
+    AuditFailure
+        If there is no genesis or head to be copied.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"export: {folder} is not empty; evidence is never mixed")
+    folder.mkdir(parents=True, exist_ok=True)
+    source = open_engine(url, Mode.READ)
+    target = create_engine(f"sqlite:///{folder / JOURNAL}")
+    try:
+        with source.connect() as reading, target.begin() as writing:
+            if source.dialect.name != "sqlite":  # whose transactions see one state anyway
+                reading.execution_options(isolation_level="REPEATABLE READ")
+            schema.metadata.create_all(writing)
+            for table in EVIDENCE:
+                rows = reading.execute(select(table).order_by(*table.primary_key.columns))
+                for part in rows.mappings().partitions(_ROWS_AT_A_TIME):
+                    writing.execute(insert(table), [dict(row) for row in part])
+            head = _head(writing)
+    finally:
+        source.dispose()
+        target.dispose()
+    head.write(folder / HEAD)
+    return head
+
+
+def _head(connection: Connection) -> SignedHead:
+    genesis = connection.execute(select(schema.genesis)).mappings().first()
+    row = connection.execute(select(schema.head)).first()
+    if genesis is None or row is None:
+        raise AuditFailure("export: the ledger has no genesis or no head; run `tbill audit verify`")
+    made = Genesis.from_row(dict(genesis))
+    return SignedHead(made.chain_id, made.hash, row.height, row.hash, made.operator, row.signature)

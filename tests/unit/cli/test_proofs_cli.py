@@ -1,0 +1,72 @@
+"""`tbill audit export`, `checkpoint`, `prove`."""
+
+import json
+import sqlite3
+
+from tests.unit.cli.support import NOTE
+from tests.unit.cli.test_schemas import valid
+from tests.unit.ledger.test_proofs import verifier
+
+
+def key_of(tbill):
+    return valid("audit-checkpoint", tbill("audit", "checkpoint").out)["operator"]
+
+
+def test_a_holding_by_file_and_by_output(tbill, tmp_path):
+    out = tmp_path / "proof.json"
+    assert tbill("audit", "prove", NOTE, "desk", "--out", out).code == 0
+    printed = tbill("audit", "prove", NOTE, "desk").out
+    valid("audit-prove", printed)
+    assert out.read_text() == printed.rstrip("\n")
+    shown = verifier.verify(out.read_bytes(), key_of(tbill))
+    wallet = tbill("wallet", "desk", "--json").json
+    assert [shown["amount"]] == [row["face"] for row in wallet["positions"] if row["cusip"] == NOTE]
+
+
+def test_a_transaction(tbill):
+    with sqlite3.connect(tbill.home / "ledger" / "ledger.db") as database:
+        rows = database.execute("SELECT hash, raw FROM transactions ORDER BY sequence DESC LIMIT 1").fetchall()
+    database.close()
+    ((transaction_hash, raw),) = rows
+    printed = tbill("audit", "prove", "0x" + transaction_hash.hex()).out
+    valid("audit-prove", printed)
+    shown = verifier.verify(printed.rstrip("\n").encode(), key_of(tbill))
+    assert (shown["raw"], shown["status"]) == (raw.hex(), "succeeded")
+
+
+def test_what_cannot_be_proven(tbill):
+    for words, said in (
+        (("0x12",), "is not a transaction's hash"),
+        (("0x" + "12" * 32,), "no transaction 0x1212"),
+        ((NOTE,), f"whose {NOTE}?"),
+        ((NOTE, "nobody"), f"nobody has no {NOTE}"),
+        (("912797ZZ9", "desk"), "912797ZZ9 is not on the ledger"),
+        ((NOTE, "desk", "--at", 10**6), "is not a block"),
+    ):
+        ran = tbill("audit", "prove", *words)
+        assert ran.code > 1
+        assert said in ran.err
+
+
+def test_evidence_is_checked_without_the_ledger(tbill, nothing, tmp_path, monkeypatch):
+    folder = tmp_path / "evidence"
+    monkeypatch.setenv("TBILL_HOME", str(tbill.home))
+    assert tbill("audit", "export", folder).code == 0
+    assert "is not empty" in tbill("audit", "export", folder).err
+    here = tbill("audit", "verify", "--json").json
+    monkeypatch.setenv("TBILL_HOME", str(nothing.home))
+    there = nothing("audit", "verify", "--evidence", folder, "--json").json
+    assert there["ok"]
+    assert there["compared"]
+    assert (there["transactions"], there["events"]) == (here["transactions"], here["events"])
+    with sqlite3.connect(folder / "ledger.db") as database:
+        database.execute("UPDATE events SET name = 'Transfer' WHERE sequence = 3")
+    database.close()
+    ran = nothing("audit", "verify", "--evidence", folder)
+    assert ran.code == 10
+    assert "events.name" in ran.out
+    head = json.loads((folder / "head.json").read_text())
+    head["height"] = str(int(head["height"]) + 1)
+    (folder / "head.json").write_text(json.dumps(head))
+    assert "the given head is not signed" in nothing("audit", "verify", "--evidence", folder).out
+    assert "no folder of `tbill audit export`" in nothing("audit", "verify", "--evidence", tmp_path).err

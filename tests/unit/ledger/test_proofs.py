@@ -1,0 +1,302 @@
+"""Proofs and their stand-alone verifier: what is true verifies, and nothing else does."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tbill_defi.chain.checkpoint import Checkpoint
+from tbill_defi.chain.keys import SigningKey
+from tbill_defi.chain.merkle import LIMIT, Sum, Tree, merkle_tree, sum_node, sum_tree, tagged_hash
+from tbill_defi.core.errors import DataError, LedgerError, UsageError
+from tbill_defi.core.hashing import canonical_json
+from tbill_defi.ledger import proofs
+from tbill_defi.ledger.ledger import OPERATOR
+from tbill_defi.ledger.proofs import Evidence, sum_leaf
+from tests.unit.ledger.support import DOLLAR, NOTE, Bench, stocked_ledger
+
+VERIFIER = Path(__file__).resolve().parents[3] / "tools" / "verify_proof.py"
+_spec = importlib.util.spec_from_file_location("verify_proof", VERIFIER)
+verifier = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(verifier)
+
+
+@pytest.fixture(scope="module")
+def bench():
+    with stocked_ledger() as ledger:
+        made = Bench(ledger)
+        for face in range(1, 6):
+            assert made.settle(made.sign(made.instruction(made.exchange(face=face)))).status
+        assert not made.settle(made.sign(made.instruction(made.exchange(cash=10**9)))).status
+        yield made
+
+
+@pytest.fixture(scope="module")
+def evidence(bench):
+    return Evidence(bench.ledger, bench.key(OPERATOR))
+
+
+@pytest.fixture(scope="module")
+def operator(bench):
+    return bench.key(OPERATOR).public_key.hex()
+
+
+def hashes(bench):
+    head = bench.ledger.embedded.height
+    return [record.hash for record in bench.ledger.embedded.transactions(head)]
+
+
+def test_every_transaction_is_shown(bench, evidence, operator):
+    shown = []
+    for transaction_hash in hashes(bench):
+        proof = canonical_json(evidence.prove_transaction(transaction_hash))
+        shown.append(verifier.verify(proof, operator))
+        assert len(proof) < 150_000
+    assert len(shown) == int(evidence.checkpoint.transactions)
+    assert [one["status"] for one in shown[-6:]] == ["succeeded"] * 5 + ["reverted"]
+    assert {one["block_hash"] for one in shown} == {bench.ledger.embedded.head().block_hash.hex()}
+    raws = [raw for _, each in bench.ledger.embedded._journal.read_blocks(1, bench.ledger.chain.height) for raw in each]
+    assert [one["raw"] for one in shown] == [raw.hex() for raw in raws]
+
+
+def test_a_proof_of_a_settlement_is_small(bench, evidence):
+    assert len(canonical_json(evidence.prove_transaction(hashes(bench)[-1]))) < 4_000
+    assert len(canonical_json(evidence.prove_holding(NOTE.cusip, "desk"))) < 2_500
+
+
+def test_every_holding_is_shown(bench, evidence, operator):
+    for asset in (NOTE.cusip, "USD"):
+        contract = "CashToken" if asset == "USD" else "SecurityToken"
+        token = bench.ledger.token_of(asset)
+        supply = bench.ledger.call(contract, token, "totalSupply")
+        total = 0
+        for party in ("desk", "fund"):
+            shown = verifier.verify(canonical_json(evidence.prove_holding(asset, party)), operator)
+            held = bench.ledger.call(contract, token, "balanceOf", bench.address(party))
+            assert (shown["holder"], shown["amount"], shown["supply"]) == (party, str(held), str(supply))
+            total += held
+        assert total == supply
+
+
+def test_as_of_a_block(bench, operator):
+    early = Evidence(bench.ledger, bench.key(OPERATOR), bench.ledger.chain.height - 6)
+    shown = verifier.verify(canonical_json(early.prove_holding(NOTE.cusip, "desk")), operator)
+    assert shown["amount"] == str(1_000_000 * DOLLAR)
+    with pytest.raises(DataError, match="no transaction"):
+        early.prove_transaction(hashes(bench)[-1])
+    with pytest.raises(UsageError, match="is not a block"):
+        Evidence(bench.ledger, bench.key(OPERATOR), 10**6)
+
+
+def test_another_holder_is_not_named(evidence):
+    text = canonical_json(evidence.prove_holding(NOTE.cusip, "desk")).decode()
+    assert "fund" not in text
+    assert evidence.prove_holding(NOTE.cusip, "fund")["leaf"]["salt"] not in text
+
+
+def fails(proof, operator):
+    """Whether the verifier ends with an error; which one is left to it."""
+    try:
+        verifier.verify(proof, operator)
+    except Exception:
+        return True
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["transaction", "holding"])
+def test_no_bit_can_be_changed(bench, evidence, operator, kind):
+    """Every bit of every byte."""
+    found = evidence.prove_holding(NOTE.cusip, "desk")
+    if kind == "transaction":
+        found = evidence.prove_transaction(hashes(bench)[-1])
+    proof = canonical_json(found)
+    assert verifier.verify(proof, operator)
+    for place in range(len(proof)):
+        for bit in range(8):
+            changed = proof[:place] + bytes([proof[place] ^ 1 << bit]) + proof[place + 1 :]
+            assert fails(changed, operator), changed
+    with pytest.raises(ValueError, match="not written canonically"):
+        verifier.verify(proof + b" ", operator)
+
+
+def test_another_operator_shows_nothing(evidence):
+    proof = canonical_json(evidence.prove_holding(NOTE.cusip, "desk"))
+    with pytest.raises(ValueError, match="not signed by the operator"):
+        verifier.verify(proof, SigningKey.from_seed("mallory").public_key.hex())
+
+
+# --- forged trees: what a dishonest operator would sign -----------------------------------------------------------
+
+
+def forged(evidence, key, leaves, holder):
+    """A proof of a holder in a tree of these leaves, signed by the operator himself."""
+    nodes = [Sum(content["amount"], tagged_hash("holding", content)) for content in leaves]
+    tree = merkle_or_sum(nodes)
+    place = next((n for n, content in enumerate(leaves) if content["holder"] == holder), 0)
+    total, root = tree.root
+    reserve = {"asset": leaves[0]["asset"], "total": total, "root": root}
+    reserves = merkle_tree([tagged_hash("reserve", reserve)])
+    checkpoint = Checkpoint(**{**evidence.checkpoint.value(), "reserves_root": reserves.root}).signed(key)
+    proof = {"leaf": leaves[place], "path": tree.path(place), "reserve": reserve, "reserve_path": []}
+    return canonical_json({**proof, "checkpoint": checkpoint.value()})
+
+
+def merkle_or_sum(nodes):
+    """A sum tree that checks nothing."""
+
+    def careless(left, right):
+        return Sum(str(int(left.total) + int(right.total)), tagged_hash("sum", *left, *right))
+
+    return Tree(nodes, careless, Sum("0", ""))
+
+
+def content(holder, amount):
+    return {"asset": NOTE.cusip, "holder": holder, "amount": str(amount), "salt": "00" * 32}
+
+
+def test_a_negative_sum_is_refused_though_it_is_signed(bench, evidence, operator):
+    key = bench.key(OPERATOR)
+    good = forged(evidence, key, [content("desk", 100), content("fund", 50)], "desk")
+    assert verifier.verify(good, operator)["supply"] == "150"
+    for other in (-50, -1, LIMIT):
+        proof = forged(evidence, key, [content("desk", 100), content("fund", other)], "desk")
+        with pytest.raises(ValueError, match="not an unsigned number"):
+            verifier.verify(proof, operator)
+    proof = forged(evidence, key, [content("desk", -5)], "desk")
+    with pytest.raises(ValueError, match="not among the holders"):
+        verifier.verify(proof, operator)
+    deep = [content("desk", 100), content("fund", 1), content("a", -70), content("b", 50)]
+    with pytest.raises(ValueError, match="not an unsigned number"):
+        verifier.verify(forged(evidence, key, deep, "desk"), operator)
+
+
+def test_a_holder_who_was_left_out_gets_no_proof(bench, evidence, operator):
+    """Whatever he is shown names another, or is not in the tree."""
+    key = bench.key(OPERATOR)
+    proof = json.loads(forged(evidence, key, [content("desk", 100), content("dealer", 50)], "desk"))
+    assert verifier.verify(canonical_json(proof), operator)["holder"] == "desk"
+    proof["leaf"]["holder"] = "fund"
+    with pytest.raises(ValueError, match="not among the holders"):
+        verifier.verify(canonical_json(proof), operator)
+    proof["leaf"] = content("fund", 0)
+    with pytest.raises(ValueError, match="not among the holders"):
+        verifier.verify(canonical_json(proof), operator)
+
+
+@pytest.mark.parametrize("kind", ["transaction", "holding"])
+def test_both_siblings_in_a_step_show_nothing(bench, evidence, operator, kind):
+    """Else the children of the root would do as a path for anything."""
+    proof = evidence.prove_holding(NOTE.cusip, "desk")
+    if kind == "transaction":
+        proof = evidence.prove_transaction(hashes(bench)[-1])
+        left, right = evidence._transactions._levels[-2]
+    else:
+        left, right = evidence._shelves[NOTE.cusip]._tree._levels[-2]
+        proof["leaf"]["holder"] = "mallory"
+    proof["path"] = [{"left": left, "right": right}]
+    with pytest.raises(ValueError, match="not one sibling"):
+        verifier.verify(canonical_json(proof), operator)
+
+
+def test_a_supply_that_is_not_held_is_not_signed(bench, monkeypatch):
+    honest = proofs.holdings
+
+    def one_less(books):
+        found = honest(books)
+        found["USD"]["desk"] -= 1
+        return found
+
+    monkeypatch.setattr(proofs, "holdings", one_less)
+    with pytest.raises(LedgerError, match="USD: its contract reports a supply of") as caught:
+        Evidence(bench.ledger, bench.key(OPERATOR))
+    assert caught.value.code == "NotReserved"
+
+
+# --- trees --------------------------------------------------------------------------------------------------------
+
+
+def plain_root(leaves):
+    """RFC 6962 2.1 as it is written: split at the largest power of two below n."""
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    return tagged_hash("node", plain_root(leaves[:split]), plain_root(leaves[split:]))
+
+
+@given(st.integers(1, 70), st.integers(0, 69))
+def test_trees_are_those_of_the_rfc(count, index):
+    leaves = [tagged_hash("leaf", n) for n in range(count)]
+    tree = merkle_tree(leaves)
+    assert tree.root == plain_root(leaves)
+    place = index % count
+    assert verifier.root_of(leaves[place], tree.path(place)) == tree.root
+    if count > 1:
+        other = leaves[(place + 1) % count]
+        assert verifier.root_of(other, tree.path(place)) != tree.root
+
+
+@given(st.lists(st.integers(0, 2**100), min_size=1, max_size=40), st.integers(0, 39))
+def test_sums_are_sums(amounts, index):
+    leaves = [sum_leaf(content(str(n), amount)) for n, amount in enumerate(amounts)]
+    tree, place = sum_tree(leaves), index % len(amounts)
+    assert tree.root.total == str(sum(amounts))
+    assert verifier.sum_of(*leaves[place], tree.path(place)) == tuple(tree.root)
+
+
+def test_sums_out_of_range_are_not_made():
+    for left, right in ((-1, 5), (LIMIT, 0), (LIMIT - 1, 1)):
+        with pytest.raises(DataError, match="unsigned number of 128 bits"):
+            sum_node(Sum(str(left), ""), Sum(str(right), ""))
+
+
+def test_leaves_are_no_nodes():
+    leaves = [tagged_hash("transaction", {"raw": "00"}), tagged_hash("transaction", {"raw": "01"})]
+    assert tagged_hash("transaction", leaves) != merkle_tree(leaves).root
+    assert merkle_tree([]).root not in leaves
+
+
+# --- the file alone -----------------------------------------------------------------------------------------------
+
+
+def test_the_verifier_stands_alone(bench, evidence, operator, tmp_path):
+    """A short file that imports nothing of ours, run where nothing of ours can be imported."""
+    source = VERIFIER.read_text()
+    assert set(re.findall(r"^(?:from|import) (\w+)", source, re.MULTILINE)) == {
+        *("json", "sys", "hashlib", "pathlib", "coincurve")
+    }
+    code = source.split('"""', 2)[2]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 45
+    path = tmp_path / "proof.json"
+    path.write_bytes(canonical_json(evidence.prove_holding("USD", "desk")) + b"\n")
+    words = [sys.executable, "-I", str(VERIFIER), str(path), operator]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["holder"] == "desk"
+    path.write_bytes(path.read_bytes().replace(b'"desk"', b'"fund"'))
+    assert subprocess.run(words, capture_output=True, cwd=tmp_path, timeout=60).returncode != 0
+
+
+def test_a_checkpoint_comes_back(evidence):
+    made = evidence.checkpoint
+    again = Checkpoint.from_json(made.to_json())
+    assert again == made
+    assert again.holds()
+    for name, text in made.value().items():
+        changed = {**made.value(), name: ("1" if text[:1] == "0" else "0") + text[1:]}
+        assert not Checkpoint(**changed).holds(), name
+    for nonsense in (
+        "",
+        "[]",
+        "{}",
+        json.dumps({**made.value(), "more": "x"}),
+        json.dumps({**made.value(), "height": 3}),
+    ):
+        with pytest.raises(DataError, match="not one that"):
+            Checkpoint.from_json(nonsense)

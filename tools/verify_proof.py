@@ -1,0 +1,62 @@
+"""python verify_proof.py PROOF.json OPERATOR_KEY: what a proof of `tbill audit prove` shows, or an error.
+
+OPERATOR_KEY is the operator's public key as hex, known from elsewhere. Needs coincurve, and nothing of tbill_defi.
+"""
+
+import json
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+from coincurve import PublicKey
+
+
+def canonical(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def need(truth, words):
+    if not truth:
+        raise ValueError(words)
+
+
+def root_of(node, path):
+    for step in path:
+        need(len(step) == 1, "a step of the path is not one sibling")
+        node = sha256(canonical(["node", step.get("left", node), step.get("right", node)])).hexdigest()
+    return node
+
+
+def sum_of(total, node, path):
+    for step in path:
+        need(len(step) == 1, "a step of the path is not one sibling")
+        left, right = step.get("left", [total, node]), step.get("right", [total, node])
+        need(all(n.isdecimal() and int(n) < 2**128 for n in (left[0], right[0])), "a sum is not an unsigned number")
+        total, node = str(int(left[0]) + int(right[0])), sha256(canonical(["sum", *left, *right])).hexdigest()
+    return total, node
+
+
+def verify(data, operator):
+    proof = json.loads(data)
+    need(canonical(proof) == data, "not written canonically")
+    leaf, signed = proof["leaf"], dict(proof["checkpoint"])
+    signature = bytes.fromhex(signed.pop("signature"))
+    need(len(signature) == 65 and signature.hex() == proof["checkpoint"]["signature"], "signature")
+    point = signature[:64] + bytes([signature[64] - 27])
+    key = PublicKey.from_signature_and_message(point, canonical(["checkpoint", signed])).format().hex()
+    need(key == signed["operator"] == operator, "not signed by the operator")
+    shown = {"block": signed["height"], "block_hash": signed["block_hash"], "chain_id": signed["chain_id"]} | leaf
+    if "reserve" not in proof:
+        root = root_of(sha256(canonical(["transaction", leaf])).hexdigest(), proof["path"])
+        need(root == signed["transactions_root"], "not in the tree of transactions")
+        return shown
+    total, root = sum_of(leaf["amount"], sha256(canonical(["holding", leaf])).hexdigest(), proof["path"])
+    reserve = {"asset": leaf["asset"], "total": total, "root": root}
+    need(reserve == proof["reserve"] and leaf["amount"].isdecimal() and int(total) < 2**128, "not among the holders")
+    root = root_of(sha256(canonical(["reserve", reserve])).hexdigest(), proof["reserve_path"])
+    need(root == signed["reserves_root"], "not in the tree of reserves")
+    return shown | {"supply": total}
+
+
+if __name__ == "__main__":
+    print(json.dumps(verify(Path(sys.argv[1]).read_bytes().rstrip(b"\n"), sys.argv[2]), indent=1))
