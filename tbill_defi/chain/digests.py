@@ -35,11 +35,12 @@ def digest_value(value: Value) -> bytes:
 
 def digest_column(values: Iterable[Value]) -> bytes:
     """SHA-256 of the values of one column in row order, each prefixed by its length (8 bytes, big-endian)."""
-    state = sha256()
+    parts = []
     for value in values:
         encoded = encode_value(value)
-        state.update(len(encoded).to_bytes(8, "big") + encoded)
-    return state.digest()
+        parts.append(len(encoded).to_bytes(8, "big"))
+        parts.append(encoded)
+    return sha256(b"".join(parts)).digest()
 
 
 def digest_fields(values: Iterable[Value]) -> bytes:

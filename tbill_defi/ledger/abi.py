@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
 from tbill_defi.chain.types import DecodedEvent, Log
 from tbill_defi.ledger.artifacts import Entry, Parameter, artifact, error_of, event_of
+from tbill_defi.ledger.codec import JSON, PLAIN, Unusual, reads_all, writes_all
 
 _ERROR_STRING = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
@@ -17,8 +19,17 @@ _PANIC = bytes.fromhex("4e487b71")
 
 def encode_call(contract: str, function: str, *arguments: Any) -> bytes:
     """Calldata of a call: selector and arguments. Addresses and hashes are bytes, amounts int."""
+    selector, types, write = _calldata(contract, function)
+    try:
+        return selector + write(arguments)
+    except (Unusual, UnicodeEncodeError):
+        return selector + encode(types, arguments)
+
+
+@cache
+def _calldata(contract: str, function: str) -> tuple[bytes, list[str], Callable[[Sequence[Any]], bytes]]:
     entry = artifact(contract).function(function)
-    return entry.selector + encode([p.type for p in entry.inputs], arguments)
+    return entry.selector, [p.type for p in entry.inputs], writes_all(entry.inputs)
 
 
 def encode_creation(contract: str, *arguments: Any) -> bytes:
@@ -29,8 +40,17 @@ def encode_creation(contract: str, *arguments: Any) -> bytes:
 
 def decode_result(contract: str, function: str, data: bytes) -> tuple[Any, ...]:
     """Results of a call: addresses as 20 bytes, bytes32 as bytes, integers as int."""
-    entry = artifact(contract).function(function)
-    return tuple(_plain(p, v) for p, v in zip(entry.outputs, _decode(entry.outputs, data), strict=True))
+    outputs, read = _results(contract, function)
+    try:
+        return tuple(read(data))
+    except ValueError:
+        return tuple(_plain(p, v) for p, v in zip(outputs, _decode(outputs, data), strict=True))
+
+
+@cache
+def _results(contract: str, function: str) -> tuple[tuple[Parameter, ...], Callable[[bytes], list[Any]]]:
+    outputs = artifact(contract).function(function).outputs
+    return outputs, reads_all(outputs, PLAIN)
 
 
 def _decode(parameters: Sequence[Parameter], data: bytes) -> tuple[Any, ...]:
@@ -62,19 +82,49 @@ def _json(value: Any) -> Any:
     return [_json(v) for v in value]
 
 
+class _Shape(NamedTuple):
+    """An event's entry, its indexed and its other parameters, and what reads them."""
+
+    entry: Entry
+    indexed: list[Parameter]
+    plain: list[Parameter]
+    read_topics: Callable[[bytes], list[Any]]
+    read_data: Callable[[bytes], list[Any]]
+
+
+def _shape(topic: bytes) -> _Shape | None:
+    return _known_shape(topic) if event_of(topic) else None
+
+
+@cache
+def _known_shape(topic: bytes) -> _Shape:
+    entry = event_of(topic)
+    assert entry is not None
+    indexed, plain = [p for p in entry.inputs if p.indexed], [p for p in entry.inputs if not p.indexed]
+    return _Shape(entry, indexed, plain, reads_all(indexed, JSON), reads_all(plain, JSON))
+
+
 def decode_log(log: Log) -> DecodedEvent | None:
     """The event of a log, or None if no contract of ours declares it.
 
     Anyone's contract may log a topic of ours with other content (an ERC-721 `Transfer` has three indexed arguments):
     that is none of our events either.
     """
-    entry = event_of(log.topics[0]) if log.topics else None
-    if entry is None:
+    topics = log.topics
+    shape = _shape(topics[0]) if topics else None
+    if shape is None or len(topics) != 1 + len(shape.indexed):
         return None
-    indexed = [p for p in entry.inputs if p.indexed]
-    plain = [p for p in entry.inputs if not p.indexed]
-    if len(log.topics) != 1 + len(indexed):
-        return None
+    try:
+        found = shape.read_topics(b"".join(topics[1:])) + shape.read_data(log.data)
+    except ValueError:
+        return _decoded(shape, log)
+    values = dict(zip([p.name for p in (*shape.indexed, *shape.plain)], found, strict=True))
+    return DecodedEvent(shape.entry.name, {p.name: values[p.name] for p in shape.entry.inputs})
+
+
+def _decoded(shape: _Shape, log: Log) -> DecodedEvent | None:
+    """The same of an unusual encoding."""
+    entry, indexed, plain = shape.entry, shape.indexed, shape.plain
     try:
         values = {p.name: _plain(p, _decode([p], topic)[0]) for p, topic in zip(indexed, log.topics[1:], strict=True)}
         values |= {p.name: _plain(p, v) for p, v in zip(plain, _decode(plain, log.data), strict=True)}

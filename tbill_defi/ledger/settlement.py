@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tbill_defi.core.hashing import keccak256
@@ -33,6 +34,12 @@ def _word(value: int) -> bytes:
 
 def _address_word(address: bytes) -> bytes:
     return address.rjust(32, b"\0")
+
+
+@lru_cache(maxsize=16)
+def _domain(chain_id: int, settlement: bytes) -> bytes:
+    """EIP-712 domain separator of a Settlement contract."""
+    return keccak256(_DOMAIN_TYPE + _NAME + _VERSION + _word(chain_id) + _address_word(settlement))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -112,8 +119,7 @@ class Instruction:
             + self.context_hash
             + self.plan_hash
         )
-        domain = keccak256(_DOMAIN_TYPE + _NAME + _VERSION + _word(chain_id) + _address_word(settlement))
-        return keccak256(b"\x19\x01" + domain + keccak256(body))
+        return keccak256(b"\x19\x01" + _domain(chain_id, settlement) + keccak256(body))
 
     def abi_value(self) -> tuple[Any, ...]:
         """The struct as the ABI encoder takes it."""

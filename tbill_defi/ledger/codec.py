@@ -1,0 +1,282 @@
+"""ABI values by readers and writers made once for a type.
+
+They know one encoding, the canonical one that compilers and libraries write, and values of exact Python types. All else
+is `Unusual`, and eth_abi decides what it is: so what is accepted, and what comes out, is the same, in a tenth of the
+time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from tbill_defi.ledger.artifacts import Parameter
+
+WORD = 32
+_LEAF = re.compile(r"(address|bool|bytes|u?int)(\d*)")
+
+
+class Unusual(ValueError):
+    """Not the canonical encoding, or not of the exact Python type."""
+
+
+class Reader(NamedTuple):
+    """Reads a value at a place.
+
+    Attributes
+    ----------
+    size
+        Bytes of it; of a dynamic type None.
+    read
+        (data, place) -> value and the place after it.
+    """
+
+    size: int | None
+    read: Callable[[bytes, int], tuple[Any, int]]
+
+
+class Writer(NamedTuple):
+    """Writes a value; `size` as a reader's."""
+
+    size: int | None
+    write: Callable[[Any], bytes]
+
+
+class Form(NamedTuple):
+    """How values come out: what is made of an address or bytes, of an integer, and of the items of an array."""
+
+    octets: Callable[[bytes], Any]
+    integer: Callable[[int], Any]
+    items: Callable[[list[Any]], Any]
+
+
+PLAIN = Form(bytes, int, tuple)
+"""Bytes, integers, tuples; structs by name."""
+JSON = Form(lambda octets: "0x" + octets.hex(), str, list)
+"""0x-text, decimal text, lists; structs by name."""
+
+
+def reads_all(parameters: Sequence[Parameter], form: Form) -> Callable[[bytes], list[Any]]:
+    """What reads the values of parameters, and nothing after them."""
+    read = _sequence_reader([_reader(p, form) for p in parameters])
+
+    def whole(data: bytes) -> list[Any]:
+        values, end = read(data, 0)
+        if end != len(data):
+            raise Unusual
+        return values
+
+    return whole
+
+
+def writes_all(parameters: Sequence[Parameter]) -> Callable[[Sequence[Any]], bytes]:
+    """What writes the values of parameters."""
+    return _sequence_writer([_writer(p) for p in parameters])
+
+
+def _item(parameter: Parameter) -> tuple[Parameter, int | None] | None:
+    """An array's item and its fixed length, or None of what is no array."""
+    if not parameter.type.endswith("]"):
+        return None
+    at = parameter.type.rindex("[")
+    count = parameter.type[at + 1 : -1]
+    return Parameter(parameter.name, parameter.type[:at], False, parameter.components), int(count) if count else None
+
+
+def _sequence_reader(readers: Sequence[Reader]) -> Callable[[bytes, int], tuple[list[Any], int]]:
+    head = sum(WORD if size is None else size for size, _ in readers)
+
+    def read(data: bytes, start: int) -> tuple[list[Any], int]:
+        at, tail, values = start, start + head, []
+        for size, each in readers:
+            if size is None:
+                if int.from_bytes(data[at : at + WORD], "big") != tail - start:
+                    raise Unusual
+                value, tail = each(data, tail)
+                at += WORD
+            else:
+                value, at = each(data, at)
+            values.append(value)
+        return values, tail
+
+    return read
+
+
+def _reader(parameter: Parameter, form: Form) -> Reader:
+    if array := _item(parameter):
+        return _array_reader(_reader(array[0], form), array[1], form)
+    if parameter.components:
+        readers, names = [_reader(p, form) for p in parameter.components], [p.name for p in parameter.components]
+        parts = _sequence_reader(readers)
+
+        def read(data: bytes, at: int) -> tuple[Any, int]:
+            values, end = parts(data, at)
+            return dict(zip(names, values, strict=True)), end
+
+        return Reader(_total([reader.size for reader in readers]), read)
+    if parameter.type in ("bytes", "string"):
+        return Reader(None, _text if parameter.type == "string" else lambda data, at: _octets(data, at, form.octets))
+    return _leaf_reader(parameter.type, form)
+
+
+def _total(sizes: Sequence[int | None]) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def _array_reader(item: Reader, count: int | None, form: Form) -> Reader:
+    def read(data: bytes, at: int) -> tuple[Any, int]:
+        many = count
+        if many is None:
+            many = int.from_bytes(data[at : at + WORD], "big")
+            at += WORD
+        if many * WORD > len(data) - at:
+            raise Unusual
+        if item.size is None:
+            values, at = _sequence_reader([item] * many)(data, at)
+            return form.items(values), at
+        values = []
+        for _ in range(many):
+            value, at = item.read(data, at)
+            values.append(value)
+        return form.items(values), at
+
+    return Reader(None if count is None or item.size is None else count * item.size, read)
+
+
+def _octets(data: bytes, at: int, form: Callable[[bytes], Any]) -> tuple[Any, int]:
+    start = at + WORD
+    end = start + int.from_bytes(data[at:start], "big")
+    after = end + -(end - start) % WORD
+    if after > len(data) or data[end:after].strip(b"\0"):
+        raise Unusual
+    return form(data[start:end]), after
+
+
+def _text(data: bytes, at: int) -> tuple[Any, int]:
+    return _octets(data, at, lambda octets: octets.decode("utf-8"))
+
+
+def _leaf_reader(kind: str, form: Form) -> Reader:
+    found = _LEAF.fullmatch(kind)
+    if not found:
+        raise TypeError(f"{kind}: no type of an ABI that is read here")
+    name, size = found[1], int(found[2] or 256)
+    octets, integer, limit = form.octets, form.integer, 1 << size
+
+    def address(data: bytes, at: int) -> tuple[Any, int]:
+        if data[at : at + 12] != bytes(12):
+            raise Unusual
+        return octets(data[at + 12 : at + WORD]), at + WORD
+
+    def unsigned(data: bytes, at: int) -> tuple[Any, int]:
+        value = int.from_bytes(data[at : at + WORD], "big")
+        if value >= limit:
+            raise Unusual
+        return integer(value), at + WORD
+
+    def signed(data: bytes, at: int) -> tuple[Any, int]:
+        value = int.from_bytes(data[at : at + WORD], "big", signed=True)
+        if not -limit <= 2 * value < limit:
+            raise Unusual
+        return integer(value), at + WORD
+
+    def truth(data: bytes, at: int) -> tuple[Any, int]:
+        value = int.from_bytes(data[at : at + WORD], "big")
+        if value > 1:
+            raise Unusual
+        return bool(value), at + WORD
+
+    def fixed(data: bytes, at: int) -> tuple[Any, int]:
+        if data[at + size : at + WORD].strip(b"\0"):
+            raise Unusual
+        return octets(data[at : at + size]), at + WORD
+
+    by_name = {"address": address, "uint": unsigned, "int": signed, "bool": truth, "bytes": fixed}
+    return Reader(WORD, by_name[name])
+
+
+def _sequence_writer(writers: Sequence[Writer]) -> Callable[[Sequence[Any]], bytes]:
+    head = sum(WORD if size is None else size for size, _ in writers)
+
+    def write(values: Sequence[Any]) -> bytes:
+        if type(values) not in (list, tuple) or len(values) != len(writers):
+            raise Unusual
+        heads, tails, tail = [], [], head
+        for (size, each), value in zip(writers, values, strict=True):
+            written = each(value)
+            if size is None:
+                heads.append(tail.to_bytes(WORD, "big"))
+                tails.append(written)
+                tail += len(written)
+            else:
+                heads.append(written)
+        return b"".join(heads + tails)
+
+    return write
+
+
+def _writer(parameter: Parameter) -> Writer:
+    if array := _item(parameter):
+        return _array_writer(_writer(array[0]), array[1])
+    if parameter.components:
+        writers = [_writer(p) for p in parameter.components]
+        return Writer(_total([writer.size for writer in writers]), _sequence_writer(writers))
+    if parameter.type in ("bytes", "string"):
+        return Writer(None, _write_text if parameter.type == "string" else _write_octets)
+    return _leaf_writer(parameter.type)
+
+
+def _array_writer(item: Writer, count: int | None) -> Writer:
+    def write(values: Any) -> bytes:
+        if type(values) not in (list, tuple) or len(values) != (len(values) if count is None else count):
+            raise Unusual
+        length = len(values).to_bytes(WORD, "big") if count is None else b""
+        if item.size is None:
+            return length + _sequence_writer([item] * len(values))(values)
+        return length + b"".join(map(item.write, values))
+
+    return Writer(None if count is None or item.size is None else count * item.size, write)
+
+
+def _write_octets(value: Any) -> bytes:
+    if type(value) is not bytes:
+        raise Unusual
+    return b"".join((len(value).to_bytes(WORD, "big"), value, bytes(-len(value) % WORD)))
+
+
+def _write_text(value: Any) -> bytes:
+    if type(value) is not str:
+        raise Unusual
+    return _write_octets(value.encode("utf-8"))
+
+
+def _leaf_writer(kind: str) -> Writer:
+    found = _LEAF.fullmatch(kind)
+    if not found:
+        raise TypeError(f"{kind}: no type of an ABI that is written here")
+    name, size = found[1], int(found[2] or 256)
+
+    def octets(value: Any) -> bytes:
+        if type(value) is not bytes or len(value) != (20 if name == "address" else size):
+            raise Unusual
+        return value.rjust(WORD, b"\0") if name == "address" else value.ljust(WORD, b"\0")
+
+    def unsigned(value: Any) -> bytes:
+        if type(value) is not int or value < 0 or value >> size:
+            raise Unusual
+        return value.to_bytes(WORD, "big")
+
+    def signed(value: Any) -> bytes:
+        if type(value) is not int or not -(1 << size) <= 2 * value < 1 << size:
+            raise Unusual
+        return value.to_bytes(WORD, "big", signed=True)
+
+    def truth(value: Any) -> bytes:
+        if type(value) is not bool:
+            raise Unusual
+        return int(value).to_bytes(WORD, "big")
+
+    by_name = {"address": octets, "bytes": octets, "uint": unsigned, "int": signed, "bool": truth}
+    return Writer(WORD, by_name[name])
