@@ -111,7 +111,7 @@ def _figures(
 
 
 def _show(value: dict[str, Any]) -> None:
-    from tbill_defi.report.risk_tables import backtest_lines, key_rates, scenarios, summary, worst
+    from tbill_defi.report.risk_tables import backtest_lines, key_rates, scenarios, summary, tail_losses, worst
 
     out = console()
     out.print(summary(value))
@@ -119,6 +119,7 @@ def _show(value: dict[str, Any]) -> None:
     if value["tail"] is None:
         out.print(f"no value at risk: {value['no_tail']}")
     else:
+        out.print(tail_losses(value))
         out.print(worst(value))
     for line in backtest_lines(value):
         out.print(line)

@@ -11,23 +11,33 @@ from tbill_defi.report.layout import Column, Sheet
 
 
 def summary(value: Mapping[str, Any]) -> Sheet:
-    """Value, DV01 and tail losses."""
+    """Value and DV01."""
     sheet = Sheet(
         f"Risk of {value['party']} on {value['date']}{label(value['simulation'])}", Column("", left=True), "$"
     )
     sheet.add("NAV at mid", formats.dollars(value["nav"]))
     sheet.add("cash", formats.dollars(value["cash"]))
     sheet.add("securities on the par curve", formats.dollars(value["curve_value"]))
-    sheet.add("DV01", formats.dollars(value["dv01"]))
-    if (tail := value["tail"]) is not None:
-        at = f"{value['level']:.4g} over {tail['horizon_days']} d"
-        past = f"{tail['moves']:,} moves"
-        sheet.add(f"VaR {at}, historical, {past}", formats.dollars(tail["historical_var"]))
-        sheet.add(f"VaR {at}, filtered", formats.dollars(tail["filtered_var"]))
-        sheet.add(f"VaR {at}, parametric", formats.dollars(tail["parametric_var"]))
-        sheet.add(f"ES {at}, historical", formats.dollars(tail["historical_es"]))
-        sheet.add(f"ES {at}, filtered", formats.dollars(tail["filtered_es"]))
-        sheet.add(f"ES {at}, parametric", formats.dollars(tail["parametric_es"]))
+    sheet.add("DV01, yields", formats.dollars(value["dv01"]))
+    return sheet
+
+
+def tail_losses(value: Mapping[str, Any]) -> Sheet:
+    """Value at risk and expected shortfall by each method."""
+    tail = value["tail"]
+    days = f"{tail['horizon_days']} day{'' if tail['horizon_days'] == 1 else 's'}"
+    sheet = Sheet(
+        f"Loss over {days} at {100 * value['level']:.6g}%, from {tail['moves']:,} moves of the curve",
+        Column("method", left=True),
+        "VaR $",
+        Column("VaR of NAV", rank=2),
+        "ES $",
+        Column("ES of NAV", rank=1),
+    )
+    for method in ("historical", "filtered", "parametric"):
+        losses = (tail[f"{method}_var"], tail[f"{method}_es"])
+        cells = ((formats.dollars(loss), formats.percent(loss / value["nav"], 3)) for loss in losses)
+        sheet.add(method, *(cell for pair in cells for cell in pair))
     return sheet
 
 

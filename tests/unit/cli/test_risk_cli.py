@@ -77,7 +77,12 @@ def test_what_cannot_be_measured_is_said(tbill):
     assert "no value at risk: 0 moves up to 2026-03-24" in out
     assert "no backtest" in out
     out = tbill(*WORDS[:-1]).out
-    for words in ("Risk of desk on 2026-06-12", "VaR 0.95 over 1 d, historical, 40 moves", "Kupiec", "flattener 50 bp"):
+    for words in (
+        "Risk of desk on 2026-06-12",
+        "Loss over 1 day at 95%, from 40 moves of the curve",
+        "Kupiec",
+        "flattener 50 bp",
+    ):
         assert words in out
 
 
