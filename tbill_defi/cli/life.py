@@ -182,7 +182,8 @@ def _not_redeemable(scene: Scene, cusip: str, dues: list[PrincipalDue]) -> Tbill
     if not dues:
         why = "nothing of it is outstanding"
     elif dues[0].status is Status.NEXT:
-        why = f"its principal is due on {dues[0].maturity}, payable {dues[0].payable}; the ledger is at {scene.today}"
+        verb = "matures" if dues[0].maturity == scene.maturity(cusip) else "is called for redemption"
+        why = f"it {verb} on {dues[0].maturity}, payable {dues[0].payable}; the ledger is at {scene.today}"
     elif dues[0].status is Status.DEFAULT:
         why = "it is in default"
     else:

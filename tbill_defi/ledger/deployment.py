@@ -74,6 +74,9 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
         Role.ENFORCER: ("releaseBlocked",),
     },
     "CouponPayer": {Role.ISSUER: ("announce", "announceIndexed", "announceFloating", "announceRecovery")},
+    "EarlyRedemption": {Role.ISSUER: ("setWindow",)},
+    "Stripping": {Role.ISSUER: ("namePieces",)},
+    "AuctionBook": {Role.ISSUER: ("announce", "close")},
 }
 """Contract -> role -> its restricted functions. What is not here is the administrator's alone."""
 
@@ -96,6 +99,9 @@ class Contracts:
     mandate_guard: bytes
     issuance: bytes
     coupon_payer: bytes
+    early_redemption: bytes
+    stripping: bytes
+    auction_book: bytes
     repo_facility: bytes
     option_book: bytes
     trade_book: bytes
@@ -150,6 +156,9 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     guard = place("MandateGuard", settlement, assets, oracle, usd)
     issuance = place("Issuance", manager, settlement, usd, identities)
     payer = place("CouponPayer", manager, usd, identities, issuance)
+    early = place("EarlyRedemption", manager, usd, payer, oracle, identities)
+    stripping = place("Stripping", manager, issuance)
+    auctions = place("AuctionBook", manager, identities)
     facility = place("RepoFacility", settlement, usd, payer, oracle)
     options = place("OptionBook", settlement, usd)
     trades = place("TradeBook", settlement)
@@ -167,6 +176,9 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
         mandate_guard=guard,
         issuance=issuance,
         coupon_payer=payer,
+        early_redemption=early,
+        stripping=stripping,
+        auction_book=auctions,
         repo_facility=facility,
         option_book=options,
         trade_book=trades,
@@ -196,6 +208,9 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
         "PriceOracle": contracts.price_oracle,
         "Issuance": contracts.issuance,
         "CouponPayer": contracts.coupon_payer,
+        "EarlyRedemption": contracts.early_redemption,
+        "Stripping": contracts.stripping,
+        "AuctionBook": contracts.auction_book,
     }
     calls = [call for name, target in targets.items() for call in wire(name, target)]
     for name, roles in ROLE_KEYS.items():
@@ -203,7 +218,8 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
     calls += [encode_call("AccessManager", "labelRole", role, role.name) for role in Role if role is not Role.ADMIN]
     for maker in (contracts.asset_factory, contracts.cash_factory):
         calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, maker, 0))
-    calls.append(encode_call("AccessManager", "grantRole", Role.ISSUER, contracts.issuance, 0))
+    for issuing in (contracts.issuance, contracts.early_redemption, contracts.stripping):
+        calls.append(encode_call("AccessManager", "grantRole", Role.ISSUER, issuing, 0))
     calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, admin, 0))
     steps.append(Step("admin", contracts.access_manager, multicall(calls)))
     steps.append(Step("admin", contracts.asset_registry, encode_call("AssetRegistry", "register", contracts.usd)))

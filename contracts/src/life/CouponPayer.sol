@@ -21,7 +21,7 @@ import {PaymentWindow} from "./PaymentWindow.sol";
 /// floor(position x fraction), the rounding is his; what the floors leave, less than one unit a holder, goes back to
 /// the payer when the last holder is paid.
 /// The fraction is the issuer's word (fixed), or computed here from published figures that the event shows: the real
-/// coupon times the index ratio (inflation-protected), or the sum of each day's max(0, index + spread) / 360 (floating).
+/// coupon times the index ratio (inflation-protected), the sum of each day's max(0, index + spread) / 360 (floating).
 /// What is recovered of a security in default is paid by the same record, funding and payment.
 contract CouponPayer is AccessManaged {
     using SafeERC20 for IERC20;

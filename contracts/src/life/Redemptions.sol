@@ -14,10 +14,10 @@ import {PaymentWindow} from "./PaymentWindow.sol";
 /// @notice The end of a security: at par, at par times an index ratio that is at least 1, or called at its call price.
 /// @dev I10. A redemption is opened with its payment time and its fraction of face, funded with everything outstanding
 /// before anyone is paid, then pushed in batches of holders: each is paid floor(face x fraction), and what the floors
-/// leave, less than one unit a payment, goes back to the payer at the end. A holder's free units are paid to his wallet,
-/// if it is registered: his claim may have lapsed. His frozen units are redeemed into an account that is blocked here
-/// under his identity until the enforcer releases it; of a called security they wait for its maturity, or their release.
-/// Units on hold wait for the end of the hold.
+/// leave, less than one unit a payment, goes back to the payer at the end. A holder's free units are paid to his
+/// wallet, if it is registered: his claim may have lapsed. His frozen units are redeemed into an account that is
+/// blocked here under his identity until the enforcer releases it; of a called security they wait for its maturity, or
+/// their release. Units on hold wait for the end of the hold.
 abstract contract Redemptions is Defaults {
     using SafeERC20 for IERC20;
 

@@ -93,8 +93,8 @@ abstract contract RepoBook is Custody, OwnEntries {
         lendable = _lendable(repo, repo.face, priceE6);
     }
 
-    /// @notice What 100 of face of a security count as collateral, 10^-6: dirty at the oracle, what it is redeemed for from its
-    /// maturity or call on.
+    /// @notice What 100 of face of a security count as collateral, 10^-6: dirty at the oracle, and from its maturity or
+    /// call on what it is redeemed for.
     /// @dev Reverts if the price is missing or stale.
     function priceOf(SecurityToken token) public view returns (uint256 priceE6) {
         ISecurityLife life = couponPayer.life();

@@ -85,6 +85,28 @@ OPEN = {
         "pay": "anyone, once funded and due: it only pays holders",
         "setAuthority": "the AccessManager itself, on the administrator's word",
     },
+    "EarlyRedemption": {
+        "fund": "the window's payer, out of its own cash",
+        "withdrawFunds": "the window's payer: what is not spent",
+        "request": "own units, by allowance",
+        "cancel": "who asked; anyone once the security has ended: it only gives back",
+        "strike": "anyone: it pays the front of the queue",
+        "passCoupon": "anyone: it pays who is entitled",
+        "collect": "anyone: it delivers to the owner",
+        "setAuthority": "the AccessManager itself, on the administrator's word",
+    },
+    "Stripping": {
+        "strip": "own units",
+        "reconstitute": "own units",
+        "carryOn": "anyone delivers; the holder alone brings pieces in",
+        "giveUp": "who began it",
+        "setAuthority": "the AccessManager itself, on the administrator's word",
+    },
+    "AuctionBook": {
+        "seal": "registered wallets, before the close",
+        "withdraw": "who sealed it, before the close",
+        "setAuthority": "the AccessManager itself, on the administrator's word",
+    },
     "IdentityRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "AssetRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "Compliance": {
@@ -172,6 +194,10 @@ def test_who_may_what_in_so_many_words():
             "CouponPayer.announceIndexed",
             "CouponPayer.announceFloating",
             "CouponPayer.announceRecovery",
+            "EarlyRedemption.setWindow",
+            "Stripping.namePieces",
+            "AuctionBook.announce",
+            "AuctionBook.close",
         },
         "FREEZER": {"SecurityToken.setFrozenTokens"},
         "ENFORCER": {
@@ -222,6 +248,9 @@ def targets(bench):
         "PriceOracle": places.price_oracle,
         "Issuance": places.issuance,
         "CouponPayer": places.coupon_payer,
+        "EarlyRedemption": places.early_redemption,
+        "Stripping": places.stripping,
+        "AuctionBook": places.auction_book,
         "RepoFacility": places.repo_facility,
         "OptionBook": places.option_book,
         "TradeBook": places.trade_book,
@@ -259,7 +288,10 @@ def test_each_role_has_its_key_and_the_administrator_only_his(shared):
     expected = {Role.ADMIN: {"0x" + shared.address("admin").hex()}}
     for name, roles in ROLE_KEYS.items():
         expected |= {role: {"0x" + shared.address(name).hex()} for role in roles}
-    expected[Role.ISSUER].add("0x" + shared.contracts.issuance.hex())
+    contracts = shared.contracts
+    expected[Role.ISSUER] |= {
+        "0x" + c.hex() for c in (contracts.issuance, contracts.early_redemption, contracts.stripping)
+    }
     makers = (shared.contracts.asset_factory, shared.contracts.cash_factory)
     expected[Role.FACTORY] = {"0x" + maker.hex() for maker in makers}
     assert holders(shared) == expected

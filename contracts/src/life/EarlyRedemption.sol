@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
+import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
+import {ISecurityLife} from "../interfaces/ISecurityLife.sol";
+import {Custody} from "../repo/Custody.sol";
+import {SecurityToken} from "../SecurityToken.sol";
+import {CouponPayer} from "./CouponPayer.sol";
+
+/// @title EarlyRedemption
+/// @notice A queue per security in which holders ask to be redeemed before it ends: first come, first served, up to a
+/// face a day.
+/// @dev Units asked for lie here (see Custody: coupons are passed on to who asked) until they are struck or given back,
+/// so a request can neither be made twice with the same units nor fail for want of them. A request is struck at the
+/// window's own price, or at the oracle's dirty price (clean and accrued interest) if that was observed after it was
+/// made; in part, where the day's limit or the payer's cash ends. Its holder may cancel what has not been struck.
+/// Requests are a linked list: a cancelled one leaves nothing behind that a strike would have to step over. A request
+/// has a least face, a holder a greatest number of them, a strike a greatest number of steps; a holder who cannot be
+/// paid is given his units back and stops nobody.
+contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    /// @dev `priceE6` is all that is paid per 100 face; 0: the oracle's dirty price. Days of 24 hours count from
+    /// `opensAt`, a New York midnight.
+    struct Terms {
+        uint64 opensAt;
+        uint64 closesAt;
+        address payer;
+        uint88 minimumFace;
+        uint88 dailyFace;
+        uint64 priceE6;
+    }
+
+    struct Queue {
+        bytes32 first;
+        bytes32 last;
+        uint256 funds;
+        uint256 day;
+        uint256 struckOfDay;
+    }
+
+    struct Request {
+        address holder;
+        uint64 madeAt;
+        SecurityToken token;
+        uint88 face;
+        bytes32 before;
+        bytes32 next;
+    }
+
+    event WindowSet(address indexed token, Terms terms);
+    event WindowFunded(address indexed token, address indexed payer, uint256 amount);
+    event FundsWithdrawn(address indexed token, address indexed payer, uint256 amount);
+    event EarlyRedemptionRequested(
+        bytes32 indexed requestId,
+        address indexed token,
+        address indexed holder,
+        uint256 face
+    );
+    event EarlyRedemptionStruck(
+        bytes32 indexed requestId,
+        address indexed token,
+        address indexed holder,
+        uint256 face,
+        uint256 paid,
+        uint256 priceE6
+    );
+
+    /// @notice The request is over; units that were not struck went back, or wait in the holder's name (`collect`).
+    event EarlyRedemptionEnded(bytes32 indexed requestId, address indexed holder, uint256 returned);
+
+    error InvalidWindow(address token);
+    error WindowHasFunds(address token, uint256 funds);
+    error WindowNotOpen(address token, uint64 opensAt, uint64 closesAt);
+    error SecurityEnded(address token, uint64 end);
+    error SecurityInDefault(address token, bytes32 evidenceHash);
+    error NotWindowPayer(address token, address payer);
+    error FundsExceeded(address token, uint256 funds, uint256 amount);
+    error RequestTooSmall(uint256 face, uint256 minimumFace);
+    error TooManyRequests(address holder, uint256 most);
+    error RequestUnknown(bytes32 requestId);
+    error NotRequestHolder(bytes32 requestId, address holder);
+    error StepsOutOfRange(uint256 steps, uint256 most);
+
+    /// @notice Open requests of one holder in one security.
+    uint256 public constant MOST_REQUESTS = 8;
+
+    /// @notice Requests that one strike looks at.
+    uint256 public constant MOST_STEPS = 20;
+    uint256 private constant PRICE_UNIT = 1e8;
+    uint256 private constant HIGHEST_PRICE_E6 = 1_000e6;
+
+    /// @notice Who knows prices.
+    IPriceOracle public immutable oracle;
+
+    /// @notice Whose wallets are registered.
+    IIdentityRegistry public immutable identityRegistry;
+
+    mapping(SecurityToken token => Terms) private _terms;
+    mapping(SecurityToken token => Queue) private _queues;
+
+    /// @notice How many requests of a holder wait in a security's queue.
+    mapping(SecurityToken token => mapping(address holder => uint256)) public openRequests;
+    mapping(bytes32 requestId => Request) private _requests;
+    mapping(bytes32 requestId => address) private _beneficiaries;
+    uint256 private _made;
+
+    constructor(
+        address authority_,
+        IERC20 cash_,
+        CouponPayer couponPayer_,
+        IPriceOracle oracle_,
+        IIdentityRegistry identityRegistry_
+    ) AccessManaged(authority_) Custody(cash_, couponPayer_) {
+        oracle = oracle_;
+        identityRegistry = identityRegistry_;
+    }
+
+    // --- the window ---------------------------------------------------------------------------------------------
+
+    /// @notice Opens a window, or changes its terms; requests in the queue stay, and may be cancelled.
+    function setWindow(SecurityToken token, Terms calldata terms) external restricted {
+        bool sound = terms.opensAt != 0 && terms.opensAt < terms.closesAt && terms.payer != address(0);
+        sound = sound && terms.minimumFace != 0 && terms.minimumFace <= terms.dailyFace;
+        if (!sound || terms.priceE6 > HIGHEST_PRICE_E6) revert InvalidWindow(address(token));
+        Queue storage queue = _queues[token];
+        if (queue.funds != 0 && _terms[token].payer != terms.payer) revert WindowHasFunds(address(token), queue.funds);
+        _terms[token] = terms;
+        emit WindowSet(address(token), terms);
+    }
+
+    /// @notice Takes cash that requests are paid from out of the payer's allowance.
+    function fund(SecurityToken token, uint256 amount) external {
+        _requirePayer(token);
+        _queues[token].funds += amount;
+        emit WindowFunded(address(token), msg.sender, amount);
+        cash.safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    /// @notice Gives unspent cash back to the payer.
+    function withdrawFunds(SecurityToken token, uint256 amount) external {
+        _requirePayer(token);
+        uint256 funds = _queues[token].funds;
+        if (amount > funds) revert FundsExceeded(address(token), funds, amount);
+        _queues[token].funds = funds - amount;
+        emit FundsWithdrawn(address(token), msg.sender, amount);
+        cash.safeTransfer(msg.sender, amount);
+    }
+
+    // --- requests -----------------------------------------------------------------------------------------------
+
+    /// @notice Asks for the redemption of a face, which is taken from the caller's allowance, at the end of the queue.
+    function request(SecurityToken token, uint88 face) external nonReentrant returns (bytes32 requestId) {
+        Terms storage terms = _opened(token);
+        if (face < terms.minimumFace) revert RequestTooSmall(face, terms.minimumFace);
+        if (openRequests[token][msg.sender] >= MOST_REQUESTS) revert TooManyRequests(msg.sender, MOST_REQUESTS);
+        requestId = keccak256(abi.encode(address(this), ++_made));
+        Queue storage queue = _queues[token];
+        _requests[requestId] = Request(msg.sender, uint64(block.timestamp), token, face, queue.last, 0);
+        if (queue.last == 0) queue.first = requestId;
+        else _requests[queue.last].next = requestId;
+        queue.last = requestId;
+        ++openRequests[token][msg.sender];
+        _beneficiaries[requestId] = msg.sender;
+        _setHeld(requestId, token, face);
+        emit EarlyRedemptionRequested(requestId, address(token), msg.sender, face);
+        IERC20(token).safeTransferFrom(msg.sender, address(this), face);
+    }
+
+    /// @notice Gives back what has not been struck: to the holder when he asks, to anyone's call once the security has
+    /// ended, then what it was redeemed for.
+    function cancel(bytes32 requestId) external nonReentrant {
+        Request storage found = _requests[requestId];
+        if (found.holder == address(0)) revert RequestUnknown(requestId);
+        bool ended = block.timestamp >= couponPayer.life().endOf(address(found.token));
+        if (msg.sender != found.holder && !ended) revert NotRequestHolder(requestId, found.holder);
+        _giveBack(requestId);
+    }
+
+    /// @notice Redeems from the front of the queue, at most `steps` requests. Anyone may call it.
+    /// @return face What was redeemed.
+    function strike(SecurityToken token, uint256 steps) external nonReentrant returns (uint256 face) {
+        if (steps == 0 || steps > MOST_STEPS) revert StepsOutOfRange(steps, MOST_STEPS);
+        Terms storage terms = _opened(token);
+        Queue storage queue = _queues[token];
+        uint256 day = (block.timestamp - terms.opensAt) / 1 days;
+        if (day != queue.day) (queue.day, queue.struckOfDay) = (day, 0);
+        (uint256 priceE6, uint64 observedAt) = priceOf(token);
+        for (uint256 i = 0; i < steps && queue.first != 0; ++i) {
+            bytes32 requestId = queue.first;
+            Request storage found = _requests[requestId];
+            if (found.madeAt >= observedAt) break;
+            if (identityRegistry.identityOf(found.holder) == 0) {
+                _giveBack(requestId);
+                continue;
+            }
+            uint256 part = _least(found.face, _left(terms.dailyFace, queue.struckOfDay));
+            part = _least(part, (queue.funds * PRICE_UNIT) / priceE6);
+            if (part == 0) break;
+            queue.struckOfDay += part;
+            face += part;
+            _strikeOne(requestId, queue, part, priceE6);
+        }
+    }
+
+    /// @notice All that is paid per 100 face, 10^-6, and when it was observed: the window's own price counts as always
+    /// observed.
+    function priceOf(SecurityToken token) public view returns (uint256 priceE6, uint64 observedAt) {
+        uint64 fixedPrice = _terms[token].priceE6;
+        if (fixedPrice != 0) return (fixedPrice, type(uint64).max);
+        IPriceOracle.Price memory found = oracle.price(token.assetId());
+        bool paid = found.nextCoupon != 0 && block.timestamp >= found.nextCoupon;
+        return (paid ? found.cleanE6 : found.cleanE6 + found.accruedE6, found.observedAt);
+    }
+
+    /// @notice A window's terms, its cash, and the ends of its queue.
+    function windowOf(SecurityToken token) external view returns (Terms memory terms, Queue memory queue) {
+        return (_terms[token], _queues[token]);
+    }
+
+    /// @notice A request as it stands; all zero when it is over.
+    function requestOf(bytes32 requestId) external view returns (Request memory) {
+        return _requests[requestId];
+    }
+
+    // --- inside -------------------------------------------------------------------------------------------------
+
+    function _strikeOne(bytes32 requestId, Queue storage queue, uint256 part, uint256 priceE6) private {
+        Request storage found = _requests[requestId];
+        (address holder, SecurityToken token) = (found.holder, found.token);
+        uint256 paid = (part * priceE6) / PRICE_UNIT;
+        uint256 rest = found.face - part;
+        queue.funds -= paid;
+        found.face = uint88(rest);
+        _setHeld(requestId, token, rest);
+        emit EarlyRedemptionStruck(requestId, address(token), holder, part, paid, priceE6);
+        if (rest == 0) {
+            _unlink(requestId);
+            emit EarlyRedemptionEnded(requestId, holder, 0);
+        }
+        token.redeem(address(this), part);
+        if (paid != 0) cash.safeTransfer(holder, paid);
+    }
+
+    function _giveBack(bytes32 requestId) private {
+        Request storage found = _requests[requestId];
+        (address holder, SecurityToken token, uint256 face) = (found.holder, found.token, found.face);
+        _setHeld(requestId, token, 0);
+        _unlink(requestId);
+        emit EarlyRedemptionEnded(requestId, holder, face);
+        _deliver(token, holder, face);
+    }
+
+    /// @dev Who asked stays on record as the beneficiary of coupons not yet passed on.
+    function _unlink(bytes32 requestId) private {
+        Request storage found = _requests[requestId];
+        Queue storage queue = _queues[found.token];
+        if (found.before == 0) queue.first = found.next;
+        else _requests[found.before].next = found.next;
+        if (found.next == 0) queue.last = found.before;
+        else _requests[found.next].before = found.before;
+        --openRequests[found.token][found.holder];
+        delete _requests[requestId];
+    }
+
+    /// @dev Coupons of units in the queue are for who asked.
+    function _beneficiaryOf(bytes32 account) internal view override returns (address) {
+        address holder = _beneficiaries[account];
+        return holder == address(0) ? address(uint160(uint256(account))) : holder;
+    }
+
+    function _opened(SecurityToken token) private view returns (Terms storage terms) {
+        terms = _terms[token];
+        if (block.timestamp < terms.opensAt || block.timestamp >= terms.closesAt) {
+            revert WindowNotOpen(address(token), terms.opensAt, terms.closesAt);
+        }
+        ISecurityLife life = couponPayer.life();
+        uint64 end = life.endOf(address(token));
+        if (block.timestamp >= end) revert SecurityEnded(address(token), end);
+        bytes32 evidence = life.defaultOf(address(token));
+        if (evidence != 0) revert SecurityInDefault(address(token), evidence);
+    }
+
+    function _requirePayer(SecurityToken token) private view {
+        address payer = _terms[token].payer;
+        if (msg.sender != payer) revert NotWindowPayer(address(token), payer);
+    }
+
+    function _left(uint256 limit, uint256 used) private pure returns (uint256) {
+        return limit > used ? limit - used : 0;
+    }
+
+    function _least(uint256 first, uint256 second) private pure returns (uint256) {
+        return first < second ? first : second;
+    }
+}
