@@ -116,6 +116,7 @@ contract EarlyRedemptionTest is QueueDesk {
         assertEq(queue.strike(security, 20), 50, "50 units of cash at 99 pay for 50 of face");
         assertEq(usd.balanceOf(alice), 49, "rounded down");
         assertEq(faceOf(id), 100e6 - 50, "the rest waits");
+        assertEq(queue.strike(security, 20), 0, "the unit of cash that is left buys none: it would pay nothing");
         vm.expectRevert(abi.encodeWithSelector(EarlyRedemption.FundsExceeded.selector, address(security), 1, 2));
         vm.prank(treasury);
         queue.withdrawFunds(security, 2);

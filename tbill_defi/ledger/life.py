@@ -25,10 +25,10 @@ from tbill_defi.core.hashing import keccak256
 from tbill_defi.instruments import AnySecurity, CallableBond, Tips, terms_hash
 from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
 from tbill_defi.ledger.coupons import NO_FIXINGS, Fixings, coupon_on, dated_cpi_e5, index_ratio
-from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.deployment import CURRENCY, Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.limits import set_own_limits
-from tbill_defi.ledger.settlement import MAX_LEGS, Instruction, Leg
+from tbill_defi.ledger.settlement import MAX_LEGS, ZERO_HASH, Instruction, Leg, PlanLeg, plan_hash
 
 TREASURY = "treasury"
 """Party name and key of the issuer of the securities."""
@@ -100,8 +100,16 @@ def ensure_treasury(ledger: Ledger) -> bytes:
 # --- issue ------------------------------------------------------------------------------------------------------
 
 
-def sale(ledger: Ledger, security: AnySecurity, purchases: Sequence[Purchase]) -> Instruction:
-    """The Instruction that sells a new security: each buyer's cash against his units, all or none.
+def sale(
+    ledger: Ledger, security: AnySecurity, purchases: Sequence[Purchase], *, context_hash: bytes = ZERO_HASH
+) -> Instruction:
+    """The Instruction that sells a security: each buyer's cash against his units, all or none.
+
+    Parameters
+    ----------
+    context_hash
+        What the sale follows from, 32 bytes: an auction's result. The Instruction then is a plan, in which a buyer has
+        one purchase.
 
     Raises
     ------
@@ -111,22 +119,29 @@ def sale(ledger: Ledger, security: AnySecurity, purchases: Sequence[Purchase]) -
     if not 0 < 2 * len(purchases) <= MAX_LEGS:
         raise UsageError(f"issue: {len(purchases)} purchases; an instruction takes 1 to {MAX_LEGS // 2}")
     token, seller, now = ledger.predicted_token(security), ensure_treasury(ledger), ledger.chain.now()
-    legs = []
+    addresses, legs = {TREASURY: seller}, []
     for purchase in purchases:
         if purchase.face_units <= 0 or purchase.cash_units <= 0:
             raise UsageError(
                 f"issue: {purchase.buyer} buys {purchase.face_units} for {purchase.cash_units} base units; "
                 "both must be positive"
             )
-        buyer = ledger.address_of(purchase.buyer)
-        legs.append(Leg(token, seller, buyer, purchase.face_units))
-        legs.append(Leg(ledger.contracts.usd, buyer, seller, purchase.cash_units))
+        addresses[purchase.buyer] = ledger.address_of(purchase.buyer)
+        legs.append(PlanLeg(security.cusip, TREASURY, purchase.buyer, purchase.face_units))
+        legs.append(PlanLeg(CURRENCY, purchase.buyer, TREASURY, purchase.cash_units))
+    if context_hash != ZERO_HASH:
+        legs.sort()
+    tokens = {security.cusip: token, CURRENCY: ledger.contracts.usd}
+    moved = tuple(Leg(tokens[g.asset], addresses[g.from_party], addresses[g.to_party], g.amount) for g in legs)
     unique = keccak256(b"issue" + terms_hash(security) + repr((ledger.chain.height, tuple(purchases))).encode())
-    return Instruction(tuple(legs), now, now + SALE_SECONDS, int.from_bytes(unique, "big"))
+    planned = ZERO_HASH if context_hash == ZERO_HASH else plan_hash(context_hash, legs)
+    return Instruction(moved, now, now + SALE_SECONDS, int.from_bytes(unique, "big"), context_hash, planned)
 
 
-def issue(ledger: Ledger, security: AnySecurity, purchases: Sequence[Purchase]) -> Sequence[Receipt]:
-    """Issue a security to its first buyers against payment to the Treasury; create its token if need be.
+def issue(
+    ledger: Ledger, security: AnySecurity, purchases: Sequence[Purchase], *, context_hash: bytes = ZERO_HASH
+) -> Sequence[Receipt]:
+    """Issue a security to buyers against payment to the Treasury; create its token if need be. Again: a reopening.
 
     Every buyer's key must be in the ledger's keyring.
 
@@ -137,7 +152,7 @@ def issue(ledger: Ledger, security: AnySecurity, purchases: Sequence[Purchase]) 
     LedgerError
         With the contract's error name as `code`: a buyer without cash or a valid claim, a matured security.
     """
-    instruction = sale(ledger, security, purchases)
+    instruction = sale(ledger, security, purchases, context_hash=context_hash)
     digest = instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
     keys = {ledger.address_of(name): ledger.keyring.key(name) for name in (TREASURY, *(p.buyer for p in purchases))}
     signatures = [keys[giver].sign_digest(digest) for giver in instruction.givers]

@@ -6,7 +6,7 @@ import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
 
 /// @title AuctionBook
 /// @notice The record of primary auctions: what was announced, which bids were sealed in time, and what came of it.
-/// @dev Bids are sealed as keccak256(digest of the signed bid, salt) and opened after the close; the allocation is an
+/// @dev Bids are sealed as keccak256(digest of the bid, its signature) and opened after the close; the allocation is an
 /// algorithm on the opened bids that anyone can run again. `resultHash` covers announcement, bids and awards; awards
 /// settle through Issuance by instructions whose contextHash it is, so it stands in every `Settled` of the auction.
 contract AuctionBook is AccessManaged {

@@ -201,10 +201,13 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
             }
             uint256 part = _least(found.face, _left(terms.dailyFace, queue.struckOfDay));
             part = _least(part, (queue.funds * PRICE_UNIT) / priceE6);
-            if (part == 0) break;
+            uint256 paid = (part * priceE6) / PRICE_UNIT;
+            if (paid == 0) break; // no unit is given for nothing
             queue.struckOfDay += part;
             face += part;
-            _strikeOne(requestId, queue, part, priceE6);
+            bool whole = part == found.face;
+            _strikeOne(requestId, queue, part, paid, priceE6);
+            if (!whole) break;
         }
     }
 
@@ -230,10 +233,15 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
 
     // --- inside -------------------------------------------------------------------------------------------------
 
-    function _strikeOne(bytes32 requestId, Queue storage queue, uint256 part, uint256 priceE6) private {
+    function _strikeOne(
+        bytes32 requestId,
+        Queue storage queue,
+        uint256 part,
+        uint256 paid,
+        uint256 priceE6
+    ) private {
         Request storage found = _requests[requestId];
         (address holder, SecurityToken token) = (found.holder, found.token);
-        uint256 paid = (part * priceE6) / PRICE_UNIT;
         uint256 rest = found.face - part;
         queue.funds -= paid;
         found.face = uint88(rest);
@@ -244,7 +252,7 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
             emit EarlyRedemptionEnded(requestId, holder, 0);
         }
         token.redeem(address(this), part);
-        if (paid != 0) cash.safeTransfer(holder, paid);
+        cash.safeTransfer(holder, paid);
     }
 
     function _giveBack(bytes32 requestId) private {
