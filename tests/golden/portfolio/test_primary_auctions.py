@@ -51,7 +51,7 @@ def terms(row):
 
 
 def held(row, security, **figures):
-    """Three bidders at the published high rate, and a lower and a higher one."""
+    """Four bidders at the published high rate, and a lower and a higher one."""
     rate = row["highDiscountRate"] or row["highYield"] or row["highDiscountMargin"]
     stop = int(Decimal(rate) * 1000)
     step = 5 if isinstance(security, Bill) else 1
@@ -68,7 +68,7 @@ def held(row, security, **figures):
         reopening=row["reopening"] == "Yes",
     )
     third = offering * 30 // 100 // 10**8 * 10**8
-    bids = [Bid(f"d{n}", third, stop) for n in range(3)] + [Bid("far", third, stop + step)]
+    bids = [Bid(f"d{n}", third, stop) for n in range(4)] + [Bid("far", third, stop + step)]
     if stop > 0:
         bids.append(Bid("near", third, stop - step))
     result, issued = Offered(announcement, security, **figures).result(bids)
@@ -91,9 +91,7 @@ def test_bills():
     assert len(found) == 878
     for row in found:
         result, _ = held(row, terms(row))
-        assert abs(Decimal(result.price_e6).scaleb(-6) - Decimal(row["pricePer100"])) < Decimal("0.000001"), row[
-            "cusip"
-        ]
+        assert Decimal(result.price_e6).scaleb(-6) == Decimal(row["pricePer100"]), row["cusip"]
 
 
 def test_tips():

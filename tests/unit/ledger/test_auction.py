@@ -76,9 +76,8 @@ def test_nobody_gets_more_than_35_percent_less_his_long_position():
     # bids and position together stay below what has to be reported
     _, got = awards(BILLS, Bid("long", 24_900 * DOLLAR, 3_600, net_long=10_000 * DOLLAR), *rest)
     assert got[0] == 24_900
-    _, got = awards(
-        BILLS, Bid("long", 30_000 * DOLLAR, 3_600, net_long=40_000 * DOLLAR), *rest, Bid("x", HUNDRED, 3_700)
-    )
+    rest.append(Bid("x", HUNDRED, 3_700))
+    _, got = awards(BILLS, Bid("long", 30_000 * DOLLAR, 3_600, net_long=40_000 * DOLLAR), *rest)
     assert got[0] == 0
 
 
