@@ -242,6 +242,12 @@ class Ledger:
             self._tokens[asset] = address
         return self._tokens[asset]
 
+    def require_token(self, asset: str) -> bytes:
+        """As `token_of`; LedgerError "UnknownAsset" if the ledger has none."""
+        if (token := self.token_of(asset)) is None:
+            raise LedgerError(f"{asset} has no token on this ledger", "UnknownAsset")
+        return token
+
     @property
     def keyring(self) -> Keys:
         """The keys it was opened with.
@@ -332,11 +338,8 @@ class Ledger:
 
     def freeze(self, party: str, asset: str, units: int) -> None:
         """Set the frozen face of a party's wallet in one security, base units."""
-        token = self.token_of(asset)
-        if token is None:
-            raise LedgerError(f"{asset} has no token on this ledger", "UnknownAsset")
         data = encode_call("SecurityToken", "setFrozenTokens", self.address_of(party), units)
-        self.send([Step("compliance", token, data)])
+        self.send([Step("compliance", self.require_token(asset), data)])
 
     def deposit(self, party: str, face: Mapping[S, int], cash_units: int = 0) -> Sequence[Receipt]:
         """Register deposited securities and cash as tokens in a party's wallet, base units.

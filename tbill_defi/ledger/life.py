@@ -22,7 +22,7 @@ from tbill_defi.chain.types import Call, Receipt
 from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
-from tbill_defi.instruments import AnySecurity, CallableBond, Tips, terms_hash
+from tbill_defi.instruments import AnySecurity, Tips, terms_hash
 from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
 from tbill_defi.ledger.coupons import NO_FIXINGS, Fixings, coupon_on, dated_cpi_e5, index_ratio
 from tbill_defi.ledger.deployment import CURRENCY, Step
@@ -208,7 +208,7 @@ def coupon_steps(
     fixings: Fixings = NO_FIXINGS,
 ) -> tuple[list[Step], int]:
     """The transactions of `pay_coupon`, to be sent in one block, and the cash they fund."""
-    token, payer = _token(ledger, security), ledger.contracts.coupon_payer
+    token = ledger.require_token(security.cusip)
     coupon = coupon_on(security, day, fixings, called=called_on(ledger, security))
     if not coupon.fraction:
         raise ConventionError(f"coupon: the interest of {security.cusip} to {day} is 0")
@@ -219,17 +219,31 @@ def coupon_steps(
             f"{ledger.market_date}",
             "RecordTimeNotPassed",
         )
-    treasury = ensure_treasury(ledger)
+    data = coupon.announcement(token, new_york_midnight(payment_date or day))
+    return _distribution_steps(ledger, security.cusip, record, coupon.fraction, data)
+
+
+def distribute(ledger: Ledger, cusip: str, record_time: int, fraction: Fraction, announcement: bytes) -> Payment:
+    """Announce a fraction of face for a record (calldata), fund it in full, and pay every holder, in one block."""
+    steps, due = _distribution_steps(ledger, cusip, record_time, fraction, announcement)
+    return _report(ledger, ledger.send(steps), due)
+
+
+def _distribution_steps(
+    ledger: Ledger, cusip: str, record: int, fraction: Fraction, announcement: bytes
+) -> tuple[list[Step], int]:
+    """What is left to do of a payment to a record, and the cash it funds."""
+    token, payer, treasury = ledger.require_token(cusip), ledger.contracts.coupon_payer, ensure_treasury(ledger)
     (supply,) = _ask(ledger, [(token, "totalSupplyAt", (record - 1,))])
-    holders = [bytes.fromhex(text[2:]) for text in ledger.books().holders(security.cusip)]
+    holders = [bytes.fromhex(text[2:]) for text in ledger.books().holders(cusip)]
     positions = _ask(ledger, [(token, "balanceOfAt", (holder, record - 1)) for holder in holders])
     coupon_id = ledger.call("CouponPayer", payer, "couponIdOf", token, record)
     state = ledger.call("CouponPayer", payer, "couponOf", coupon_id)
-    due, steps = coupon.units(supply), []
+    due, steps = supply * fraction.numerator // fraction.denominator, []
     if state["denominator"] == 0:
-        steps.append(Step("issuer", payer, coupon.announcement(token, new_york_midnight(payment_date or day))))
+        steps.append(Step("issuer", payer, announcement))
     if not any(state["payer"]):
-        steps += _allowance_steps(ledger, treasury, payer, due)
+        steps += allowance_steps(ledger, treasury, payer, due)
         steps.append(Step(TREASURY, payer, encode_call("CouponPayer", "fund", coupon_id)))
     entitled = [holder for holder, face in zip(holders, positions, strict=True) if face]
     for batch in _batches(entitled, PAYMENTS_PER_TRANSACTION):
@@ -247,28 +261,6 @@ def called_on(ledger: Ledger, security: AnySecurity) -> date | None:
         return None
     due = ledger.call("Issuance", ledger.contracts.issuance, "redemptionOf", token)["dueTime"]
     return market_date(due) if 0 < due < new_york_midnight(security.maturity_date) else None
-
-
-def call(ledger: Ledger, security: CallableBond, day: date, *, payment_date: date | None = None) -> Sequence[Receipt]:
-    """Give notice that a bond is called on a date of its schedule, at the price of that date. It cannot be taken back.
-
-    The interest to that day is the coupon of that date; `redeem` pays the call price from it on.
-
-    Raises
-    ------
-    ConventionError
-        If the schedule does not have the date.
-    LedgerError
-        If the day is not after the ledger's time (code "CallTimeOutOfRange"), or notice was given before
-        ("RedemptionAlreadyOpened").
-    """
-    security.resolve_to_call(day)  # names the dates of the schedule
-    price = Fraction(repr(dict(security.call_schedule)[day])) * 10**6
-    if price.denominator != 1:
-        raise ConventionError(f"call_schedule: the price of {day} is finer than 10^-6, which is all the contract takes")
-    token, midnights = _token(ledger, security), (new_york_midnight(day), new_york_midnight(payment_date or day))
-    data = encode_call("Issuance", "callSecurity", token, *midnights, ensure_treasury(ledger), int(price))
-    return ledger.send([Step("issuer", ledger.contracts.issuance, data)])
 
 
 def redeem(
@@ -303,7 +295,7 @@ def redemption_steps(
     ledger: Ledger, security: AnySecurity, *, payment_date: date | None = None, fixings: Fixings = NO_FIXINGS
 ) -> tuple[list[Step], int]:
     """The transactions of `redeem`, to be sent in one block, and the cash that all that is outstanding takes."""
-    token, issuance, treasury = _token(ledger, security), ledger.contracts.issuance, ensure_treasury(ledger)
+    token, issuance, treasury = ledger.require_token(security.cusip), ledger.contracts.issuance, ensure_treasury(ledger)
     (supply,) = _ask(ledger, [(token, "totalSupply", ())])
     state = ledger.call("Issuance", issuance, "redemptionOf", token)
     steps, fraction = [], Fraction(state["numerator"], state["denominator"] or 1)
@@ -319,7 +311,7 @@ def redemption_steps(
     due = supply * fraction.numerator // fraction.denominator
     missing = due - state["funds"]
     if missing > 0:
-        steps += _allowance_steps(ledger, treasury, issuance, missing)
+        steps += allowance_steps(ledger, treasury, issuance, missing)
         steps.append(Step(TREASURY, issuance, encode_call("Issuance", "fundRedemption", token, missing)))
     holders = [bytes.fromhex(text[2:]) for text, units in ledger.books().holders(security.cusip).items() if units]
     for batch in _batches(holders, REDEMPTIONS_PER_TRANSACTION):
@@ -340,13 +332,6 @@ def _batches(items: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _token(ledger: Ledger, security: AnySecurity) -> bytes:
-    token = ledger.token_of(security.cusip)
-    if token is None:
-        raise LedgerError(f"{security.cusip} has no token on this ledger", "UnknownAsset")
-    return token
-
-
 def _ask(ledger: Ledger, questions: Sequence[tuple[bytes, str, tuple[Any, ...]]]) -> list[int]:
     """Answers of a security's view functions, one integer each."""
     calls = [Call(_NOBODY, token, encode_call("SecurityToken", name, *given)) for token, name, given in questions]
@@ -358,8 +343,8 @@ def _ask(ledger: Ledger, questions: Sequence[tuple[bytes, str, tuple[Any, ...]]]
     ]
 
 
-def _allowance_steps(ledger: Ledger, treasury: bytes, spender: bytes, units: int) -> list[Step]:
-    """The bank registers what the Treasury lacks; the Treasury lets the contract take exactly this."""
+def allowance_steps(ledger: Ledger, treasury: bytes, spender: bytes, units: int) -> list[Step]:
+    """The bank registers what the Treasury lacks; the Treasury lets the contract take exactly so many base units."""
     usd = ledger.contracts.usd
     missing = units - ledger.call("CashToken", usd, "balanceOf", treasury)
     steps = [Step("bank", usd, encode_call("CashToken", "issue", treasury, missing))] if missing > 0 else []

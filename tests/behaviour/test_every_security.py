@@ -15,6 +15,7 @@ from tbill_defi.conventions.schedules import add_months
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.instruments import Bill, Bond, CorporateBond, Frn, MunicipalBond, Note, Strip, Tips
 from tbill_defi.ledger import life
+from tbill_defi.ledger.calls import call_bond
 from tbill_defi.ledger.coupons import Fixings, coupon_dates
 from tbill_defi.ledger.life import Purchase
 from tbill_defi.pricing import floating_coupon, nominal_coupon, nominal_principal
@@ -164,7 +165,7 @@ def test_from_issue_to_redemption(ledger, kind):
     life.issue(ledger, security, [Purchase(who, face, face * 99 // 100) for who, face in walk.face.items()])
     walk.wealth = {who: 2_000_000 * DOLLAR - face * 99 // 100 for who, face in walk.face.items()}
     if security is CALLABLE:
-        life.call(ledger, security, CALLED)
+        call_bond(ledger, security, CALLED)
         assert life.called_on(ledger, security) == CALLED
     assert coupon_dates(security, called=life.called_on(ledger, security)) == tuple(interest)
     for day, per_100 in interest.items():

@@ -1,0 +1,163 @@
+"""The early redemption queue: holders ask, the front of the queue is struck up to a face a day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tbill_defi.chain.types import Receipt
+from tbill_defi.core.errors import UsageError
+from tbill_defi.ledger.abi import decode_log, encode_call
+from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.ledger import OPERATOR, Ledger
+from tbill_defi.ledger.life import NO_EXPIRY, TREASURY, allowance_steps, ensure_treasury
+from tbill_defi.ledger.limits import set_own_limits
+
+QUEUE = "early-redemption"
+"""Party name of the queue: units asked for lie in its wallet."""
+MOST_STEPS = 20
+"""Requests that one strike looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Terms of a window. Faces in base units, times in Unix seconds.
+
+    Attributes
+    ----------
+    opens_at, closes_at
+        Days of 24 hours, for the limit, count from `opens_at`: a New York midnight.
+    price_e6
+        All that is paid per 100 face, 10^-6; 0: the oracle's clean price and accrued interest, observed after the
+        request.
+    """
+
+    opens_at: int
+    closes_at: int
+    minimum_face: int
+    daily_face: int
+    price_e6: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request in the queue: who asked, when, and the face that is not struck yet."""
+
+    request_id: bytes
+    holder: str
+    made_at: int
+    face_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """What a strike did: request, holder, face and cash, base units."""
+
+    request_id: bytes
+    holder: str
+    face_units: int
+    paid_units: int
+
+
+class EarlyRedemption:
+    """Early redemption windows on a ledger, paid by the Treasury."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._queue = ledger.contracts.early_redemption
+
+    def set_window(self, cusip: str, window: Window) -> Sequence[Receipt]:
+        """Open a window, or change its terms. LedgerError "InvalidWindow", "WindowHasFunds"."""
+        ledger = self._ledger
+        if QUEUE not in ledger.books().parties():
+            set_own_limits(ledger, QUEUE, None, None)
+            ledger.add_party(QUEUE, self._queue, claim_expiry=NO_EXPIRY)
+        treasury = ensure_treasury(ledger)
+        terms = (window.opens_at, window.closes_at, treasury, window.minimum_face, window.daily_face, window.price_e6)
+        return self._send("issuer", "setWindow", ledger.require_token(cusip), terms)
+
+    def fund(self, cusip: str, units: int) -> Sequence[Receipt]:
+        """Let the Treasury put cash, base units, into a window."""
+        ledger, token = self._ledger, self._ledger.require_token(cusip)
+        steps = allowance_steps(ledger, ensure_treasury(ledger), self._queue, units)
+        data = encode_call("EarlyRedemption", "fund", token, units)
+        return ledger.send([*steps, Step(TREASURY, self._queue, data)])
+
+    def request(self, party: str, cusip: str, face_units: int) -> bytes:
+        """Put a face of a party's at the end of the queue; the request's id.
+
+        Raises
+        ------
+        LedgerError
+            "WindowNotOpen", "RequestTooSmall", "TooManyRequests", "SecurityInDefault", or what the token says.
+        """
+        if face_units <= 0:
+            raise UsageError(f"early redemption: {face_units} base units of face is not positive")
+        ledger, token = self._ledger, self._ledger.require_token(cusip)
+        approve = encode_call("SecurityToken", "approve", self._queue, face_units)
+        ask = encode_call("EarlyRedemption", "request", token, face_units)
+        receipts = ledger.send([Step(party, token, approve), Step(party, self._queue, ask)])
+        (event,) = self._named(receipts, "EarlyRedemptionRequested")
+        return bytes.fromhex(event["requestId"][2:])
+
+    def cancel(self, party: str, request_id: bytes) -> Sequence[Receipt]:
+        """Take back what has not been struck. LedgerError "NotRequestHolder", "RequestUnknown"."""
+        return self._send(party, "cancel", request_id)
+
+    def strike(self, cusip: str, *, steps: int = MOST_STEPS) -> list[Struck]:
+        """Redeem from the front of the queue, as far as the day's limit, cash and prices go; anyone may.
+
+        Raises
+        ------
+        LedgerError
+            "PriceMissing" or "StalePrice" where the oracle's price counts; "WindowNotOpen", "SecurityEnded".
+        """
+        receipts = self._send(OPERATOR, "strike", self._ledger.require_token(cusip), steps)
+        party = self._ledger.books().party_of
+        return [
+            Struck(bytes.fromhex(e["requestId"][2:]), party(e["holder"]), int(e["face"]), int(e["paid"]))
+            for e in self._named(receipts, "EarlyRedemptionStruck")
+        ]
+
+    def waiting(self, cusip: str) -> list[Request]:
+        """The queue, from its front."""
+        ledger, token, found = self._ledger, self._ledger.require_token(cusip), []
+        _, queue = ledger.call("EarlyRedemption", self._queue, "windowOf", token)
+        at = queue["first"]
+        while any(at):
+            entry = ledger.call("EarlyRedemption", self._queue, "requestOf", at)
+            holder = ledger.books().party_of("0x" + entry["holder"].hex())
+            found.append(Request(at, holder, entry["madeAt"], entry["face"]))
+            at = entry["next"]
+        return found
+
+    def pass_coupon(self, cusip: str, record_time: int) -> dict[str, int]:
+        """Pass a coupon that was paid to the queue on to who asked: party -> cash, base units; once."""
+        ledger, token = self._ledger, self._ledger.require_token(cusip)
+        payer = ledger.contracts.coupon_payer
+        coupon_id = ledger.call("CouponPayer", payer, "couponIdOf", token, record_time)
+        steps = [
+            Step(OPERATOR, self._queue, encode_call("EarlyRedemption", "passCoupon", account, coupon_id))
+            for account in self._accounts_at(token, record_time)
+            if not ledger.call("EarlyRedemption", self._queue, "isPassed", coupon_id, account)
+        ]
+        passed: dict[str, int] = {}
+        for event in self._named(ledger.send(steps), "CouponPassed"):
+            who = ledger.books().party_of(event["beneficiary"])
+            passed[who] = passed.get(who, 0) + int(event["amount"])
+        return passed
+
+    def _accounts_at(self, token: bytes, moment: int) -> list[bytes]:
+        """Requests (and owners of units that wait) that had units at the end of the second before a moment."""
+        held: dict[str, int] = {}
+        for event in self._ledger.chain.events(names=("CustodyChanged",), addresses=(self._queue,)):
+            if event.arguments["token"] == "0x" + token.hex() and event.timestamp < moment:
+                held[event.arguments["account"]] = int(event.arguments["units"])
+        return [bytes.fromhex(account[2:]) for account, units in held.items() if units]
+
+    def _send(self, key: str, function: str, *arguments: object) -> Sequence[Receipt]:
+        return self._ledger.send([Step(key, self._queue, encode_call("EarlyRedemption", function, *arguments))])
+
+    def _named(self, receipts: Sequence[Receipt], name: str) -> list[dict[str, str]]:
+        logs = (decode_log(log) for r in receipts for log in r.logs if log.address == self._queue)
+        return [dict(event.arguments) for event in logs if event is not None and event.name == name]
