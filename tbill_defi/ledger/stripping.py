@@ -82,7 +82,7 @@ class Stripping:
         multiple = smallest_face(bond)
         if face_units <= 0 or face_units % multiple:
             raise UsageError(
-                f"{function}: {face_units} base units of {bond.cusip} are no multiple of {multiple}, whose strips are whole"
+                f"{function}: {face_units} base units of {bond.cusip} are no multiple of {multiple}: no whole strips"
             )
         token = self._ledger.require_token(bond.cusip)
         data = encode_call("Stripping", function, token, face_units, PIECES_PER_TRANSACTION)

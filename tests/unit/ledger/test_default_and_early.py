@@ -1,0 +1,167 @@
+"""A security in default, and the early redemption queue, on the embedded ledger."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from fractions import Fraction
+
+import pytest
+
+from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.instruments import CorporateBond, Note
+from tbill_defi.ledger import life
+from tbill_defi.ledger.coupons import coupon_on
+from tbill_defi.ledger.defaults import cure_default, declare_default, in_default, pay_recovery
+from tbill_defi.ledger.early_redemption import EarlyRedemption, Window
+from tbill_defi.ledger.oracle import Oracle, OracleQuote, OracleRound
+from tests.unit.ledger.support import DOLLAR, make_ledger
+
+START = date(2026, 4, 20)
+BOND = CorporateBond(cusip="594918CC4", coupon=0.0535, dated_date=START, maturity_date=date(2028, 4, 20))
+NOTE = Note(cusip="91282CAA1", coupon=0.04125, dated_date=date(2026, 3, 31), maturity_date=date(2028, 3, 31))
+FIRST = date(2026, 10, 20)
+HOLDERS = ("ann", "ben", "cat")
+
+
+@pytest.fixture
+def ledger():
+    with make_ledger(*HOLDERS, at=new_york_midnight(START) + 9 * 3600) as made:
+        for name in HOLDERS:
+            made.set_claim(name, 2**40)
+        made.deposit("ann", {BOND: 1_000 * DOLLAR + 1, NOTE: 5_000 * DOLLAR}, DOLLAR)
+        made.deposit("ben", {BOND: 333 * DOLLAR, NOTE: 5_000 * DOLLAR}, DOLLAR)
+        yield made
+
+
+def go_to(ledger, day, hours=9):
+    ledger.chain.advance_clock(new_york_midnight(day) + hours * 3600 - ledger.chain.now())
+
+
+def test_a_default_stops_everything_but_recoveries(ledger):
+    go_to(ledger, FIRST)
+    declare_default(ledger, BOND.cusip, b"notice of the trustee")
+    assert in_default(ledger, BOND.cusip) is not None
+    with pytest.raises(LedgerError) as caught:
+        life.pay_coupon(ledger, BOND, FIRST)
+    assert caught.value.code == "SecurityInDefault"
+    with pytest.raises(LedgerError) as caught:
+        declare_default(ledger, BOND.cusip, b"again")
+    assert caught.value.code == "SecurityInDefault"
+    go_to(ledger, FIRST + timedelta(days=30))
+    day = ledger.market_date
+    before = {name: ledger.wallet(name).cash for name in HOLDERS}
+    paid = pay_recovery(ledger, BOND, Fraction(37, 100), day)
+    assert paid.complete
+    assert paid.returned < 2
+    gained = {name: ledger.wallet(name).cash - before[name] for name in HOLDERS}
+    assert gained == {"ann": (1_000 * DOLLAR + 1) * 37 // 100, "ben": 333 * DOLLAR * 37 // 100, "cat": 0}
+    with pytest.raises(UsageError, match="not in"):
+        pay_recovery(ledger, BOND, Fraction(3, 2), day)
+    cure_default(ledger, BOND.cusip, b"court order")
+    with pytest.raises(LedgerError) as caught:
+        pay_recovery(ledger, BOND, Fraction(1, 100), day - timedelta(days=1))
+    assert caught.value.code == "SecurityPerforms"
+    assert life.pay_coupon(ledger, BOND, FIRST).paid  # what was due is paid after the cure
+
+
+def test_a_default_stops_redemption(ledger):
+    go_to(ledger, BOND.maturity_date)
+    declare_default(ledger, BOND.cusip, b"notice")
+    with pytest.raises(LedgerError) as caught:
+        life.redeem(ledger, BOND)
+    assert caught.value.code == "SecurityInDefault"
+
+
+def publish(ledger, number, clean_e6):
+    oracle = Oracle(ledger)
+    quote = OracleQuote(
+        cusip=NOTE.cusip,
+        clean_e6=clean_e6,
+        yield_e9=44_000_000,
+        duration_e6=1_400_000,
+        maturity=NOTE.maturity_date,
+        rating=2,
+        coupon_e9=41_250_000,
+        accrual_start=NOTE.dated_date,
+        previous_coupon=NOTE.dated_date,
+        next_coupon=date(2026, 9, 30),
+    )
+    signers = oracle.own_pricers()
+    round_ = OracleRound(number, ledger.market_date, ledger.chain.now(), (quote,))
+    oracle.publish([(round_, oracle.sign(round_, signers))])
+
+
+def test_the_queue_is_struck_at_clean_and_accrued_up_to_the_days_limit(ledger):
+    queue = EarlyRedemption(ledger)
+    window = Window(
+        opens_at=new_york_midnight(START),
+        closes_at=new_york_midnight(START + timedelta(days=90)),
+        minimum_face=100 * DOLLAR,
+        daily_face=1_000 * DOLLAR,
+    )
+    queue.set_window(NOTE.cusip, window)
+    queue.fund(NOTE.cusip, 100_000 * DOLLAR)
+    first = queue.request("ann", NOTE.cusip, 700 * DOLLAR)
+    second = queue.request("ben", NOTE.cusip, 700 * DOLLAR)
+    gone = queue.request("ben", NOTE.cusip, 100 * DOLLAR)
+    queue.cancel("ben", gone)
+    with pytest.raises(LedgerError) as caught:
+        queue.request("cat", NOTE.cusip, 100 * DOLLAR)
+    assert caught.value.code == "ERC20InsufficientBalance"
+    with pytest.raises(LedgerError) as caught:
+        queue.strike(NOTE.cusip)
+    assert caught.value.code == "PriceMissing"
+    go_to(ledger, START, hours=10)
+    publish(ledger, 1, 99_500_000)
+    struck = queue.strike(NOTE.cusip)
+    accrued = NOTE.resolve().accrued(START)
+    price_e6 = 99_500_000 + int(accrued * 10**6 + Fraction(1, 2))
+    assert [(s.request_id, s.holder, s.face_units) for s in struck] == [
+        (first, "ann", 700 * DOLLAR),
+        (second, "ben", 300 * DOLLAR),
+    ]
+    assert [s.paid_units for s in struck] == [s.face_units * price_e6 // 10**8 for s in struck]
+    assert ledger.wallet("ann").cash == DOLLAR + struck[0].paid_units
+    assert [(r.holder, r.face_units) for r in queue.waiting(NOTE.cusip)] == [("ben", 400 * DOLLAR)]
+    assert queue.strike(NOTE.cusip) == []
+    go_to(ledger, START + timedelta(days=1), hours=10)
+    publish(ledger, 2, 99_400_000)
+    assert [s.face_units for s in queue.strike(NOTE.cusip)] == [400 * DOLLAR]
+    assert dict(ledger.books().supply())[NOTE.cusip] == 8_600 * DOLLAR
+
+
+def test_coupons_of_the_queue_are_passed_on_and_the_rest_is_redeemed_at_maturity(ledger):
+    queue = EarlyRedemption(ledger)
+    opens = new_york_midnight(START)
+    queue.set_window(NOTE.cusip, Window(opens, opens + 900 * 86_400, 100 * DOLLAR, 100 * DOLLAR, 99_000_000))
+    request = queue.request("ann", NOTE.cusip, 1_000 * DOLLAR)
+    day = date(2026, 9, 30)
+    go_to(ledger, day)
+    life.pay_coupon(ledger, NOTE, day)
+    coupon = coupon_on(NOTE, day)
+    assert queue.pass_coupon(NOTE.cusip, coupon.record_time) == {"ann": coupon.units(1_000 * DOLLAR)}
+    assert queue.pass_coupon(NOTE.cusip, coupon.record_time) == {}
+    go_to(ledger, NOTE.maturity_date)
+    life.redeem(ledger, NOTE)
+    before = ledger.wallet("ann").cash
+    queue.cancel("cat", request)  # anyone may, once it has ended
+    assert ledger.wallet("ann").cash - before == 1_000 * DOLLAR
+
+
+def test_a_full_strike_stays_below_a_quarter_of_the_gas(ledger):
+    queue = EarlyRedemption(ledger)
+    opens = new_york_midnight(START)
+    window = Window(opens, opens + 90 * 86_400, 10 * DOLLAR, 5_000 * DOLLAR, 99_000_000)
+    queue.set_window(NOTE.cusip, window)
+    queue.fund(NOTE.cusip, 100_000 * DOLLAR)
+    names = [f"h{n}" for n in range(20)]
+    for name in names:
+        ledger.add_party(name, ledger.keyring.create(name).address, claim_expiry=2**40)
+        ledger.deposit(name, {NOTE: 10 * DOLLAR})
+        queue.request(name, NOTE.cusip, 10 * DOLLAR)
+    ledger.chain.advance_clock(60)
+    assert len(queue.strike(NOTE.cusip)) == 20  # a transaction that used more would have been refused
+    with pytest.raises(LedgerError):
+        queue.set_window(NOTE.cusip, replace(window, daily_face=0))
