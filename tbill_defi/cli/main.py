@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from tbill_defi.cli import (
+    auction,
     audit,
     backtest,
     books,
@@ -80,6 +81,7 @@ for module in (
     cash,
     trade,
     clock,
+    auction,
     life,
     rules,
     oracle,

@@ -24,6 +24,7 @@ from tbill_defi.chain.keys import SigningKey, recover_address
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.hashing import json_hash, keccak256
 from tbill_defi.core.identifiers import bytes32, party_name
+from tbill_defi.core.money import format_units
 
 _DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _NAME, _VERSION = keccak256(b"tbill_defi AuctionBook"), keccak256(b"1")
@@ -237,7 +238,7 @@ def check_bid(bid: Bid, announcement: Announcement) -> None:
     step = rules.bill_step_e5 if bill else rules.coupon_step_e5
     if bid.rate_e5 % step or (bill and bid.rate_e5 < 0) or abs(bid.rate_e5) > 50_000:
         words = "a discount rate is not negative and ends in 0 or 5 thousandths of a percent" if bill else "too far"
-        raise UsageError(f"{who} bids a rate of {bid.rate_e5 / 1000:.3f}%; {words}")
+        raise UsageError(f"{who} bids a rate of {format_units(bid.rate_e5, 3, 3)}%; {words}")
 
 
 def allocate(announcement: Announcement, bids: Sequence[Bid]) -> Allocation:

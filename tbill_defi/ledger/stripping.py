@@ -57,7 +57,7 @@ class Stripping:
         for piece, face in sorted(pieces.items(), key=lambda entry: (entry[0].maturity_date, entry[1])):
             place, steps = self._ledger.creation_steps(piece)
             self._ledger.send(steps)
-            part = Fraction(face) / 100
+            part = Fraction(face, 100)
             words.append((place, part.numerator, part.denominator))
         data = encode_call("Stripping", "namePieces", token, words)
         self._ledger.send([Step("issuer", self._desk, data)])

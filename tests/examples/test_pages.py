@@ -116,6 +116,7 @@ SHOWN_BY = {
     ("docs/cli.md", "csv"): "examples/test_pages.py",
     ("docs/cli.md", "toml"): "examples/test_pages.py",
     ("docs/evidence.md", "sh"): "examples/test_pages.py",
+    ("docs/life.md", "sh"): "examples/test_life_page.py",
     ("docs/nodes.md", "sh"): "examples/test_nodes_page.py",
     ("docs/nodes.md", "python"): "examples/test_nodes_page.py",
     ("docs/plan-hash.md", "json"): "golden/portfolio/test_plan_hash.py",
