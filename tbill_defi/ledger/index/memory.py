@@ -53,6 +53,8 @@ class Memory:
     def __init__(self) -> None:
         self.known = Known()
         self.balances: dict[tuple[str, str], int] = {}
+        self.held: dict[tuple[str, str], int] = {}
+        """(party, security) -> units, collateral given included."""
         self.counters = Counters()
         self.account_ids: dict[str, int] = {}
         self.asset_ids: dict[str, int] = {}
@@ -111,6 +113,10 @@ class Memory:
         return memory
 
     def _load_lots(self, connection: Connection) -> None:
+        trades = schema.trades
+        last = select(func.max(trades.c.trade)).group_by(trades.c.party, trades.c.asset)
+        for row in connection.execute(select(trades).where(trades.c.trade.in_(last))):
+            self.held[row.party, row.asset] = row.held
         for row in connection.execute(select(schema.elections)):
             self.elections.setdefault(row.trade, {})[row.lot] = row.units
         self.declared = {row.trade: row.cash for row in connection.execute(select(schema.declared))}
@@ -165,7 +171,8 @@ class Memory:
         party, asset, units, currency, cash, basis = trade
         if number in self.declared:
             cash, basis = self.declared[number], DECLARED
-        self.batch.trades.append((number, entry, party, asset, units, currency, cash, basis))
+        self.held[party, asset] = held = self.held.get((party, asset), 0) + units
+        self.batch.trades.append((number, entry, party, asset, units, currency, cash, basis, held))
         for method in METHODS if (party, asset) in self.specific else (FIFO,):
             shelf = self.shelves[method, party, asset]
             if units > 0:

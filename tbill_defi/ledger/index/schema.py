@@ -80,7 +80,9 @@ trades = Table(
     *_texts("currency"),
     *_ints("cash"),
     *_texts("basis"),
+    *_ints("held"),
 )
+"""`held` is what the party has of the security after it, collateral it gave included."""
 Index("books_trades_of_party", trades.c.party, trades.c.asset, trades.c.trade)
 flows = Table(
     "books_flows",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
@@ -17,6 +17,35 @@ from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC
 from tbill_defi.ledger.index.store import Store
 
 Calendar = Callable[[date], date]
+
+
+_POSTINGS, _TRADES = schema.postings, schema.trades
+_STATE, _CUSTODY, _REPOS, _ASSETS = (
+    *(select(schema.state), select(schema.custody), select(schema.repos), select(schema.assets)),
+)
+_OWNERS = select(schema.owners).where(schema.owners.c.height <= bindparam("height")).order_by(schema.owners.c.height)
+_BALANCE_AT = (
+    select(_POSTINGS.c.balance)
+    .where(
+        _POSTINGS.c.account_id == bindparam("account_id"),
+        _POSTINGS.c.asset_id == bindparam("asset_id"),
+        _POSTINGS.c.line <= bindparam("line"),
+    )
+    .order_by(_POSTINGS.c.line.desc())
+    .limit(1)
+)
+"""The balance an account had after its last posting up to a moment."""
+_HELD = (
+    select(_TRADES.c.held)
+    .where(
+        _TRADES.c.party == bindparam("party"),
+        _TRADES.c.asset == bindparam("asset"),
+        _TRADES.c.entry <= bindparam("entry"),
+    )
+    .order_by(_TRADES.c.trade.desc())
+    .limit(1)
+)
+"""What a party had of a security after its last trade up to a moment; of a currency nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +126,7 @@ class BooksView:
         LedgerError
             If the books do not reach so far (code "BooksBehind").
         """
-        state = self.store.one(select(schema.state))
+        state = self.store.one(_STATE)
         if state is None:
             raise LedgerError(f"books: {self.store.url} are empty; `tbill books index` reads the ledger", "NotFound")
         marks = schema.marks
@@ -121,9 +150,7 @@ class BooksView:
 
     def parties(self, point: Point) -> dict[str, str]:
         """Wallet -> party at a moment."""
-        owners = schema.owners
-        query = select(owners).where(owners.c.height <= point.height).order_by(owners.c.height)
-        return {row["address"]: row["party"] for row in self.store.rows(query)}
+        return {row["address"]: row["party"] for row in self.store.rows(_OWNERS, {"height": point.height})}
 
     def terms(self, asset: str) -> AnySecurity | None:
         """Terms of a security, if the books have them."""
@@ -138,16 +165,29 @@ class BooksView:
 
     def positions(self, party: str | None = None, at: int | date | None = None) -> list[Position]:
         """Positions by party and asset, of all or of one, currencies included; nothing of the contracts' own."""
-        point = self.point(at)
-        wallets = {wallet: who for wallet, who in self.parties(point).items() if party in (None, who)}
         found: dict[tuple[str, str], list[int]] = {}
-        for address, asset, balance in self.balances(point, list(wallets)):
-            found.setdefault((wallets[address], asset), [0, 0])[0] += balance
-        for owner, asset, units in self._owned(point, party):
-            there = found.setdefault((owner, asset), [0, 0])
-            there[1] = units - there[0]
+        with self.store.reading() as connection:
+            point = self.point(at)
+            wallets = {wallet: who for wallet, who in self.parties(point).items() if party in (None, who)}
+            for address, asset, balance in self.balances(point, list(wallets)):
+                found.setdefault((wallets[address], asset), [0, 0])[0] += balance
+            for owner, asset in self._in_custody(wallets):
+                found.setdefault((owner, asset), [0, 0])
+            for (owner, asset), there in found.items():
+                asked = {"party": owner, "asset": asset, "entry": point.entry}
+                there[1] = (connection.execute(_HELD, asked).scalar() or there[0]) - there[0]
         rows = (Position(*key, *units) for key, units in found.items() if any(units))
-        return sorted((row for row in rows if row.party in wallets.values()), key=lambda row: (row.party, row.asset))
+        return sorted(rows, key=lambda row: (row.party, row.asset))
+
+    def _in_custody(self, wallets: Mapping[str, str]) -> set[tuple[str, str]]:
+        """(party, security) of whatever the repo facility keeps or ever kept for these wallets."""
+        rows = self.store.rows(_CUSTODY)
+        if not rows:
+            return set()
+        borrowers = {row["repo_id"]: row["borrower"] for row in self.store.rows(_REPOS)}
+        assets = {row["token"]: row["asset"] for row in self.store.rows(_ASSETS)}
+        kept = ((borrowers.get(row["account"], "0x" + row["account"][26:]), assets[row["token"]]) for row in rows)
+        return {(wallets[wallet], asset) for wallet, asset in kept if wallet in wallets}
 
     def balances(self, point: Point, addresses: Sequence[str] | None = None) -> Iterable[tuple[str, str, int]]:
         """(account, asset, balance) of accounts (0x-text) at a moment; of all of them if None."""
@@ -162,22 +202,9 @@ class BooksView:
             for row in connection.execute(query).mappings().all():
                 balance = row["balance"]
                 if not point.latest:
-                    balance = connection.execute(_balance_at(row["account_id"], row["asset_id"], point)).scalar() or 0
+                    asked = {"account_id": row["account_id"], "asset_id": row["asset_id"], "line": point.line}
+                    balance = connection.execute(_BALANCE_AT, asked).scalar() or 0
                 yield row["address"], row["asset"], balance
-
-    def _owned(self, point: Point, party: str | None) -> list[tuple[str, str, int]]:
-        """(party, security, units) with collateral given."""
-        if point.latest:
-            lots = schema.lots
-            query = select(lots.c.party, lots.c.asset, func.sum(lots.c.remaining).label("units"))
-            query = query.where(lots.c.method == FIFO, lots.c.remaining != 0).group_by(lots.c.party, lots.c.asset)
-            query = query if party is None else query.where(lots.c.party == party)
-        else:
-            trades = schema.trades
-            query = select(trades.c.party, trades.c.asset, func.sum(trades.c.units).label("units"))
-            query = query.where(trades.c.entry <= point.entry).group_by(trades.c.party, trades.c.asset)
-            query = query if party is None else query.where(trades.c.party == party)
-        return [(row["party"], row["asset"], int(row["units"])) for row in self.store.rows(query)]
 
     # --- lots ---------------------------------------------------------------------------------------------------
 
@@ -265,20 +292,3 @@ class BooksView:
             )
             for row in self.store.rows(query)
         ]
-
-
-def _balance_at(account_id: int, asset_id: int, point: Point) -> Select[Any]:
-    """The balance an account had after its last posting up to a moment."""
-    postings = schema.postings
-    return (
-        select(postings.c.balance)
-        .where(
-            and_(
-                postings.c.account_id == account_id,
-                postings.c.asset_id == asset_id,
-                postings.c.line <= point.line,
-            )
-        )
-        .order_by(postings.c.line.desc())
-        .limit(1)
-    )
