@@ -7,6 +7,7 @@ and a repo by the contracts' state.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.open import desk_keys, ledger_url, on_node, open_ledger
 from tbill_defi.portfolio.market_view import require_same_market
+
+_log = logging.getLogger(__name__)
 
 FOLDER, STATE_FILE, LOCK_FILE, DRAFTS, PENDING_PLANS = "keeper", "state.json", "keeper.lock", "drafts", "pending"
 SKIPPED = (NOTHING,)
@@ -323,6 +326,8 @@ class Keeper:
             if not actor.dry_run and result.status in (DONE, NOTHING):
                 row = outcome.to_json()
                 state.record(firing_id, {**row, "time": scene.ledger.chain.now()})
+            if not actor.dry_run:
+                _log.info("rule", extra={"rule": rule.name, "firing": firing_id, "status": result.status})
             yield outcome
 
     @staticmethod

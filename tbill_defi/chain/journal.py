@@ -7,6 +7,7 @@ another began, whatever it believes of its lock, cannot write.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,8 @@ from tbill_defi.chain.engine import (
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.lock import WriterLock
 from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError
+
+_log = logging.getLogger(__name__)
 
 _PAGE = 2_000
 """Headers read at a time; no read stays open longer, so none keeps the log from being checkpointed."""
@@ -52,6 +55,7 @@ class Appending:
 
     def __init__(self, connection: Connection, parent: SignedHead) -> None:
         self.connection = connection
+        self.moved_to: SignedHead | None = None
         self._parent = parent
 
     def append(self, block: Block, head: SignedHead) -> None:
@@ -73,6 +77,7 @@ class Appending:
         )
         if moved.rowcount != 1:
             raise LedgerBusy("another writer moved the head first; nothing was executed", code="Busy")
+        self.moved_to = head
 
 
 class Journal:
@@ -272,7 +277,10 @@ class Journal:
         with self.fenced() as connection:
             if _head(connection, genesis) != parent:
                 raise LedgerBusy("another writer moved the head; nothing was executed. Open again", code="Busy")
-            yield Appending(connection, parent)
+            appending = Appending(connection, parent)
+            yield appending
+        if (head := appending.moved_to) is not None:
+            _log.info("block", extra={"chain_id": genesis.chain_id, "height": head.height, "hash": head.block_hash})
 
     @contextmanager
     def fenced(self) -> Iterator[Connection]:

@@ -11,6 +11,7 @@ the one receipt for theirs. So gas limit and fee carry a little chance.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ OFFERS = 4
 """How often in a row one is offered whose answers are lost."""
 TROUBLES = ("NodeDown", "NodeSlow", "NotANode", "NodeRefuses")
 """Codes of a request that was not answered as JSON-RPC: what the node did is unknown."""
+_log = logging.getLogger(__name__)
+
 _LONGEST_PAUSE = 1_000
 _OFFER_PAUSE = 125
 _CHANCE_GAS = 2**16
@@ -130,6 +133,7 @@ class Outbox:
                 value=draft.item.value,
             )
             draft.raws.append(raw)
+            _log.info("signed", extra={"sender": draft.sender, "nonce": draft.nonce, "hash": draft.hashes[-1]})
 
     def deliver(self, group: Sequence[Draft]) -> list[Any]:
         """Raw receipts of one sender's drafts, in order.

@@ -109,9 +109,21 @@ def _version(wanted: bool) -> None:
 def _tbill(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    log: Annotated[
+        str | None, typer.Option("--log", metavar="off|text|json", help="Structured logs on stderr.")
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option("--log-level", metavar="debug|info|warning", help="The least that is logged.")
+    ] = None,
 ) -> None:
     """Derivatives and programmable portfolios on tokenized US Treasuries."""
     show_help(context)
+    if context.invoked_subcommand is not None:
+        from tbill_defi.cli.logs import start_logging
+        from tbill_defi.core.settings import configuration
+
+        context.obj = {"log": log, "log_level": log_level}
+        start_logging(configuration(context.obj).settings)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-
-VARIABLE = "TBILL_HOME"
-DEFAULT = ".tbill"
 
 
 def home_path(home: str | Path | None = None) -> Path:
-    """`home` if given, else the folder named by TBILL_HOME, else `.tbill` in the working folder."""
-    return Path(home or os.environ.get(VARIABLE) or DEFAULT)
+    """`home` if given, else that of the settings: TBILL_HOME, a settings file, or `.tbill` in the working folder."""
+    if home:
+        return Path(home)
+    from tbill_defi.core.settings import configuration
+
+    return configuration().settings.home

@@ -7,6 +7,7 @@ in the store; a younger one is asked with its validators, and mostly still stand
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -30,6 +31,8 @@ from tbill_defi.market.sync.feeds import Feed, Span
 from tbill_defi.market.sync.fetcher import Fetcher, FetchFault
 from tbill_defi.market.sync.state import FeedState, Piece, SyncFolder
 from tbill_defi.market.table import NoRows, decode
+
+_log = logging.getLogger(__name__)
 
 FINAL_AFTER = timedelta(days=30)
 """A year's figures are taken as final this long after its end; `recheck` asks again."""
@@ -182,6 +185,8 @@ class _Turn:
 
     def end(self) -> None:
         """Note when the feed was last asked with success."""
+        figures = {"new": self.report.new, "changed": self.report.changed, "faults": len(self.report.faults)}
+        _log.info("feed", extra={"feed": self._feed.name, "answers": self.report.answers, **figures})
         if not self.report.faults:
             self._state.checked_at, self._state.not_before = self._clock.now(), None
         self._folder.save(self._states)
