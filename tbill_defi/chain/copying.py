@@ -42,7 +42,10 @@ def copy_journal(url: str, target: Path, progress: Callable[[int, int], None]) -
     if not source.is_file():
         raise LedgerError(f"ledger: there is none at {source}; make one with `tbill init`", "NotFound")
     uri = f"{source.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as reader, closing(sqlite3.connect(target)) as copy:
+    with (
+        closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as reader,
+        closing(sqlite3.connect(target)) as copy,
+    ):
         reader.execute("BEGIN")
         reader.execute("SELECT 1 FROM sqlite_schema").fetchall()  # the snapshot: later blocks are not in it
         reader.backup(copy, pages=_PAGES, progress=lambda _, left, pages: progress(pages - left, pages))

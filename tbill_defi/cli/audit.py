@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,8 +54,11 @@ def verify(
     """
     from tbill_defi.chain.evidence import SignedHead
     from tbill_defi.chain.evidence import verify as verify_journal
+    from tbill_defi.core.clock import SystemClock
     from tbill_defi.core.errors import AuditFailure
+    from tbill_defi.core.home import home_path
     from tbill_defi.ledger.abi import decode_log
+    from tbill_defi.ledger.audit_record import AuditRecord
     from tbill_defi.ledger.open import ledger_url, on_node
 
     if evidence is None and on_node(home):
@@ -66,6 +69,9 @@ def verify(
     kept = SignedHead.read(given) if given else None
     with progress("replaying") as advance:
         report = verify_journal(url, head=kept, decoder=decode_log, progress=advance)
+    if evidence is None:
+        with suppress(OSError):  # an auditor may have no right to write there
+            AuditRecord(SystemClock().now(), report.height, report.ok, report.verdict).write(home_path(home))
     if json_:
         print_json(
             {

@@ -20,7 +20,7 @@ _OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 def start_logging(settings: Settings) -> None:
-    """Send events of the framework to stderr in the form that the settings ask for; "off" leaves the texts of warnings."""
+    """Send events of the framework to stderr in the form that the settings ask for; "off" leaves warnings."""
     logger = logging.getLogger(ROOT)
     for handler in list(logger.handlers):
         logger.removeHandler(handler)

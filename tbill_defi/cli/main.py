@@ -27,6 +27,7 @@ from tbill_defi.cli import (
     life,
     mandate,
     market,
+    operate,
     option,
     oracle,
     price,
@@ -34,6 +35,7 @@ from tbill_defi.cli import (
     richcheap,
     risk,
     rules,
+    status,
     strategy,
     trade,
 )
@@ -44,7 +46,7 @@ ORDER = (
     *("demo", "init", "market", "holdings", "curve", "price", "richcheap", "strategies", "strategy"),
     *("plan", "rebalance", "wallet", "cash", "trade", "risk", "tape", "clock", "coupon", "redeem"),
     *("kyc", "limits", "oracle", "mandate", "repo", "option"),
-    *("keeper", "backtest", "books", "chain", "audit"),
+    *("keeper", "backtest", "books", "chain", "audit", "status", "backup", "restore", "config"),
 )
 """Commands as a desk meets them; others follow in the order they were added."""
 BUG, INTERRUPTED, PIPE_CLOSED = 1, 130, 141
@@ -93,6 +95,8 @@ for module in (
     books,
     chain,
     audit,
+    status,
+    operate,
 ):
     module.register(app)
 

@@ -55,7 +55,10 @@ def pack(target: Path, files: Mapping[str, Path], about: Mapping[str, Any], prog
     total, done = sum(int(str(row["bytes"])) for row in listed.values()), 0
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        with (
+            os.fdopen(descriptor, "wb") as stream,
+            tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
             text = json.dumps({"version": VERSION, **about, "files": listed}, indent=1).encode() + b"\n"
             tar.addfile(_member(MANIFEST, len(text)), io.BytesIO(text))
             for name, row in listed.items():
@@ -64,8 +67,8 @@ def pack(target: Path, files: Mapping[str, Path], about: Mapping[str, Any], prog
                     tar.addfile(_member(name, int(str(row["bytes"]))), content)
                 done += int(str(row["bytes"]))
                 progress(done, total)
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
+        with part.open("rb+") as whole:
+            os.fsync(whole.fileno())
         os.link(part, target)
     except FileExistsError:
         raise DataError(f"{target}: there is a file already; name another") from None

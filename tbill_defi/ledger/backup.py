@@ -1,12 +1,11 @@
 """A home as one file, taken while its ledger is at work, and put back where there is none.
 
-The journal is copied as one snapshot; market files, plans and the keeper's memory are as they are, each whole. Keystores
-are in it only if asked for, still under their passphrase; the passphrase itself never is.
+The journal is copied as one snapshot; market files, plans and the keeper's memory are as they are, each whole.
+Keystores are in it only if asked for, still under their passphrase; the passphrase itself never is.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -70,8 +69,10 @@ def take_backup(
         head = None
         files = {name: file for name, file in _files(folder, keys) if file.absolute() != target.absolute()}
         if not on_node(home):
-            copy = Path(scratch) / "ledger.db"
-            head = copy_journal(ledger_url(home), copy, lambda done, total: progress("copying the journal", done, total))
+            copy = Path(scratch).joinpath("ledger.db")
+            head = copy_journal(
+                ledger_url(home), copy, lambda done, total: progress("copying the journal", done, total)
+            )
             files[JOURNAL] = copy
         about = {"head": head.to_json() if head else None, "keys": keys}
         size = archive.pack(target, files, about, lambda done, total: progress("packing", done, total))
@@ -117,7 +118,7 @@ def restore(
         head = SignedHead.from_json(manifest["head"], source=str(source)) if manifest.get("head") else None
         replayed = 0
         if head is not None:
-            url = f"sqlite:///{place / JOURNAL}"
+            url = f"sqlite:///{place.joinpath(JOURNAL)}"
             report = verify(
                 url, head=head, decoder=decode_log, progress=lambda done, total: progress("replaying", done, total)
             )
@@ -135,7 +136,6 @@ def restore(
 def _beside(folder: Path) -> Iterator[Path]:
     """A new folder on the same disk; gone at the end, unless it was moved to its place."""
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    os.chmod(made, 0o700)
     try:
         yield made
     finally:

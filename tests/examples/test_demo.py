@@ -13,7 +13,6 @@ import pytest
 import tbill_defi as td
 from tbill_defi.backtest.run import run_backtest
 from tbill_defi.cli.main import run
-from tbill_defi.core.home import VARIABLE
 from tbill_defi.ledger.open import PASSPHRASE_VARIABLE
 from tbill_defi.pricing.repo import carry as repo_carry
 
@@ -38,7 +37,7 @@ def demo(tmp_path_factory):
     (folder / "temporary").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         said = []
-        for name in (VARIABLE, PASSPHRASE_VARIABLE, "COLUMNS", "FORCE_COLOR"):
+        for name in ("TBILL_HOME", PASSPHRASE_VARIABLE, "COLUMNS", "FORCE_COLOR"):
             patch.delenv(name, raising=False)
         patch.chdir(folder / "work")
         patch.setattr(tempfile, "tempdir", str(folder / "temporary"))

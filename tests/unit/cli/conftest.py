@@ -5,7 +5,6 @@ import shutil
 import pytest
 
 from tbill_defi.cli.main import run
-from tbill_defi.core.home import VARIABLE
 from tbill_defi.ledger.open import PASSPHRASE_VARIABLE
 from tests.unit.cli.support import AT, POSITIONS, Tbill, sample_market
 
@@ -15,7 +14,7 @@ def _template(tmp_path_factory):
     """A ledger with positions, made once through the command line."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(PASSPHRASE_VARIABLE, raising=False)
-        patch.delenv(VARIABLE, raising=False)
+        patch.delenv("TBILL_HOME", raising=False)
         home = tmp_path_factory.mktemp("desk") / "home"
         sample_market(home)
         positions = home.parent / "positions.csv"
@@ -39,7 +38,7 @@ def tbill(_template, tmp_path, monkeypatch, capsys):
     """`tbill` on a desk that holds positions."""
     home = tmp_path / "home"
     shutil.copytree(_template, home)
-    monkeypatch.setenv(VARIABLE, str(home))
+    monkeypatch.setenv("TBILL_HOME", str(home))
     return Tbill(home, capsys)
 
 
@@ -47,5 +46,5 @@ def tbill(_template, tmp_path, monkeypatch, capsys):
 def nothing(tmp_path, monkeypatch, capsys):
     """`tbill` where there is nothing yet."""
     home = tmp_path / "nothing"
-    monkeypatch.setenv(VARIABLE, str(home))
+    monkeypatch.setenv("TBILL_HOME", str(home))
     return Tbill(home, capsys)

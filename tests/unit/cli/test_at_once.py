@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from tbill_defi.core.home import VARIABLE
 from tests.unit.cli.support import ROOT, state
 from tests.unit.cli.test_keeper_cli import write
 
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 def at_once(home, *commands):
     """(exit code, stdout, stderr) of each."""
-    environment = {**os.environ, VARIABLE: str(home), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "TBILL_HOME": str(home), "PYTHONPATH": str(ROOT)}
     started = [
         subprocess.Popen(
             [*TBILL, *map(str, words)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

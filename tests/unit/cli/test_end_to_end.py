@@ -12,7 +12,6 @@ import rfc8785
 from Crypto.Hash import keccak
 
 from tbill_defi.cli.main import run
-from tbill_defi.core.home import VARIABLE
 from tbill_defi.ledger.open import PASSPHRASE_VARIABLE
 from tests.unit.cli.support import ROOT, Tbill, state
 
@@ -58,7 +57,7 @@ def prepared(day, tmp_path_factory):
     book.write_text(f"cusip,face,cost_price\n{''.join(rows)}USD,{CASH},\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(PASSPHRASE_VARIABLE, raising=False)
-        patch.setenv(VARIABLE, str(home))
+        patch.setenv("TBILL_HOME", str(home))
         assert run(["init", "--at", f"{day}T15:00-04:00", "--light-keys"]) == 0
         assert run(["market", "import", *(str(DATA / name) for name in FILES)]) == 0
         assert run(["holdings", "import", str(book)]) == 0
@@ -69,7 +68,7 @@ def prepared(day, tmp_path_factory):
 def desk(prepared, tmp_path, monkeypatch, capsys):
     home = tmp_path / "home"
     shutil.copytree(prepared, home)
-    monkeypatch.setenv(VARIABLE, str(home))
+    monkeypatch.setenv("TBILL_HOME", str(home))
     return Tbill(home, capsys)
 
 
@@ -192,7 +191,7 @@ def test_the_same_plan_on_two_ledgers(desk, prepared, day, tmp_path, monkeypatch
     kept = tmp_path / "plan.json"
     first = desk("rebalance", *words, "--yes", "--json").json
     kept.write_text(json.dumps(first["plan"]))
-    monkeypatch.setenv(VARIABLE, str(other.home))
+    monkeypatch.setenv("TBILL_HOME", str(other.home))
     assert other("init", "--at", f"{day}T15:00-04:00", "--light-keys").code == 0
     shutil.copytree(prepared / "market", other.home / "market")
     assert other("holdings", "import", prepared.parent / "book.csv").code == 0

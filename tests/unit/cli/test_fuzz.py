@@ -13,7 +13,6 @@ import pytest
 import typer.main
 
 from tbill_defi.cli.main import app, run
-from tbill_defi.core.home import VARIABLE
 from tbill_defi.ledger.open import PASSPHRASE_VARIABLE
 from tests.unit.cli.support import AT, NOTE, OTHER, POSITIONS, ROOT, Tbill, refused, sample_market, state
 
@@ -231,7 +230,7 @@ def template(tmp_path_factory):
     home = folder / "home"
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(PASSPHRASE_VARIABLE, raising=False)
-        patch.setenv(VARIABLE, str(home))
+        patch.setenv("TBILL_HOME", str(home))
         patch.chdir(folder)
         sample_market(home)
         (folder / "positions.csv").write_text(POSITIONS)
@@ -263,7 +262,7 @@ def desk(template, tmp_path, monkeypatch, capsys):
     """`tbill` on that desk, in a folder with files that are none of what is asked for."""
     home, work = tmp_path / "home", tmp_path / "work"
     shutil.copytree(template, home)
-    monkeypatch.setenv(VARIABLE, str(home))
+    monkeypatch.setenv("TBILL_HOME", str(home))
     for name in ("quote.json", "call.json"):
         shutil.copy(home / name, work)
     (work / "nowhere.toml").write_text(NOWHERE)

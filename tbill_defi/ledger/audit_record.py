@@ -1,0 +1,42 @@
+"""When a home's ledger was last audited, and how it came out: a note for the operator, not evidence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tbill_defi.core.files import write_durably
+
+FILE = "audit.json"
+
+
+@dataclass(frozen=True)
+class AuditRecord:
+    """One audit.
+
+    Attributes
+    ----------
+    time
+        Unix seconds.
+    height
+        Of the head that was audited.
+    """
+
+    time: int
+    height: int
+    ok: bool
+    verdict: str
+
+    def write(self, home: Path) -> None:
+        """Replace the home's record."""
+        write_durably(home.joinpath(FILE), (json.dumps(asdict(self), indent=1) + "\n").encode())
+
+    @classmethod
+    def read(cls, home: Path) -> AuditRecord | None:
+        """The home's record; None if there is none that can be read."""
+        try:
+            raw = json.loads(home.joinpath(FILE).read_text(encoding="utf-8"))
+            return cls(int(raw["time"]), int(raw["height"]), raw["ok"] is True, str(raw["verdict"]))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
