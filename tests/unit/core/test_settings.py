@@ -1,4 +1,4 @@
-"""Settings: flag before environment before file before default, each with its source, and one line for what is wrong."""
+"""Settings: flag before environment before file before default, each with its source, and one line for a fault."""
 
 import pytest
 
