@@ -70,9 +70,10 @@ def restore(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Make a home of a backup: unpacked beside it, replayed to the head it was taken at, then put in place whole.
+    """Make a home of a backup, replayed before it is put in place.
 
-    The home must be absent or empty.
+    It is unpacked beside the home, replayed to the head it was taken at, and moved whole. The home must be absent or
+    empty.
     """
     from tbill_defi.core.home import home_path
     from tbill_defi.ledger.backup import restore as put_back
