@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(home: Home = None, json_: Json = False) -> None:
-    """Show a home at a glance: ledger, last audit, market files, keys."""
+    """Show a home at a glance: ledger, audit, market files, keys."""
     from tbill_defi.core.clock import SystemClock
     from tbill_defi.core.home import home_path
     from tbill_defi.ledger.audit_record import AuditRecord
