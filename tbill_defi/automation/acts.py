@@ -26,8 +26,8 @@ from tbill_defi.core.files import write_durably
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.life import TREASURY, Payment, coupon_steps, pay_coupon, redeem, redemption_steps
 from tbill_defi.ledger.mandate import approver_of, approving_address
+from tbill_defi.ledger.passing import pass_on
 from tbill_defi.ledger.repo import Repos
-from tbill_defi.ledger.repo_coupons import pass_coupon
 from tbill_defi.portfolio.execution import execute
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import RebalancePlan
@@ -155,9 +155,9 @@ class Actor:
                 firing, lambda: coupon_steps(ledger, security, day, payment_date=payable, fixings=fixings)
             )
         payment = pay_coupon(ledger, security, day, payment_date=payable, fixings=fixings)
-        passed = pass_coupon(ledger, security, day)
+        passed = pass_on(ledger, security, day)
         result = _paid(f"coupon of {cusip} of {day}", payment)
-        on = f"; passed on by the repo facility: {sum(passed.values()) / 1e6:,.2f}" if passed else ""
+        on = f"; passed on by who holds for others: {sum(passed.values()) / 1e6:,.2f}" if passed else ""
         passed_units = {who: str(units) for who, units in passed.items()}
         return Result(result.status, result.message + on, {**result.details, "passed": passed_units})
 

@@ -62,7 +62,7 @@ def pay(
     """
     from tbill_defi.automation.dues import Status
     from tbill_defi.ledger.life import pay_coupon
-    from tbill_defi.ledger.repo_coupons import pass_coupon
+    from tbill_defi.ledger.passing import pass_on
 
     if day is not None and cusip is None:
         raise UsageError("coupon pay: --date needs a CUSIP")
@@ -78,7 +78,7 @@ def pay(
         for due in chosen:
             security = scene.terms(due.cusip)
             payment = pay_coupon(scene.ledger, security, due.day, payment_date=due.payable, fixings=scene.fixings)
-            passed = pass_coupon(scene.ledger, security, due.day)
+            passed = pass_on(scene.ledger, security, due.day)
             entry = {"cusip": due.cusip, "date": due.day.isoformat(), "payable": due.payable.isoformat()}
             payments.append({**entry, **_payment_json(scene, payment), "passed": _texts(passed)})
         coming = [(due.payable, due.cusip) for due in dues if due.status is Status.NEXT]
@@ -253,7 +253,7 @@ def _show_payments(payments: list[dict[str, Any]]) -> None:
     sheet = Sheet("Paid", *names, "cash $", Column("block", rank=1), Column("", left=True))
     for payment in payments:
         where, block = (payment["cusip"], payment["date"]), str(payment["block"])
-        for kind, words in (("paid", ""), ("blocked", "into the blocked account"), ("passed", "passed on by repo")):
+        for kind, words in (("paid", ""), ("blocked", "into the blocked account"), ("passed", "passed on")):
             for party, units in payment[kind].items():
                 sheet.add(*where, party, format_units(int(units)), block, words)
         for party in payment["withheld"]:

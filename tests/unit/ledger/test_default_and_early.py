@@ -16,6 +16,7 @@ from tbill_defi.ledger.coupons import coupon_on
 from tbill_defi.ledger.defaults import cure_default, declare_default, in_default, pay_recovery
 from tbill_defi.ledger.early_redemption import EarlyRedemption, Window
 from tbill_defi.ledger.oracle import Oracle, OracleQuote, OracleRound
+from tbill_defi.ledger.passing import pass_on
 from tests.unit.ledger.support import DOLLAR, make_ledger
 
 START = date(2026, 4, 20)
@@ -141,7 +142,7 @@ def test_coupons_of_the_queue_are_passed_on_and_the_rest_is_redeemed_at_maturity
     go_to(ledger, day)
     life.pay_coupon(ledger, NOTE, day)
     coupon = coupon_on(NOTE, day)
-    assert queue.pass_coupon(NOTE.cusip, coupon.record_time) == {"ann": coupon.units(1_000 * DOLLAR)}
+    assert pass_on(ledger, NOTE, day) == {"ann": coupon.units(1_000 * DOLLAR)}
     assert queue.pass_coupon(NOTE.cusip, coupon.record_time) == {}
     go_to(ledger, NOTE.maturity_date)
     life.redeem(ledger, NOTE)
