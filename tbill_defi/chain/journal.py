@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, Table, bindparam, insert, inspect, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from tbill_defi.chain import schema
@@ -39,8 +39,6 @@ _GROUP = 1_000
 """Blocks and transactions read in one query, unless one block has more."""
 
 _INSERT_BLOCK = insert(schema.blocks)
-_INSERT_TRANSACTIONS = insert(schema.transactions)
-_INSERT_EVENTS = insert(schema.events)
 _SELECT_HEAD = select(schema.head)
 _TAKE_EPOCH = select(schema.sequencer.c.epoch).with_for_update()
 _MOVE_HEAD = (
@@ -62,9 +60,9 @@ class Appending:
         """Insert a block's rows and move the head from the parent to it."""
         connection = self.connection
         connection.execute(_INSERT_BLOCK, block.header)
-        connection.execute(_INSERT_TRANSACTIONS, _rows(schema.TRANSACTION_COLUMNS, block.transactions))
+        _insert(connection, schema.transactions, schema.TRANSACTION_COLUMNS, block.transactions)
         if block.events:
-            connection.execute(_INSERT_EVENTS, _rows(schema.EVENT_COLUMNS, block.events))
+            _insert(connection, schema.events, schema.EVENT_COLUMNS, block.events)
         moved = connection.execute(
             _MOVE_HEAD,
             {
@@ -315,6 +313,15 @@ class Journal:
             raise LedgerBusy("another writer wrote this height first; nothing was executed", code="Busy") from None
         except DatabaseError as error:
             raise translated(self._target, error.orig or error) from None
+
+
+def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows in the table's column order; a driver that takes values by position gets the rows as they are."""
+    statement = insert(table)
+    if connection.dialect.positional:
+        connection.exec_driver_sql(str(statement.compile(connection.engine, column_keys=columns)), list(rows))
+    else:
+        connection.execute(statement, _rows(columns, rows))
 
 
 def _rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:

@@ -83,11 +83,12 @@ def _json(value: Any) -> Any:
 
 
 class _Shape(NamedTuple):
-    """An event's entry, its indexed and its other parameters, and what reads them."""
+    """An event's entry, its indexed and its other parameters, their places among what is read, and what reads them."""
 
     entry: Entry
     indexed: list[Parameter]
     plain: list[Parameter]
+    places: list[tuple[str, int]]
     read_topics: Callable[[bytes], list[Any]]
     read_data: Callable[[bytes], list[Any]]
 
@@ -101,7 +102,9 @@ def _known_shape(topic: bytes) -> _Shape:
     entry = event_of(topic)
     assert entry is not None
     indexed, plain = [p for p in entry.inputs if p.indexed], [p for p in entry.inputs if not p.indexed]
-    return _Shape(entry, indexed, plain, reads_all(indexed, JSON), reads_all(plain, JSON))
+    read = [*indexed, *plain]
+    places = [(p.name, read.index(p)) for p in entry.inputs]
+    return _Shape(entry, indexed, plain, places, reads_all(indexed, JSON), reads_all(plain, JSON))
 
 
 def decode_log(log: Log) -> DecodedEvent | None:
@@ -118,8 +121,7 @@ def decode_log(log: Log) -> DecodedEvent | None:
         found = shape.read_topics(b"".join(topics[1:])) + shape.read_data(log.data)
     except ValueError:
         return _decoded(shape, log)
-    values = dict(zip([p.name for p in (*shape.indexed, *shape.plain)], found, strict=True))
-    return DecodedEvent(shape.entry.name, {p.name: values[p.name] for p in shape.entry.inputs})
+    return DecodedEvent(shape.entry.name, {name: found[place] for name, place in shape.places})
 
 
 def _decoded(shape: _Shape, log: Log) -> DecodedEvent | None:
