@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from tbill_defi.chain.executor import DEPLOYMENT_PROXY, create2_address
 from tbill_defi.chain.types import CallReverted
@@ -145,6 +146,15 @@ class Clearing:
             moves.append(NetMove(event.timestamp, key, int(found["faceMoved"]), int(found["cashMoved"])))
         return moves
 
+    @property
+    def market_date(self) -> date:
+        """New York date of the ledger's time."""
+        return self._ledger.market_date
+
+    def decimals(self, currency: str) -> int:
+        """Decimals of a currency."""
+        return self._ledger.books().decimals[currency]
+
     # --- acting -------------------------------------------------------------------------------------------------
 
     def novate(self, trade_ids: Sequence[bytes] | None = None) -> list[bytes]:
@@ -224,9 +234,10 @@ class Clearing:
 def plan_lines(owed: dict[NetKey, Obligation], failing: Iterable[str] = ()) -> list[NetLine]:
     """Lines that settle what can be: whole obligations, or what the others deliver where a member fails.
 
-    In a security in which nobody fails every obligation settles whole. Else deliverers that do not fail deliver whole,
-    and receivers that do not fail share it in proportion to what they are owed, rounded down; differences of prices
-    alone wait.
+    In a security in which nobody fails every obligation settles whole. Else those who do not fail settle among each
+    other: the side that gives or takes less whole, the other its share of that, in proportion to what it owes or is
+    owed. Shares of deliveries are rounded up and of receipts down, so that the CCP never lacks a unit. Differences of
+    prices alone wait.
     """
     out, lines = set(failing), []
     by_asset: dict[str, dict[NetKey, Obligation]] = defaultdict(dict)
@@ -242,7 +253,8 @@ def plan_lines(owed: dict[NetKey, Obligation], failing: Iterable[str] = ()) -> l
         for key, face in sound.items():
             # deliverers bring no more than receivers take, receivers take no more than deliverers bring
             whole, other = (given, wanted) if face < 0 else (wanted, given)
-            share = abs(face) if whole <= other else abs(face) * other // whole
+            exact = abs(face) * min(whole, other)
+            share = -(-exact // whole) if face < 0 else exact // whole
             if share:
                 lines.append(NetLine(key, share))
     return lines

@@ -1,0 +1,191 @@
+"""A CCP novates, nets and settles; a member's failure is the CCP's, and the others are whole."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.ledger.clearing import Clearing, NetKey, NetLine, Obligation, open_clearing, pack, plan_lines
+from tbill_defi.ledger.clock import move_clock
+from tbill_defi.ledger.trade_terms import TradeStatus
+from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, make_ledger
+
+MEMBERS = ("ann", "bea", "cyd", "dan")
+TOMORROW = date(2026, 3, 25)
+OPENS = new_york_midnight(TOMORROW)
+
+
+@pytest.fixture
+def house():
+    ledger = make_ledger("ccp", *MEMBERS)
+    for member in MEMBERS:
+        ledger.deposit(member, {NOTE: 1_000 * DOLLAR, OTHER: 1_000 * DOLLAR}, 10_000 * DOLLAR)
+    made = open_clearing(ledger, "ccp")
+    yield made
+    ledger.close()
+
+
+def deal(house, seller, buyer, face, proceeds, security=NOTE):
+    terms = house.trades.terms(
+        seller=seller,
+        buyer=buyer,
+        asset=security.cusip,
+        face_units=face * DOLLAR,
+        proceeds_units=proceeds * DOLLAR,
+        settlement_date=TOMORROW,
+        clearer=house.address,
+    )
+    return house.trades.agree(terms)
+
+
+def holdings(house):
+    wallets = [house._ledger.wallet(party) for party in (*MEMBERS, "ccp")]
+    return {w.party: (w.positions.get(NOTE.cusip, 0) // DOLLAR, w.cash // DOLLAR) for w in wallets}
+
+
+def round_trip(house):
+    """ann sells 100 to bea, who sells 60 on to cyd; dan sells 40 to cyd."""
+    return [deal(house, *words) for words in (("ann", "bea", 100, 99), ("bea", "cyd", 60, 60), ("dan", "cyd", 40, 39))]
+
+
+def owed(house):
+    return {key.member: (one.face // DOLLAR, one.cash // DOLLAR) for key, one in house.obligations().items()}
+
+
+def test_nets_sum_to_zero_and_gross_trades_close(house):
+    states = round_trip(house)
+    assert house.novate() == [state.trade_id for state in states]
+    assert {house.trades.state(s.trade_id).status for s in states} == {TradeStatus.NOVATED}
+    assert owed(house) == {"ann": (-100, 99), "bea": (40, -39), "cyd": (100, -99), "dan": (-40, 39)}
+    with pytest.raises(LedgerError) as none:
+        house.novate()
+    assert none.value.code == "NothingOpen"
+    with pytest.raises(LedgerError) as over:
+        house.trades.settle(states[0].trade_id)
+    assert over.value.code == "TradeNotOpen"
+
+
+def test_the_contract_says_the_same(house):
+    round_trip(house)
+    house.novate()
+    ledger = house._ledger
+    for key, one in house.obligations().items():
+        token, member = ledger.token_of(key.asset), ledger.address_of(key.member)
+        found = ledger.call("ClearingHouse", house.address, "obligationOf", OPENS, token, ledger.contracts.usd, member)
+        assert (found["face"], found["cash"]) == (one.face, one.cash)
+
+
+def test_everyone_has_what_gross_settlement_would_have_given(house):
+    round_trip(house)
+    house.novate()
+    assert house.settle_due() == [], "not before its date"
+    move_clock(house._ledger, OPENS)
+    assert len(house.settle_due()) == 4
+    assert holdings(house) == {
+        "ann": (900, 10_099),
+        "bea": (1_040, 9_961),
+        "cyd": (1_100, 9_901),
+        "dan": (960, 10_039),
+        "ccp": (0, 0),
+    }
+    assert house.obligations() == {}
+    (entry,) = house._ledger.tape()
+    assert len(entry.legs) == 8, "one instruction"
+
+
+def test_a_member_s_failure_leaves_the_others_whole(house):
+    round_trip(house)
+    house.novate()
+    move_clock(house._ledger, OPENS)
+    ledger = house._ledger
+    ledger.freeze("ann", NOTE.cusip, 1_000 * DOLLAR)
+    with pytest.raises(LedgerError):
+        house.settle_due()
+    ledger.deposit("ccp", {}, 100 * DOLLAR)
+    house.settle_due(failing=["ann"])
+    found = holdings(house)
+    assert found["dan"] == (960, 10_039), "delivered and paid"
+    assert found["ann"] == (1_000, 10_000)
+    assert found["bea"][0] + found["cyd"][0] == 2_000 + 39, "what dan delivered, in whole units each"
+    left = house.obligations()
+    assert left[NetKey(OPENS, NOTE.cusip, "USD", "ann")] == Obligation(-100 * DOLLAR, 99 * DOLLAR)
+    assert sum(one.face for one in left.values()) == ledger.wallet("ccp").positions.get(NOTE.cusip, 0)
+    ledger.freeze("ann", NOTE.cusip, 0)
+    house.settle_due()
+    assert holdings(house) == {
+        "ann": (900, 10_099),
+        "bea": (1_040, 9_961),
+        "cyd": (1_100, 9_901),
+        "dan": (960, 10_039),
+        "ccp": (0, 100),
+    }
+    assert house.obligations() == {}
+    assert sum(move.face for move in house.moves()) == 0
+
+
+def test_only_the_ccp_acts(house):
+    round_trip(house)
+    with pytest.raises(LedgerError, match="no clearing house"):
+        Clearing(house._ledger, "ann")
+    house.ccp = "ann"
+    with pytest.raises(LedgerError) as stranger:
+        house.novate()
+    assert stranger.value.code == "NotCounterparty"
+
+
+def test_a_house_is_opened_once(house):
+    assert open_clearing(house._ledger, "ccp").address == house.address
+
+
+def test_lines_are_of_one_date_and_currency(house):
+    lines = [NetLine(NetKey(day, NOTE.cusip, "USD", "ann"), 1) for day in (1, 2)]
+    with pytest.raises(UsageError, match="2 dates"):
+        house.settle(lines)
+    with pytest.raises(UsageError, match="0 dates"):
+        house.settle([])
+
+
+faces = st.lists(
+    st.tuples(st.sampled_from(MEMBERS), st.sampled_from(MEMBERS), st.integers(1, 10**6), st.integers(1, 10**6)),
+    min_size=1,
+    max_size=20,
+)
+
+
+def netted(trades):
+    owed = {}
+    for seller, buyer, face, cash in trades:
+        for member, sign in ((seller, -1), (buyer, 1)):
+            key = NetKey(0, NOTE.cusip, "USD", member)
+            before = owed.get(key, Obligation(0, 0))
+            owed[key] = Obligation(before.face + sign * face, before.cash - sign * cash)
+    return {key: one for key, one in owed.items() if one != Obligation(0, 0)}
+
+
+@given(trades=faces, failing=st.sets(st.sampled_from(MEMBERS)))
+@settings(deadline=None)
+def test_lines_never_ask_for_more_than_is_owed_or_delivered(trades, failing):
+    owed = netted(trades)
+    assert sum(one.face for one in owed.values()) == sum(one.cash for one in owed.values()) == 0
+    lines = plan_lines(owed, failing)
+    touched = {key.member for key in owed} & failing
+    if not touched:
+        assert {line.key for line in lines} == set(owed)
+    given_ = sum(line.face for line in lines if owed[line.key].face < 0)
+    taken = sum(line.face for line in lines if owed[line.key].face > 0)
+    assert all(line.face <= abs(owed[line.key].face) for line in lines)
+    assert not touched & {line.key.member for line in lines}
+    assert abs(given_ - taken) < max(1, len(lines)), "what is rounded stays with the CCP or waits"
+
+
+def test_whole_securities_are_packed_and_too_many_legs_are_refused():
+    def group(asset, members):
+        return [NetLine(NetKey(0, asset, "USD", f"m{k}"), 1) for k in range(members)]
+
+    batches = pack([group("A", 20), group("B", 20), group("C", 32)])
+    assert [len({line.key.asset for line in batch}) for batch in batches] == [2, 1]
+    with pytest.raises(UsageError, match="66 legs, at most 64"):
+        pack([group("A", 33)])
