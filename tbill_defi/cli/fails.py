@@ -47,7 +47,7 @@ def show(rates: Rates, home: Home = None, json_: Json = False) -> None:
     for one in charges:
         state = "delivered" if one.delivered else "open"
         console().print(
-            f"0x{one.trade_id.hex()[:10]} {one.debtor} to {one.creditor}: {format_units(one.charge.proceeds)} "
+            f"0x{one.reference.hex()[:10]} {one.debtor} to {one.creditor}: {format_units(one.charge.proceeds)} "
             f"{one.currency} due {one.failed}, {state} after {one.days} days: {format_units(one.charge.units)}",
             soft_wrap=True,
         )
@@ -93,7 +93,7 @@ def _found(ledger: Ledger, rates: Path) -> tuple[list[FailCharge], list[Claim]]:
 
 def _charge(one: FailCharge) -> dict[str, Any]:
     return {
-        "trade": "0x" + one.trade_id.hex(),
+        "reference": "0x" + one.reference.hex(),
         "debtor": one.debtor,
         "creditor": one.creditor,
         "currency": one.currency,

@@ -21,7 +21,7 @@ from tbill_defi.ledger.deployment import SALT, Step
 from tbill_defi.ledger.instructions import required_token
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.settlement import MAX_LEGS
-from tbill_defi.ledger.trade_terms import TradeStatus
+from tbill_defi.ledger.trade_terms import NOBODY, TradeStatus
 from tbill_defi.ledger.trades import Trades, operator_steps
 
 CONTRACT = "ClearingHouse"
@@ -229,6 +229,19 @@ class Clearing:
                 self.settle(batch)
                 done += batch
         return done
+
+
+def clearing_houses(ledger: Ledger) -> list[Clearing]:
+    """Every clearing house that a trade of the ledger names and a CCP has opened, by CCP."""
+    named = {state.terms.clearer for state in Trades(ledger).all()} - {NOBODY}
+    books = ledger.books()
+    ccps = {books.party_of("0x" + _ccp_of(ledger, place).hex()) for place in named if _is_there(ledger, place)}
+    return [Clearing(ledger, ccp) for ccp in sorted(ccps) if house_address(ledger, ccp) in named]
+
+
+def _ccp_of(ledger: Ledger, house: bytes) -> bytes:
+    found: bytes = ledger.call(CONTRACT, house, "ccp")
+    return found
 
 
 def plan_lines(owed: dict[NetKey, Obligation], failing: Iterable[str] = ()) -> list[NetLine]:

@@ -1,7 +1,8 @@
-"""Fails of the trades on a ledger: what each costs, a month's claims between two parties, and their payment.
+"""Fails on a ledger, of trades and of a CCP's nets: what each costs, a month's claims, and their payment.
 
 A claim is one cash leg from who delivered late to whom he delivered, in an instruction under the hash of what it is
-for, so that it is paid once. What is delivered in parts is charged part by part.
+for, so that it is paid once. What is delivered in parts is charged part by part. Of a net the member owes the CCP what
+it delivers late, and the CCP the receivers what it passes on late.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.clearing import clearing_houses
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.fails import Charge, FailsPractice
 from tbill_defi.ledger.instructions import digest, instruction_of
@@ -28,9 +30,12 @@ VALID_SECONDS = 900
 
 @dataclass(frozen=True, slots=True)
 class FailCharge:
-    """What a trade, or a part of it, costs for being late: until its delivery, or (`delivered` None) so far."""
+    """What a trade, a net, or a part of one, costs for being late: until its delivery, or (`delivered` None) so far.
 
-    trade_id: bytes
+    `reference` is the trade's id; of a net Keccak-256 of its start, CUSIP, currency and member, a line each.
+    """
+
+    reference: bytes
     debtor: str
     creditor: str
     currency: str
@@ -54,7 +59,7 @@ class Claim:
     currency: str
     total: int
     units: int
-    trades: tuple[bytes, ...]
+    references: tuple[bytes, ...]
     paid: bool
 
     @property
@@ -74,13 +79,62 @@ def claim_context(month: str, debtor: str, creditor: str, currency: str) -> byte
 
 
 def charges(ledger: Ledger, practice: FailsPractice) -> list[FailCharge]:
-    """Every late part of every trade of a security, and what is late still, up to the ledger's market date."""
-    trades, today = Trades(ledger), ledger.market_date
-    found = []
+    """Every late part of every trade and net of a security, and what is late still, up to the ledger's market date."""
+    found = [*_of_trades(ledger), *_of_nets(ledger)]
+    currencies = ledger.books().decimals  # the practice is of Treasuries, not of currencies
+    return [late.charged(practice) for late in found if late.asset not in currencies]
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """Proceeds that were due on a date and delivered on another, or (`over` false) not by that other yet."""
+
+    reference: bytes
+    asset: str
+    currency: str
+    debtor: str
+    creditor: str
+    proceeds: int
+    failed: date
+    last: date
+    over: bool
+
+    def charged(self, practice: FailsPractice) -> FailCharge:
+        """What it costs."""
+        return FailCharge(
+            self.reference,
+            self.debtor,
+            self.creditor,
+            self.currency,
+            self.failed,
+            self.last if self.over else None,
+            practice.charge(self.proceeds, self.failed, self.last),
+        )
+
+
+def _of_trades(ledger: Ledger) -> Iterator[_Late]:
+    trades, books = Trades(ledger), ledger.books()
     for state in trades.all():
-        for proceeds, first, last, over in _late(state, today):
-            found.append(_charged(ledger, trades, state, practice, proceeds, (first, last), over))
-    return [one for one in found if one is not None]
+        terms = state.terms
+        assets = [books.asset_of("0x" + token.hex()) for token in (terms.asset, terms.cash)]
+        parties = [trades.party_of(wallet) for wallet in (terms.seller, terms.buyer)]
+        for late in _late(state, ledger.market_date):
+            yield _Late(state.trade_id, *assets, *parties, *late)
+
+
+def _of_nets(ledger: Ledger) -> Iterator[_Late]:
+    """Late deliveries to a CCP and by it; what a member owes in money alone is none."""
+    for house in clearing_houses(ledger):
+        parts = [(move.key, move.face, move.cash, market_date(move.at), True) for move in house.moves()]
+        today = ledger.market_date
+        parts += [(key, one.face, one.cash, today, False) for key, one in house.obligations().items()]
+        for key, face, cash, last, over in parts:
+            failed = market_date(key.opens)
+            if face and last > failed:
+                parties = (key.member, house.ccp) if face < 0 else (house.ccp, key.member)
+                name = "\n".join((str(key.opens), key.asset, key.currency, key.member))
+                amounts = (abs(cash), failed, last, over)
+                yield _Late(keccak256(name.encode()), key.asset, key.currency, *parties, *amounts)
 
 
 def _late(state: TradeState, today: date) -> Iterator[tuple[int, date, date, bool]]:
@@ -96,29 +150,6 @@ def _late(state: TradeState, today: date) -> Iterator[tuple[int, date, date, boo
         yield state.terms.proceeds - paid, failed, last, False
 
 
-def _charged(
-    ledger: Ledger,
-    trades: Trades,
-    state: TradeState,
-    practice: FailsPractice,
-    proceeds: int,
-    between: tuple[date, date],
-    over: bool,
-) -> FailCharge | None:
-    books, terms = ledger.books(), state.terms
-    if books.asset_of("0x" + terms.asset.hex()) in books.decimals:
-        return None  # the practice is of Treasuries, not of currencies
-    return FailCharge(
-        state.trade_id,
-        trades.party_of(terms.seller),
-        trades.party_of(terms.buyer),
-        books.asset_of("0x" + terms.cash.hex()),
-        between[0],
-        between[1] if over else None,
-        practice.charge(proceeds, *between),
-    )
-
-
 def claims(ledger: Ledger, practice: FailsPractice) -> list[Claim]:
     """Claims of each month between two parties, of the days of the month; those of a month that runs are so far."""
     days: dict[tuple[str, str, str, str], list[tuple[bytes, int]]] = defaultdict(list)
@@ -126,7 +157,7 @@ def claims(ledger: Ledger, practice: FailsPractice) -> list[Claim]:
         end = one.delivered or ledger.market_date
         for month, first, last in _months(one.failed, end):
             part = practice.charge(one.charge.proceeds, first, last)
-            days[month, one.debtor, one.creditor, one.currency].append((one.trade_id, part.units))
+            days[month, one.debtor, one.creditor, one.currency].append((one.reference, part.units))
     found = []
     for (month, debtor, creditor, currency), parts in sorted(days.items()):
         units = practice.claimable((amount for _, amount in parts), _last_day(month))
@@ -137,7 +168,7 @@ def claims(ledger: Ledger, practice: FailsPractice) -> list[Claim]:
             currency,
             sum(amount for _, amount in parts),
             units,
-            tuple(dict.fromkeys(trade for trade, _ in parts)),
+            tuple(dict.fromkeys(reference for reference, _ in parts)),
             False,
         )
         found.append(made if not _is_paid(ledger, made) else _paid(made))

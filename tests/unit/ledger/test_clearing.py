@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.ledger import limits
 from tbill_defi.ledger.clearing import Clearing, NetKey, NetLine, Obligation, open_clearing, pack, plan_lines
 from tbill_defi.ledger.clock import move_clock
+from tbill_defi.ledger.fail_claims import charges
+from tbill_defi.ledger.fails import FailsPractice, TargetRate
 from tbill_defi.ledger.trade_terms import TradeStatus
 from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, make_ledger
 
@@ -189,3 +192,38 @@ def test_whole_securities_are_packed_and_too_many_legs_are_refused():
     assert [len({line.key.asset for line in batch}) for batch in batches] == [2, 1]
     with pytest.raises(UsageError, match="66 legs, at most 64"):
         pack([group("A", 33)])
+
+
+def test_a_net_that_is_late_is_charged_from_the_member_through_the_ccp(house):
+    deal(house, "ann", "bea", 100, 90)
+    house.novate()
+    ledger = house._ledger
+    move_clock(ledger, new_york_midnight(date(2026, 3, 27)))
+    practice = FailsPractice([TargetRate(date(2020, 1, 1), 0)], lambda day: day)
+    open_ = [(one.debtor, one.creditor, one.days, one.delivered) for one in charges(ledger, practice)]
+    assert sorted(open_) == [("ann", "ccp", 2, None), ("ccp", "bea", 2, None)]
+    house.settle_due()
+    found = charges(ledger, practice)
+    assert {one.charge.units for one in found} == {90 * DOLLAR * 2 * 3 // 36_000}
+    assert {one.delivered for one in found} == {date(2026, 3, 27)}
+    assert len({one.reference for one in found}) == 2
+
+
+def test_sixty_four_legs_of_thirty_two_members_fit_under_every_rule():
+    members = [f"m{k:02d}" for k in range(32)]
+    ledger = make_ledger("ccp", *members)
+    ledger.set_trade_limit(10**18)
+    limits.set_holding_cap(ledger, 10**18)
+    limits.set_volume_limit(ledger, 10**18, 86_400)
+    for member in members:
+        ledger.deposit(member, {NOTE: 100 * DOLLAR}, 100 * DOLLAR)
+    house = open_clearing(ledger, "ccp")
+    for k in range(32):
+        deal(house, members[k // 2 * 2], members[k // 2 * 2 + 1], 10, 9)
+    assert len(house.novate()) == 32
+    move_clock(ledger, OPENS)
+    assert len(house.settle_due()) == 32
+    (entry,) = ledger.tape()
+    assert len(entry.legs) == 64
+    assert house.obligations() == {}
+    ledger.close()
