@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import LedgerError, UsageError
@@ -85,30 +86,37 @@ def charges(ledger: Ledger, practice: FailsPractice) -> list[FailCharge]:
     return [late.charged(practice) for late in found if late.asset not in currencies]
 
 
+class _Part(NamedTuple):
+    """Proceeds due on a date and delivered on the last, or (`over` false) not by the last yet."""
+
+    proceeds: int
+    failed: date
+    last: date
+    over: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Late:
-    """Proceeds that were due on a date and delivered on another, or (`over` false) not by that other yet."""
+    """A part that is late: of which asset, in which currency, from whom to whom."""
 
     reference: bytes
     asset: str
     currency: str
     debtor: str
     creditor: str
-    proceeds: int
-    failed: date
-    last: date
-    over: bool
+    part: _Part
 
     def charged(self, practice: FailsPractice) -> FailCharge:
         """What it costs."""
+        proceeds, failed, last, over = self.part
         return FailCharge(
             self.reference,
             self.debtor,
             self.creditor,
             self.currency,
-            self.failed,
-            self.last if self.over else None,
-            practice.charge(self.proceeds, self.failed, self.last),
+            failed,
+            last if over else None,
+            practice.charge(proceeds, failed, last),
         )
 
 
@@ -116,10 +124,22 @@ def _of_trades(ledger: Ledger) -> Iterator[_Late]:
     trades, books = Trades(ledger), ledger.books()
     for state in trades.all():
         terms = state.terms
-        assets = [books.asset_of("0x" + token.hex()) for token in (terms.asset, terms.cash)]
-        parties = [trades.party_of(wallet) for wallet in (terms.seller, terms.buyer)]
-        for late in _late(state, ledger.market_date):
-            yield _Late(state.trade_id, *assets, *parties, *late)
+        asset, currency = (books.asset_of("0x" + token.hex()) for token in (terms.asset, terms.cash))
+        seller, buyer = (trades.party_of(wallet) for wallet in (terms.seller, terms.buyer))
+        for part in _parts(state, ledger.market_date):
+            yield _Late(state.trade_id, asset, currency, seller, buyer, part)
+
+
+def _parts(state: TradeState, today: date) -> Iterator[_Part]:
+    failed, paid = market_date(state.terms.opens), 0
+    for fill in state.fills:
+        paid += fill.cash
+        delivered = market_date(fill.at)
+        if delivered > failed:
+            yield _Part(fill.cash, failed, delivered, True)
+    last = min(today, market_date(state.terms.deadline))
+    if state.open_face and last > failed:
+        yield _Part(state.terms.proceeds - paid, failed, last, False)
 
 
 def _of_nets(ledger: Ledger) -> Iterator[_Late]:
@@ -131,23 +151,10 @@ def _of_nets(ledger: Ledger) -> Iterator[_Late]:
         for key, face, cash, last, over in parts:
             failed = market_date(key.opens)
             if face and last > failed:
-                parties = (key.member, house.ccp) if face < 0 else (house.ccp, key.member)
+                debtor, creditor = (key.member, house.ccp) if face < 0 else (house.ccp, key.member)
                 name = "\n".join((str(key.opens), key.asset, key.currency, key.member))
-                amounts = (abs(cash), failed, last, over)
-                yield _Late(keccak256(name.encode()), key.asset, key.currency, *parties, *amounts)
-
-
-def _late(state: TradeState, today: date) -> Iterator[tuple[int, date, date, bool]]:
-    """(proceeds, failed date, delivery date or today, delivered) of each part that is late."""
-    failed, paid = market_date(state.terms.opens), 0
-    for fill in state.fills:
-        paid += fill.cash
-        delivered = market_date(fill.at)
-        if delivered > failed:
-            yield fill.cash, failed, delivered, True
-    last = min(today, market_date(state.terms.deadline))
-    if state.open_face and last > failed:
-        yield state.terms.proceeds - paid, failed, last, False
+                part = _Part(abs(cash), failed, last, over)
+                yield _Late(keccak256(name.encode()), key.asset, key.currency, debtor, creditor, part)
 
 
 def claims(ledger: Ledger, practice: FailsPractice) -> list[Claim]:
@@ -212,8 +219,6 @@ def _is_paid(ledger: Ledger, one: Claim) -> bool:
 
 
 def _paid(one: Claim) -> Claim:
-    from dataclasses import replace
-
     return replace(one, paid=True)
 
 
