@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from bench.ledger import dvp, gas
+from bench.ledger import dvp, gas, index
 from bench.rows import emit
 
-GROUPS = {"dvp": dvp.rows, "gas": gas.rows}
+GROUPS = {"dvp": dvp.rows, "gas": gas.rows, "index": index.rows}
 
 
 def main() -> None:

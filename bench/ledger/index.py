@@ -1,16 +1,16 @@
-"""Books in SQL: events read, folded, booked and committed, and a question answered, on one core."""
+"""Books in SQL: events read, folded, booked and committed, a question answered; and the audit of the same ledger."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
 
 import tbill_defi as td
-from bench.rows import Row, best_of, emit
+from bench.rows import Row, best_of
+from tbill_defi.chain.evidence import verify
 from tbill_defi.chain.keys import SigningKey
-from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.abi import decode_log, encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.index.store import Store
 from tbill_defi.ledger.index.view import BooksView
@@ -23,8 +23,8 @@ PER_TRANSACTION, PER_BLOCK, EVENTS_OF_A_DVP = 20, 10, 5
 EVENTS = 1_000_000
 
 
-def main(events: int = EVENTS) -> None:
-    """ledger.index and ledger.index_query; the ledger of DvP that is read is made first and not counted."""
+def rows(events: int = EVENTS) -> list[Row]:
+    """ledger.index, ledger.index_query, ledger.verify; the ledger of DvP that is read is made first and not counted."""
     with tempfile.TemporaryDirectory() as folder:
         names = ("desk", "dealer")
         keys = td.Keys.in_memory({name: SigningKey.from_seed(name) for name in (*ROLE_NAMES, *names)})
@@ -45,14 +45,19 @@ def main(events: int = EVENTS) -> None:
             held = {row.asset: row.units for row in view.positions("desk")}
         wallet = ledger.wallet("desk")
         wrong = max(abs(held["USD"] - wallet.cash), abs(held[security.cusip] - wallet.positions[security.cusip]))
+        url, transfers = ledger.chain.url, ledger.books().transfers
         ledger.close()
-    emit(
-        [
-            Row("ledger.index", count / taken, "events/s", floor=20_000, max_abs_diff=wrong),
-            Row("ledger.index_query", 1_000 * asked, "ms", floor=5),
-            Row("ledger.index_query_then", 1_000 * then, "ms", floor=None),
-        ]
-    )
+        start = perf_counter()
+        report = verify(url, decoder=decode_log)
+        verified = perf_counter() - start
+        if not report.ok:
+            raise SystemExit(report.verdict)
+    return [
+        Row("ledger.index", count / taken, "events/s", floor=20_000, max_abs_diff=wrong),
+        Row("ledger.index_query", 1_000 * asked, "ms", floor=5),
+        Row("ledger.index_query_then", 1_000 * then, "ms"),
+        Row("ledger.verify", transfers / verified, "transfers/s", floor=5_600),
+    ]
 
 
 def trade(ledger: td.Ledger, token: bytes, count: int) -> None:
@@ -76,7 +81,3 @@ def trade(ledger: td.Ledger, token: bytes, count: int) -> None:
         if len(steps) == PER_BLOCK or first + PER_TRANSACTION >= count:
             ledger.require_success(ledger.chain.submit(ledger.sign(steps)))
             steps = []
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS)
