@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Connection,
     Engine,
     Table,
@@ -28,7 +29,7 @@ from tbill_defi.core.home import home_path
 from tbill_defi.ledger.index import schema
 
 BUSY_SECONDS = 5
-_SPECIMEN = "sqlite:///books.db or postgresql+psycopg://user@host/books"
+_SPECIMEN = "sqlite:///books.db or postgresql://user@host/books"
 
 
 def books_url(home: str | Path | None = None) -> str:
@@ -62,7 +63,7 @@ class Store:
         backend = parsed.get_backend_name()
         if backend not in ("sqlite", "postgresql"):
             raise UsageError(f"books: {backend} is not served; give a URL such as {_SPECIMEN}")
-        engine = _sqlite(parsed.database, create) if backend == "sqlite" else create_engine(url)
+        engine = _sqlite(parsed.database, create) if backend == "sqlite" else _postgresql(parsed)
         store = cls(parsed.render_as_string(hide_password=True), engine)
         try:
             store._require_tables(create)
@@ -157,6 +158,14 @@ def delete_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
         keys = list(table.primary_key.columns)
         gone = table.delete().where(and_(*(column == bindparam(f"old_{column.name}") for column in keys)))
         connection.execute(gone, [{f"old_{c.name}": row[n] for n, c in enumerate(keys)} for row in rows])
+
+
+def _postgresql(url: URL) -> Engine:
+    """Through psycopg, whichever driver the URL leaves open."""
+    try:
+        return create_engine(url.set(drivername="postgresql+psycopg"))
+    except ImportError:
+        raise UsageError("books: PostgreSQL needs psycopg: pip install 'tbill-defi[postgres]'") from None
 
 
 def _sqlite(database: str | None, create: bool) -> Engine:

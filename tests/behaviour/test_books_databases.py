@@ -1,0 +1,45 @@
+"""The same books on PostgreSQL as on SQLite: the same rows, the same answers, now and then."""
+
+import pytest
+from sqlalchemy import select
+
+from tbill_defi.ledger.index import schema
+from tbill_defi.ledger.index.export import TABLES, table_rows
+from tbill_defi.ledger.index.reconcile import reconcile, replayed
+from tbill_defi.ledger.index.store import Store
+from tbill_defi.ledger.index.view import BooksView
+from tbill_defi.ledger.index.writer import BooksWriter
+from tests.behaviour.day import ledger_on
+from tests.behaviour.random_day import KEYS, RandomDay
+from tests.unit.ledger.support import PARTIES
+
+
+def rows(store, table):
+    """Sorted here: databases sort texts in their own ways."""
+    return sorted((tuple(row.values()) for row in store.rows(select(table))), key=str)
+
+
+@pytest.mark.slow
+def test_a_random_day_is_booked_alike(postgres):
+    url = postgres.database()
+    with ledger_on("revm", *KEYS) as ledger:
+        RandomDay(ledger, 2000).live(60)
+        height = ledger.chain.height
+        there = Store.open(url, create=True)
+        here = Store.open("sqlite://", create=True)
+        BooksWriter(there, ledger).update(upto=height // 2)
+        for store in (there, here):
+            BooksWriter(store, ledger).update()
+        for table in schema.metadata.sorted_tables:
+            assert rows(there, table) == rows(here, table), table.name
+        mine, theirs = BooksView(here), BooksView(there)
+        for party in PARTIES:
+            for name in TABLES:
+                at = height // 3 if name in ("positions", "lots", "journal", "trades", "flows") else None
+                for moment in {None, at}:
+                    assert table_rows(theirs, name, party, at=moment) == table_rows(mine, name, party, at=moment)
+        assert reconcile(theirs, ledger)[1] == []
+        BooksWriter(there, ledger).rebuild()
+        assert replayed(theirs, ledger) == []
+        there.close()
+    postgres.drop(url)
