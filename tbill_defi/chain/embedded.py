@@ -12,15 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Self
 
+from sqlalchemy import Connection
+
 from tbill_defi.chain.blocks import build_block
 from tbill_defi.chain.executor import DEPLOYMENT_PROXY, DEPLOYMENT_PROXY_CODE, Outcome, executor_factory
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.journal import Journal
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.reading import EventReader, checked_head
-from tbill_defi.chain.replay import Machine, refuse_too_large
+from tbill_defi.chain.replay import Machine, receipt_of, refuse_too_large
 from tbill_defi.chain.transaction_reading import TransactionRecord, read_transactions
-from tbill_defi.chain.transactions import sign_in_order
+from tbill_defi.chain.transactions import Transaction, sign_in_order
 from tbill_defi.chain.types import Call, CallReverted, EventDecoder, EventRecord, Log, Receipt, Unsigned
 from tbill_defi.core.clock import Clock
 from tbill_defi.core.errors import AuditFailure, LedgerError, UsageError
@@ -34,6 +36,9 @@ CLOCK_TOLERANCE_SECONDS = 2
 Progress = Callable[[int, int], None]
 """Called with (blocks done, blocks in all)."""
 
+Beside = Callable[[Connection, int], None]
+"""Writes what belongs to a block of that height, in the transaction that writes the block."""
+
 _ZERO_ADDRESS = bytes(20)
 
 
@@ -45,6 +50,8 @@ class EmbeddedChain:
 
     shared = False
     simulates = True
+    serving = ""
+    """Who it is, if it executes what is in the inbox."""
 
     def __init__(
         self,
@@ -86,7 +93,7 @@ class EmbeddedChain:
         extras: Mapping[str, str] | None = None,
         decoder: EventDecoder | None = None,
         executor: str | None = None,
-    ) -> EmbeddedChain:
+    ) -> Self:
         """Make a ledger and open it as its operator.
 
         Parameters
@@ -133,7 +140,7 @@ class EmbeddedChain:
         decoder: EventDecoder | None = None,
         progress: Progress | None = None,
         executor: str | None = None,
-    ) -> EmbeddedChain:
+    ) -> Self:
         """Open a ledger: as its writer with the operator's key, else read only.
 
         The head's signature and the last block are checked at once. Replay, which checks every block, is done at once
@@ -160,12 +167,12 @@ class EmbeddedChain:
         decoder: EventDecoder | None,
         progress: Progress | None,
         executor: str | None,
-    ) -> EmbeddedChain:
+    ) -> Self:
         try:
             chain = cls(journal, clock=clock, operator=operator, decoder=decoder, progress=progress, executor=executor)
             if operator is not None:
                 chain._loaded()
-                journal.claim(chain.genesis, chain._head)
+                journal.claim(chain.genesis, chain._head, serving=chain.serving)
         except BaseException:
             journal.close()
             raise
@@ -253,7 +260,7 @@ class EmbeddedChain:
         """Receipts of calls made one after the other in the next block, at time `at`; leaves no trace."""
         outcomes = self._try(transactions, at)
         height = self._loaded().tip.height + 1
-        return tuple(_receipt(outcome, bytes(32), height) for outcome in outcomes)
+        return tuple(receipt_of(outcome, bytes(32), height) for outcome in outcomes)
 
     def submit(self, signed: Sequence[bytes]) -> Sequence[Receipt]:
         """Execute raw transactions and make them durable, in one block.
@@ -271,11 +278,14 @@ class EmbeddedChain:
             If the head was moved by another writer.
         """
         machine = self._loaded()
-        operator = self._writable()
+        self._writable()
         if len(signed) > MOST_TRANSACTIONS:
             raise LedgerError(f"batch: {len(signed)} transactions; at most {MOST_TRANSACTIONS}", code="TooMany")
-        batch = machine.admit(signed)
-        timestamp = self._block_time()
+        return self._write_block(machine.admit(signed))
+
+    def _write_block(self, batch: Sequence[Transaction], beside: Beside | None = None) -> Sequence[Receipt]:
+        """Execute admitted transactions as a block, and write `beside` it what goes into the same commit."""
+        machine, operator, timestamp = self._loaded(), self._writable(), self._block_time()
         if not batch:
             return ()
         self._broken = True  # until it is known that memory and database agree
@@ -287,6 +297,8 @@ class EmbeddedChain:
                 tip = block.tip
                 head = SignedHead.sign(operator, self.genesis, tip.height, tip.hash)
                 appending.append(block, head)
+                if beside is not None:
+                    beside(appending.connection, tip.height)
         except BaseException:
             machine.drop()
             with suppress(Exception):
@@ -294,7 +306,7 @@ class EmbeddedChain:
             raise
         machine.keep(tip)
         self._head, self._timestamp, self._advance, self._broken = head, timestamp, 0, False
-        return tuple(_receipt(outcome, item.hash, tip.height) for item, outcome in zip(batch, outcomes, strict=True))
+        return tuple(receipt_of(outcome, item.hash, tip.height) for item, outcome in zip(batch, outcomes, strict=True))
 
     def logs(self, *, from_block: int, addresses: Sequence[bytes] | None = None) -> Iterator[Log]:
         """Logs in order, from a height on."""
@@ -333,8 +345,6 @@ class EmbeddedChain:
         self.close()
 
     def _writable(self) -> SigningKey:
-        if self._broken:
-            raise LedgerError("ledger: a commit's outcome is unknown; open the ledger again", code="Reopen")
         if self._operator is None:
             raise LedgerError("ledger: opened without the operator's key, so it is read only", code="ReadOnly")
         return self._operator
@@ -393,8 +403,3 @@ class EmbeddedChain:
             return [executor.execute(call.sender, call.to, call.data) for call in calls]
         finally:
             executor.revert(mark)
-
-
-def _receipt(outcome: Outcome, transaction_hash: bytes, height: int) -> Receipt:
-    revert = b"" if outcome.status else outcome.output
-    return Receipt(outcome.status, outcome.logs, outcome.output, outcome.gas_used, transaction_hash, height, revert)

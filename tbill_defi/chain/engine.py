@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
-from sqlalchemy import URL, Engine, make_url
+from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from tbill_defi.chain import engine_postgres, engine_sqlite
@@ -14,16 +15,24 @@ from tbill_defi.chain.lock import WriterLock
 from tbill_defi.core.errors import AuditFailure, LedgerError, UsageError
 
 __all__ = [
+    "BLOCK_BELL",
+    "INBOX_BELL",
     "NOT_ITS_TYPE",
     "Mode",
     "database_path",
+    "in_memory",
     "is_postgres",
+    "listen",
     "lock_writer",
     "open_engine",
+    "ring",
     "shown_url",
     "sync_directory",
     "translated",
 ]
+
+BLOCK_BELL, INBOX_BELL = "tbill_block", "tbill_inbox"
+"""What is rung where something was written, for those who wait for it."""
 
 _ENGINES = {"sqlite": engine_sqlite, "postgresql": engine_postgres}
 _EXAMPLES = "sqlite:///desk.db or postgresql://user@host/desk"
@@ -91,6 +100,30 @@ def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
     """The ledger's own error for one of the database driver."""
     made: LedgerError | AuditFailure = _engine_of(url).translated(shown_url(url), error)
     return made
+
+
+class Listener(Protocol):
+    """Waits for a bell. That it was rung is a hint: who waits looks, whether it was or not."""
+
+    def wait(self, milliseconds: int) -> None:
+        """Return when it may be worth looking, after so long at the latest."""
+        ...
+
+    def close(self) -> None:
+        """Listen no longer."""
+        ...
+
+
+def listen(url: str, bell: str) -> Listener:
+    """Begin to listen."""
+    made: Listener = _engine_of(url).Listener(url, bell)
+    return made
+
+
+def ring(connection: Connection, bell: str) -> None:
+    """Wake those who listen, when this transaction is committed."""
+    if connection.dialect.name == "postgresql":
+        engine_postgres.ring(connection, bell)
 
 
 def _engine_of(url: str) -> ModuleType:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import Enum
+from time import sleep
 
 BUSY_MILLISECONDS = 2_000
 """How long a statement waits for another's lock."""
@@ -33,3 +35,8 @@ class Mode(Enum):
     def reads_only(self) -> bool:
         """Whether it can change nothing."""
         return self in (Mode.READ, Mode.AUDIT)
+
+
+def pause(milliseconds: int) -> None:
+    """Wait."""
+    sleep(timedelta(milliseconds=milliseconds).total_seconds())

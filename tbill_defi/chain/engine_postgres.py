@@ -8,16 +8,19 @@ READ.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool, QueuePool
 
-from tbill_defi.chain.engine_modes import BUSY_MILLISECONDS, NOT_ITS_TYPE, Mode
+from tbill_defi.chain.engine_modes import BUSY_MILLISECONDS, NOT_ITS_TYPE, Mode, pause
 from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError, UsageError
 
 LEASE_SECONDS = 30
 """Silence after which the server takes a writer for gone; executing one block must not take as long."""
+
+POLL_MILLISECONDS = 250
 
 OLDEST_SERVER = 14
 """`idle_session_timeout` is of this version."""
@@ -113,6 +116,46 @@ def _take_lock(cursor: Any) -> None:
         raise LedgerError("ledger: the database has no schema on its search path to make tables in", code="NotFound")
     if not row[0]:
         raise LedgerBusy("another writer holds the ledger's lock; nothing was executed", code="Busy")
+
+
+class Listener:
+    """Notifications on a connection of its own; where that is lost, time alone."""
+
+    def __init__(self, url: str, bell: str) -> None:
+        self._url, self._bell = url, bell
+        self._connection: Any = None
+
+    def wait(self, milliseconds: int) -> None:
+        """Return at the next notification, or after so long."""
+        try:
+            if self._connection is None:
+                self._connection = self._listening()
+            patience = timedelta(milliseconds=milliseconds).total_seconds()
+            for _ in self._connection.notifies(timeout=patience, stop_after=1):
+                return
+        except Exception:  # the database's absence is told by whoever looks next
+            self.close()
+            pause(min(milliseconds, POLL_MILLISECONDS))
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _listening(self) -> Any:
+        from psycopg import connect
+
+        plain = make_url(self._url).set(drivername="postgresql").render_as_string(hide_password=False)
+        options: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "tbill listen", **_ALIVE}
+        connection = connect(plain, autocommit=True, **options)
+        connection.execute(f"LISTEN {self._bell}".encode())
+        return connection
+
+
+def ring(connection: Connection, bell: str) -> None:
+    """Notify, when the transaction is committed."""
+    connection.exec_driver_sql(f"NOTIFY {bell}")
 
 
 def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:

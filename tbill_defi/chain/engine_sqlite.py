@@ -15,12 +15,14 @@ from urllib.parse import quote
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from tbill_defi.chain.engine_modes import BUSY_MILLISECONDS, NOT_ITS_TYPE, Mode
+from tbill_defi.chain.engine_modes import BUSY_MILLISECONDS, NOT_ITS_TYPE, Mode, pause
 from tbill_defi.chain.lock import WriterLock
 from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError, UsageError
 
 LONGEST_VALUE = 2**26
 """Bytes an audit reads as one value: a damaged length must not make it allocate a gigabyte."""
+
+POLL_MILLISECONDS = 10
 
 _SETTINGS: dict[str, Any] = {
     "busy_timeout": BUSY_MILLISECONDS,
@@ -119,6 +121,20 @@ def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
     if "malformed" in text or "not a database" in text:
         return AuditFailure(f"ledger: {url} is damaged ({text}); run `tbill audit verify`")
     return LedgerError(f"ledger: {url}: {text}", code="Database")
+
+
+class Listener:
+    """SQLite rings no bell: whoever waits looks again soon."""
+
+    def __init__(self, url: str, bell: str) -> None:
+        pass
+
+    def wait(self, milliseconds: int) -> None:
+        """Sleep a moment."""
+        pause(min(milliseconds, POLL_MILLISECONDS))
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 def _connect(path: Path, mode: Mode) -> sqlite3.Connection:

@@ -18,10 +18,12 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from tbill_defi.chain import schema
 from tbill_defi.chain.blocks import Block
 from tbill_defi.chain.engine import (
+    BLOCK_BELL,
     NOT_ITS_TYPE,
     Mode,
     lock_writer,
     open_engine,
+    ring,
     shown_url,
     sync_directory,
     translated,
@@ -75,6 +77,7 @@ class Appending:
         )
         if moved.rowcount != 1:
             raise LedgerBusy("another writer moved the head first; nothing was executed", code="Busy")
+        ring(connection, BLOCK_BELL)
         self.moved_to = head
 
 
@@ -83,7 +86,7 @@ class Journal:
 
     def __init__(self, url: str, engine: Engine, lock: WriterLock | None) -> None:
         self.url = shown_url(url)
-        self._target = url
+        self.target = url
         self._engine = engine
         self._lock = lock
         self._epoch = 0
@@ -150,7 +153,7 @@ class Journal:
         AuditFailure
             If the stored hash is not that of the stored fields.
         """
-        with self._read() as connection:
+        with self.reading() as connection:
             rows = [dict(row) for row in connection.execute(select(schema.genesis)).mappings()]
         try:
             (row,) = rows
@@ -163,14 +166,14 @@ class Journal:
 
     def is_writer_at(self, genesis: Genesis, head: SignedHead) -> bool:
         """Whether the ledger's head is this one, and no other writer has begun since this one did."""
-        with self._read() as connection:
+        with self.reading() as connection:
             stored = connection.execute(select(schema.sequencer.c.epoch)).scalars().all()
             return stored == [self._epoch] and _head(connection, genesis) == head
 
     def latest(self, genesis: Genesis) -> tuple[SignedHead, Mapping[str, Any] | None, int]:
         """In one view: the head, the header it speaks of (None if there is no such row), and the largest height."""
         table = schema.blocks
-        with self._read() as connection:
+        with self.reading() as connection:
             head = _head(connection, genesis)
             query = select(table).where(table.c.height == head.height)
             header = connection.execute(query).mappings().first()
@@ -203,7 +206,7 @@ class Journal:
     def _transaction_column(self, name: str, first: int, end: int) -> dict[int, bytes]:
         sequence, column = schema.transactions.c.sequence, schema.transactions.c[name]
         query = select(sequence, column).where(sequence >= first, sequence < end)
-        with self._read() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).all()
         return {row[0]: row[1] for row in rows if type(row[1]) is bytes}
 
@@ -213,7 +216,7 @@ class Journal:
         while first <= last:
             upto = min(last, first + _PAGE - 1)
             query = select(blocks).where(blocks.c.height.between(first, upto)).order_by(blocks.c.height)
-            with self._read() as connection:
+            with self.reading() as connection:
                 rows = [_header(dict(row)) for row in connection.execute(query).mappings()]
             yield from rows
             first = upto + 1
@@ -222,14 +225,14 @@ class Journal:
         """Event rows by sequence number, from `first` to before `end`, in column order."""
         sequence = schema.events.c.sequence
         query = select(schema.events).where(sequence >= first, sequence < end)
-        with self._read() as connection:
+        with self.reading() as connection:
             return {row[0]: tuple(row) for row in connection.execute(query)}
 
     def transaction_rows(self, first: int, end: int) -> list[tuple[Any, ...]]:
         """Transaction rows by sequence number, from `first` to before `end`, in column order."""
         sequence = schema.transactions.c.sequence
         query = select(schema.transactions).where(sequence >= first, sequence < end).order_by(sequence)
-        with self._read() as connection:
+        with self.reading() as connection:
             return [tuple(row) for row in connection.execute(query)]
 
     def transaction_hashes(self, first: int, end: int) -> dict[int, bytes]:
@@ -259,7 +262,7 @@ class Journal:
 
     def serving(self) -> str:
         """Who executes what is in the inbox, as far as anyone said; empty if nobody does."""
-        with self._read() as connection:
+        with self.reading() as connection:
             return str(connection.execute(select(schema.sequencer.c.serving)).scalar() or "")
 
     @contextmanager
@@ -297,12 +300,13 @@ class Journal:
             yield connection
 
     @contextmanager
-    def _read(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """One view of the database; the driver's errors come out as the ledger's own."""
         try:
             with self._engine.connect() as connection:
                 yield connection
         except (DatabaseError, *NOT_ITS_TYPE) as error:
-            raise translated(self._target, getattr(error, "orig", None) or error) from None
+            raise translated(self.target, getattr(error, "orig", None) or error) from None
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -312,7 +316,7 @@ class Journal:
         except IntegrityError:
             raise LedgerBusy("another writer wrote this height first; nothing was executed", code="Busy") from None
         except DatabaseError as error:
-            raise translated(self._target, error.orig or error) from None
+            raise translated(self.target, error.orig or error) from None
 
 
 def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tbill_defi.chain.blocks import Tip, tip_after
-from tbill_defi.chain.digests import digest_column, split_digests
+from tbill_defi.chain.digests import digest_column, digest_columns, split_digests
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.journal import Journal
-from tbill_defi.chain.replay import check_header
+from tbill_defi.chain.replay import check_digests, check_header
 from tbill_defi.chain.schema import TRANSACTION_COLUMNS, events
-from tbill_defi.chain.types import EventRecord, Log
+from tbill_defi.chain.types import EventRecord, Log, Receipt
 from tbill_defi.core.errors import AuditFailure
 
 _ROWS_AT_A_TIME = 2_000
@@ -85,6 +85,27 @@ class EventReader:
         self._follow(head)
         return self._headers[height - 1].hash
 
+    def receipts(self, head: SignedHead, height: int) -> list[Receipt]:
+        """Receipts of a block, in order; without gas, which the journal does not keep.
+
+        Raises
+        ------
+        AuditFailure
+            If a row is not what the head covers.
+        """
+        self._follow(head)
+        kept = self._headers[height - 1]
+        (row,) = self._journal.headers(height, height)
+        check_digests(row)
+        sent = self._journal.transaction_rows(kept.transactions.start, kept.transactions.stop)
+        columns = digest_columns(sent, len(TRANSACTION_COLUMNS))
+        if row["hash"] != kept.hash or len(sent) != len(kept.transactions) or columns != row["transaction_digests"]:
+            raise AuditFailure(f"block {height}: its transactions are not what it covers; run `tbill audit verify`")
+        logs: dict[int, list[Log]] = {position: [] for position in range(len(sent))}
+        for record in self._records([kept]) if kept.events else ():
+            logs[record.position].append(record.log)
+        return [_receipt(one, tuple(logs[position])) for position, one in enumerate(sent)]
+
     def _follow(self, head: SignedHead) -> None:
         """Check and keep the headers up to the head."""
         if head.height < self._tip.height:
@@ -111,6 +132,12 @@ class EventReader:
                 raise AuditFailure(f"block {header.height}, column transactions.hash: not what the block covers")
             for row in mine:
                 yield _record(header, row, sent)
+
+
+def _receipt(row: tuple[Any, ...], logs: tuple[Log, ...]) -> Receipt:
+    found = dict(zip(TRANSACTION_COLUMNS, row, strict=True))
+    status, output = bool(found["status"]), found["output"]
+    return Receipt(status, logs, output, 0, found["hash"], found["height"], b"" if status else output)
 
 
 def _kept(row: Mapping[str, Any]) -> _Header:

@@ -11,9 +11,22 @@ from tbill_defi.chain.executor import LARGEST_GAS_USED, Executor, ExecutorFactor
 from tbill_defi.chain.heads import BLOCK_DOMAIN, Genesis
 from tbill_defi.chain.schema import BLOCK_FIELDS, TRANSACTION_COLUMNS
 from tbill_defi.chain.transactions import Transaction, recover
+from tbill_defi.chain.types import Receipt
 from tbill_defi.core.errors import AuditFailure, LedgerError
 
 _RAW = TRANSACTION_COLUMNS.index("raw")
+
+
+class TooLarge(LedgerError):
+    """The transaction at `position` of a batch used more than `LARGEST_GAS_USED`."""
+
+    def __init__(self, position: int, gas_used: int) -> None:
+        super().__init__(
+            f"transaction {position} of the batch used {gas_used} gas; at most {LARGEST_GAS_USED}. "
+            "Nothing was executed; split it",
+            code="TooLarge",
+        )
+        self.position = position
 
 
 class Machine:
@@ -33,8 +46,8 @@ class Machine:
         """Next nonce of an account."""
         return self._nonces.get(address, 0)
 
-    def admit(self, signed: Sequence[bytes]) -> list[Transaction]:
-        """Recover and check a batch, executing nothing.
+    def admit(self, signed: Sequence[bytes], after: Sequence[Transaction] = ()) -> list[Transaction]:
+        """Recover and check a batch, executing nothing; `after` are those that will be executed before it.
 
         Raises
         ------
@@ -42,7 +55,7 @@ class Machine:
             For the first member that is not admissible: the codes of `recover`, "NonceTooLow", "NonceTooHigh".
         """
         batch = []
-        nonces: dict[bytes, int] = {}
+        nonces = {transaction.sender: transaction.nonce + 1 for transaction in after}
         for raw in signed:
             transaction = recover(raw, chain_id=self.chain_id)
             sender = transaction.sender
@@ -104,16 +117,18 @@ def refuse_too_large(outcomes: Sequence[Outcome]) -> None:
 
     Raises
     ------
-    LedgerError
-        With code "TooLarge".
+    TooLarge
+        For the first of them.
     """
     for position, outcome in enumerate(outcomes):
         if outcome.gas_used > LARGEST_GAS_USED:
-            raise LedgerError(
-                f"transaction {position} of the batch used {outcome.gas_used} gas; at most {LARGEST_GAS_USED}. "
-                "Nothing was executed; split it",
-                code="TooLarge",
-            )
+            raise TooLarge(position, outcome.gas_used)
+
+
+def receipt_of(outcome: Outcome, transaction_hash: bytes, height: int) -> Receipt:
+    """What a caller is told of an outcome."""
+    revert = b"" if outcome.status else outcome.output
+    return Receipt(outcome.status, outcome.logs, outcome.output, outcome.gas_used, transaction_hash, height, revert)
 
 
 def check_header(header: Mapping[str, Any], tip: Tip) -> None:
@@ -130,6 +145,12 @@ def check_header(header: Mapping[str, Any], tip: Tip) -> None:
             raise AuditFailure(f"block {height}, column {name}: does not follow from block {tip.height}")
     if header["timestamp"] < tip.timestamp:
         raise AuditFailure(f"block {height}, column timestamp: before its parent's")
+    check_digests(header)
+
+
+def check_digests(header: Mapping[str, Any]) -> None:
+    """That a stored header has its own digests and hash."""
+    height = header["height"]
     digests = digest_fields(header[name] for name in BLOCK_FIELDS)
     if digests != header["field_digests"] or hash_digests(BLOCK_DOMAIN, digests) != header["hash"]:
         raise AuditFailure(f"block {height}: a column does not have its digest; run `tbill audit verify`")

@@ -31,7 +31,7 @@ class Receipt:
         Output of the call, or of the revert. A node keeps no output of a transaction that succeeded: empty there.
     gas_used
         As the executor counted it. Slots stay warm between transactions in revm, so this depends on history: no hash
-        contains it.
+        contains it, and it is 0 in a receipt that is read from the journal.
     transaction_hash
         Keccak-256 of the raw transaction that was mined (on a node, perhaps one that replaced the one submitted); 32
         zero bytes in a simulation.
