@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Self
 
-from sqlalchemy import Connection
-
 from tbill_defi.chain.blocks import build_block
 from tbill_defi.chain.executor import DEPLOYMENT_PROXY, DEPLOYMENT_PROXY_CODE, Outcome, executor_factory
 from tbill_defi.chain.heads import Genesis, SignedHead
-from tbill_defi.chain.journal import Journal
+from tbill_defi.chain.journal import Beside, Journal
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.reading import EventReader, checked_head
 from tbill_defi.chain.replay import Machine, receipt_of, refuse_too_large
@@ -35,9 +33,6 @@ CLOCK_TOLERANCE_SECONDS = 2
 
 Progress = Callable[[int, int], None]
 """Called with (blocks done, blocks in all)."""
-
-Beside = Callable[[Connection, int], None]
-"""Writes what belongs to a block of that height, in the transaction that writes the block."""
 
 _ZERO_ADDRESS = bytes(20)
 
@@ -149,11 +144,8 @@ class EmbeddedChain:
         Raises
         ------
         LedgerError
-            If there is none (code "NotFound", "NotALedger"), or the key is not the operator's ("WrongOperator").
-        LedgerBusy
-            If another writer holds it.
-        AuditFailure
-            If the evidence does not hold.
+            If there is none (code "NotFound", "NotALedger"), or the key is not the operator's ("WrongOperator");
+            LedgerBusy if another writer holds it; AuditFailure if the evidence does not hold.
         """
         journal = Journal.open(url, writer=operator is not None)
         return cls._opened(journal, clock, operator, decoder, progress, executor)

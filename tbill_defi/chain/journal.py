@@ -8,7 +8,7 @@ another began, whatever it believes of its lock, cannot write.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,9 @@ from tbill_defi.chain.lock import WriterLock
 from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError
 
 _log = logging.getLogger(__name__)
+
+Beside = Callable[[Connection, int], None]
+"""Writes what belongs to a block of that height, in the transaction that writes the block."""
 
 _PAGE = 2_000
 """Headers read at a time; no read stays open longer, so none keeps the log from being checkpointed."""

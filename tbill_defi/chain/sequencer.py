@@ -131,8 +131,10 @@ class Sequencer(EmbeddedChain):
             if batch:
                 self._write_block(batch, beside)
             else:
+                self._broken = True  # one that was fenced judged by a state that is no longer the ledger's
                 with self._journal.fenced() as connection:
                     mark_refused(connection, turned_down)
+                self._broken = False
         except TooLarge as error:
             refused.append((owners[error.position], error))
             return False

@@ -355,6 +355,20 @@ class TestFencing:
             sequencer.step()
         assert [state for _, state, _, _ in rows(ledger)] == [0]
 
+    def test_who_was_fenced_refuses_nothing_that_is_good(self, ledger, sequencer, inbox, submitter, monkeypatch):
+        """To one that has not followed, the next nonce is too high: it may not say so, and follows."""
+        without_locks(monkeypatch)
+        with sequencer_of(ledger) as second:
+            inbox.put([Desk(submitter).sign(ALICE)])
+            assert second.step() == 1
+            inbox.put([Desk(submitter).sign(ALICE)])
+            with pytest.raises(LedgerBusy):
+                sequencer.step()
+            assert refused(sequencer.step)[0] == "Reopen"
+        sequencer.take_over()
+        assert sequencer.step() == 1
+        assert [code for _, _, _, code in rows(ledger)] == ["", ""]
+
     def test_one_sequencer(self, ledger, sequencer):
         with pytest.raises(LedgerBusy, match="another writer holds"):
             sequencer_of(ledger)
