@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import monotonic
 
-from tbill_defi.chain.embedded import EmbeddedChain
+from tbill_defi.chain.embedded import EmbeddedChain, Progress
 from tbill_defi.chain.engine import BLOCK_BELL, listen
 from tbill_defi.chain.inbox import Entry, Inbox
-from tbill_defi.chain.types import Receipt
-from tbill_defi.core.errors import LedgerError
+from tbill_defi.chain.keys import SigningKey
+from tbill_defi.chain.types import EventDecoder, Receipt
+from tbill_defi.core.clock import Clock
+from tbill_defi.core.errors import LedgerBusy, LedgerError
 
 PATIENCE_SECONDS = 60
 """How long `submit` waits for the sequencer."""
@@ -56,6 +58,11 @@ class InboxChain(EmbeddedChain):
             inbox.close()
         return self._receipts(hashes, {one: entries[one].height for one in hashes})
 
+    @property
+    def served_by(self) -> str:
+        """The sequencer's process, as it said itself; empty if the last writer was none."""
+        return self._journal.serving()
+
     def advance_clock(self, seconds: int) -> None:
         """Refused: the sequencer's clock is not this process's.
 
@@ -65,7 +72,7 @@ class InboxChain(EmbeddedChain):
             Always (code "ServedElsewhere").
         """
         raise LedgerError(
-            f"clock: {self._journal.serving() or 'another process'} serves this ledger; stop it to move time",
+            f"clock: {self.served_by or 'another process'} serves this ledger; stop it to move time",
             code="ServedElsewhere",
         )
 
@@ -94,3 +101,30 @@ class InboxChain(EmbeddedChain):
         if missing:
             raise LedgerError(f"inbox: it says that 0x{missing[0].hex()} is in a block that has it not", "NotALedger")
         return [found[one] for one in hashes]
+
+
+def open_to_submit(
+    url: str,
+    *,
+    clock: Clock,
+    operator: SigningKey | None,
+    decoder: EventDecoder | None = None,
+    progress: Progress | None = None,
+) -> EmbeddedChain:
+    """Open a ledger as its writer; where a sequencer is that, or the operator's key is not at hand, by its inbox.
+
+    Raises
+    ------
+    LedgerBusy
+        If another writer holds it that executes nothing but its own.
+    """
+    if operator is None:
+        return InboxChain.open(url, clock=clock, decoder=decoder, progress=progress)
+    try:
+        return EmbeddedChain.open(url, clock=clock, operator=operator, decoder=decoder, progress=progress)
+    except LedgerBusy:
+        chain = InboxChain.open(url, clock=clock, decoder=decoder, progress=progress)
+        if chain.served_by:
+            return chain
+        chain.close()
+        raise

@@ -119,9 +119,9 @@ def chosen_date(home: Path | None, text: str | None) -> date:
     if text:
         return parse_date(text)
     from tbill_defi.core.home import home_path
-    from tbill_defi.ledger.open import ledger_url, open_ledger
+    from tbill_defi.ledger.open import has_ledger, open_ledger
 
-    if not Path(ledger_url(home).removeprefix("sqlite:///")).exists():
+    if not has_ledger(home):
         raise UsageError(
             f"date: give --date, since there is no ledger in {home_path(home)} whose market date could be taken"
         )

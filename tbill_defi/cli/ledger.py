@@ -14,6 +14,7 @@ from tbill_defi.core.errors import NoCurve, UnknownSecurity, UsageError
 
 if TYPE_CHECKING:
     from tbill_defi.ledger.books import Wallet
+    from tbill_defi.ledger.ledger import Ledger
     from tbill_defi.portfolio.view import View
 
 
@@ -41,6 +42,10 @@ def init(
     funder: Annotated[
         str | None, typer.Option(help="Key that pays for gas on the node.", show_default="a dev node's accounts")
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="Keep it in this database, such as postgresql://user@host/desk; no password."),
+    ] = None,
     home: Home = None,
     json_: Json = False,
 ) -> None:
@@ -49,12 +54,13 @@ def init(
     Keystores are under the passphrase TBILL_PASSPHRASE, or a random one that is stored beside them.
     """
     from tbill_defi.ledger.clock import clock_kind
-    from tbill_defi.ledger.open import PARTIES, create_ledger, keys_folder, ledger_url
+    from tbill_defi.ledger.open import PARTIES, keys_folder, ledger_url
 
     parties = _first_parties(party or PARTIES)
     _refuse_node_options(chain, funder, at)
     start = None if at is None else parse_moment("at", at)
-    with create_ledger(home=home, at=start, light_keys=light_keys, parties=parties, chain=chain, funder=funder) as made:
+    options = {"at": start, "light_keys": light_keys, "parties": parties, "chain": chain, "funder": funder}
+    with _created(home, url, options) as made:
         genesis = None if chain else made.embedded.genesis
         value: dict[str, Any] = {
             "url": made.chain.url if chain else ledger_url(home),
@@ -77,6 +83,22 @@ def init(
     for name, address in value["parties"].items():
         out.print(f"party {name}: {address}")
     hint("tbill market import FILE..., then tbill holdings import positions.csv")
+
+
+def _created(home: Path | None, url: str | None, options: dict[str, Any]) -> Ledger:
+    """The new ledger; a home remembers the URL of one elsewhere only once it is made."""
+    from tbill_defi.ledger.open import create_ledger, remember_url
+
+    if url is None:
+        return create_ledger(home=home, **options)
+    if options["chain"] is not None:
+        raise UsageError("url: a ledger on a node is in no database; give --url or --chain")
+    file = remember_url(home, url)
+    try:
+        return create_ledger(url, home=home, **options)
+    except BaseException:
+        file.unlink()
+        raise
 
 
 def _first_parties(names: Sequence[str]) -> Sequence[str]:

@@ -37,6 +37,7 @@ from tbill_defi.cli import (
     richcheap,
     risk,
     rules,
+    serve,
     status,
     strategy,
     trade,
@@ -48,7 +49,8 @@ ORDER = (
     *("demo", "init", "market", "holdings", "curve", "price", "richcheap", "strategies", "strategy"),
     *("plan", "rebalance", "wallet", "cash", "trade", "fails", "net", "risk", "tape", "clock", "coupon", "redeem"),
     *("kyc", "limits", "oracle", "mandate", "repo", "option"),
-    *("keeper", "backtest", "books", "chain", "audit", "status", "backup", "restore", "config"),
+    *("keeper", "backtest", "books", "serve", "submit", "follow", "chain", "audit"),
+    *("status", "backup", "restore", "config"),
 )
 """Commands as a desk meets them; others follow in the order they were added."""
 BUG, INTERRUPTED, PIPE_CLOSED = 1, 130, 141
@@ -97,6 +99,7 @@ for module in (
     keeper,
     backtest,
     books,
+    serve,
     chain,
     audit,
     status,

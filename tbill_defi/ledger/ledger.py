@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from tbill_defi.chain.embedded import EmbeddedChain, Progress
+from tbill_defi.chain.follower import open_to_submit
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.types import Call, CallReverted, Chain, EventRecord, Receipt, Unsigned
 from tbill_defi.core.clock import Clock, SystemClock, market_date, new_york_midnight
@@ -75,7 +76,7 @@ class Ledger:
         Parameters
         ----------
         url
-            "sqlite:///desk.db"; "sqlite://" for one in memory.
+            "sqlite:///desk.db", "postgresql://user@host/desk"; "sqlite://" for one in memory.
         keys
             Must hold, or can create, the keys of `ROLE_NAMES`.
         at
@@ -110,17 +111,13 @@ class Ledger:
     ) -> Ledger:
         """Open a ledger that exists: for writing if `keys` are given and `write` is set, else for reading.
 
-        Raises
-        ------
-        LedgerError
-            If there is none, or it is not one of ours; LedgerBusy if another writer holds it.
-        AuditFailure
-            If its evidence does not hold.
+        Where a sequencer serves it, or the operator's key is not among `keys`, writing goes through its inbox. Raises
+        LedgerError if there is none of ours, LedgerBusy if another writes it, AuditFailure if its evidence fails.
         """
-        operator = keys.key(OPERATOR) if keys is not None and write else None
-        chain = EmbeddedChain.open(
-            url, clock=clock or SystemClock(), operator=operator, decoder=decode_log, progress=progress
-        )
+        opening = open_to_submit if keys is not None and write else EmbeddedChain.open
+        operator = keys.key(OPERATOR) if keys is not None and write and OPERATOR in keys.names() else None
+        clock = clock or SystemClock()
+        chain = opening(url, clock=clock, operator=operator, decoder=decode_log, progress=progress)
         try:
             return cls(chain, keys)
         except BaseException:

@@ -85,7 +85,7 @@ def _chain(stored: ChainFile, target: Any, clock: Clock | None, settings: Settin
     )
 
 
-def refuse_second(file: Path, database: Path) -> None:
+def refuse_second(file: Path, database: Path | None) -> None:
     """A home has one ledger.
 
     Raises
@@ -93,8 +93,9 @@ def refuse_second(file: Path, database: Path) -> None:
     LedgerError
         If it has one already (code "Exists"). One whose deployment was cut off may be gone on with.
     """
-    if database.exists():
-        raise LedgerError(f"ledger: there is one at {database}; use it, or another home", "Exists")
+    if database is None or database.exists():
+        where = database or "the URL this home names"
+        raise LedgerError(f"ledger: there is one at {where}; use it, or another home", "Exists")
     if file.exists() and (stored := ChainFile.read(file)).complete:
         raise LedgerError(f"ledger: {file} names one on {stored.url} already; use it, or another home", "Exists")
 

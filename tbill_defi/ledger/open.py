@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tbill_defi.chain.embedded import Progress
+from tbill_defi.chain.engine import database_path, shown_url
 from tbill_defi.core.clock import Clock, parse_time
 from tbill_defi.core.errors import KeyStoreError, LedgerError, UsageError
 from tbill_defi.core.home import home_path
@@ -26,6 +27,9 @@ PARTIES = ("desk", "dealer")
 NODE_SCHEMES = ("http:", "https:", "eth-tester:")
 CHAIN_FILE = "chain.toml"
 """In the ledger's folder of a home whose ledger is on a node."""
+URL_FILE = "database.url"
+"""In the ledger's folder of a home whose ledger is in a database elsewhere."""
+URL_VARIABLE = "TBILL_LEDGER_URL"
 
 
 def keys_folder(home: str | Path | None = None) -> Path:
@@ -34,8 +38,53 @@ def keys_folder(home: str | Path | None = None) -> Path:
 
 
 def ledger_url(home: str | Path | None = None) -> str:
-    """URL of a home's own ledger."""
+    """URL of a home's ledger: TBILL_LEDGER_URL, else as `remember_url` wrote it, else the home's own SQLite file."""
+    named = os.environ.get(URL_VARIABLE)
+    if named:
+        return named
+    file = home_path(home) / "ledger" / URL_FILE
+    if file.exists():
+        return file.read_text(encoding="utf-8", errors="replace").strip()
     return f"sqlite:///{home_path(home) / 'ledger' / 'ledger.db'}"
+
+
+def remember_url(home: str | Path | None, url: str) -> Path:
+    """Let a home's ledger be the one at a URL; nothing secret is kept.
+
+    Raises
+    ------
+    UsageError
+        If a password is in the URL.
+    LedgerError
+        If the home has a ledger (code "Exists").
+    """
+    if shown_url(url) != url:
+        raise UsageError("url: leave the password out of it; PGPASSWORD or ~/.pgpass gives it to PostgreSQL")
+    folder = home_path(home) / "ledger"
+    if has_ledger(home) or (folder / URL_FILE).exists():
+        raise LedgerError(f"ledger: {home_path(home)} has one at {ledger_url(home)}; use it, or another home", "Exists")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / URL_FILE).write_text(url + "\n", encoding="utf-8")
+    return folder / URL_FILE
+
+
+def has_ledger(home: str | Path | None = None) -> bool:
+    """Whether a home has a ledger, as far as can be told without asking a server."""
+    path = database_path(ledger_url(home))
+    return on_node(home) or path is None or path.exists()
+
+
+def require_ledger(home: str | Path | None = None) -> None:
+    """Raise if a home has no ledger.
+
+    Raises
+    ------
+    LedgerError
+        With code "NotFound".
+    """
+    if not has_ledger(home):
+        place = database_path(ledger_url(home))
+        raise LedgerError(f"ledger: there is none at {place}; make one with `tbill init`", "NotFound")
 
 
 def desk_keys(home: str | Path | None = None, *, passphrase: str | None = None) -> Keys:
@@ -81,7 +130,7 @@ def create_ledger(
     Parameters
     ----------
     url
-        "sqlite:///desk.db"; None: the home's own.
+        "sqlite:///desk.db" or "postgresql://user@host/desk"; None: the home's.
     at
         Start of a simulated clock: Unix seconds, or text such as 2026-08-21T15:00-04:00. None: the system clock.
     passphrase
@@ -114,8 +163,8 @@ def create_ledger(
     start = _checked_start(at)
     _check_parties(parties)
     place = url or ledger_url(home)
-    path = Path(place.removeprefix("sqlite:///"))
-    if place.startswith("sqlite:///"):
+    path = database_path(place)
+    if path is not None:
         if path.exists():
             raise LedgerError(f"ledger: there is one at {path}; use it, or another home", "Exists")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +211,7 @@ def _create_on_node(
     url = target if isinstance(target, str) and target.startswith("http") else None
     file = _chain_file(home) if url is not None else None
     if file is not None:
-        node.refuse_second(file, Path(ledger_url(home).removeprefix("sqlite:///")))
+        node.refuse_second(file, database_path(ledger_url(home)))
     rpc = target if isinstance(target, RpcChain) else open_chain(target)
     ring = ring_of()
     ledger = node.deploy(rpc, keys=ring, file=file, url=url, funder=funder)
@@ -212,7 +261,7 @@ def open_ledger(
     Parameters
     ----------
     url
-        "sqlite:///desk.db"; None: the home's own, which `tbill init` makes.
+        "sqlite:///desk.db" or "postgresql://user@host/desk"; None: the home's, which `tbill init` makes.
     at
         Start of the simulated clock of a ledger that is made; see `create_ledger`.
     keys
@@ -236,7 +285,7 @@ def open_ledger(
             raise UsageError("at: the ledger is on a node, which has its own time")
         return open_node_ledger(home_path(home), keys=None if read_only else keys or desk_keys(home), clock=clock)
     place = url or ledger_url(home)
-    path = Path(place.removeprefix("sqlite:///")) if place.startswith("sqlite:///") else None
+    path = database_path(place)
     if path is not None and not path.exists():
         if url is None or read_only:
             raise LedgerError(f"ledger: there is none at {path}; make one with `tbill init`", "NotFound")

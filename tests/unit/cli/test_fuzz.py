@@ -80,6 +80,9 @@ GOOD: dict[str, list[str]] = {
     "keeper show": [],
     "keeper approve": ["00"],
     "backtest": [*LADDER, *RANGE],
+    "serve": ["--once"],
+    "submit": ["more.csv", "--wait", "0"],
+    "follow": ["--blocks", "1", "--from", "1"],
     "chain doctor": [],
     "audit head": [],
     "audit verify": [],
@@ -125,7 +128,7 @@ VALUES: dict[str, tuple[str, ...]] = {
 NAMES = {
     "size": "shift steepener",
     "node size": "key_rate",
-    "count": "seed",
+    "count": "blocks seed since wait",
     "address": "wallet",
     "band": "duration",
     "codes": "admit refuse",
