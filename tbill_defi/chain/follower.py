@@ -48,7 +48,7 @@ class InboxChain(EmbeddedChain):
             while True:
                 entries = inbox.look(hashes)
                 self._raise_refusal(hashes, entries)
-                if all(entries[one].height for one in hashes):
+                if all(one in entries and entries[one].height for one in hashes):
                     break
                 if monotonic() >= deadline:
                     raise self._not_sequenced(len(signed))
@@ -78,9 +78,8 @@ class InboxChain(EmbeddedChain):
 
     def _raise_refusal(self, hashes: Sequence[bytes], entries: dict[bytes, Entry]) -> None:
         for one in hashes:
-            entry = entries[one]
-            if entry.code:
-                raise LedgerError(entry.message, code=entry.code)
+            if one in entries and entries[one].code:
+                raise LedgerError(entries[one].message, code=entries[one].code)
 
     def _not_sequenced(self, count: int) -> LedgerError:
         what = "1 transaction waits" if count == 1 else f"{count} transactions wait"

@@ -159,6 +159,24 @@ class TestSubmit:
             assert sequencer.step() == 1
         assert submitter.submit([raw])[0].height == 3
 
+    def test_whoever_empties_the_inbox_only_delays(self, ledger, submitter, monkeypatch):
+        """Someone with the database removes what waits: no receipt is made up, and it can be submitted again."""
+        raw = Desk(submitter).sign(ALICE)
+        put = Inbox.put
+
+        def emptied(inbox, signed):
+            hashes = put(inbox, signed)
+            edit(ledger, "DELETE FROM inbox")
+            return hashes
+
+        submitter.patience_seconds = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(Inbox, "put", emptied)
+            assert refused(lambda: submitter.submit([raw]))[0] == "NotSequenced"
+        submitter.patience_seconds = 20
+        with served(ledger):
+            assert submitter.submit([raw])[0].status
+
     def test_a_submitter_moves_no_clock(self, submitter):
         assert refused(lambda: submitter.advance_clock(5))[0] == "ServedElsewhere"
 
