@@ -190,11 +190,12 @@ def kill_at_random(place, seed, rounds):
             cast.leader().end(signal.SIGKILL)
             cast.sequencer()
         cast.more()
+        return cast.heads[-1].height
 
 
 def test_killed_at_random(place):
     print("seed", SEED)
-    kill_at_random(place, SEED, ROUNDS)
+    assert kill_at_random(place, SEED, ROUNDS) > 2
 
 
 def test_racing(place):
@@ -285,6 +286,7 @@ class TestNetwork:
                 time.sleep(moments.uniform(0, 0.2))
                 line.cut()
             cast.more()
+            assert cast.heads[-1].height > cast.heads[0].height
 
     def test_the_server_crashes_and_comes_back(self, postgres):
         moments = random.Random(SEED)
@@ -299,6 +301,7 @@ class TestNetwork:
                 time.sleep(moments.uniform(0, 0.2))
                 postgres.start()
             cast.more()
+            assert cast.heads[-1].height > cast.heads[0].height
 
 
 class TestStarved:
