@@ -2,14 +2,22 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {AssetWord, TERMS_MASK} from "./AssetWord.sol";
 import {IAssetRegistry} from "./interfaces/IAssetRegistry.sol";
 import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
 
 /// @title AssetRegistry
 /// @notice One token for one asset id, for ever. What is not here does not settle.
+/// @dev A security's denomination and pause stand in the word that every leg reads anyway, so that they cost nothing.
 contract AssetRegistry is IAssetRegistry, AccessManaged {
     /// @notice A token was added.
     event AssetRegistered(bytes32 indexed assetId, address indexed token);
+
+    /// @notice Amounts of a token are multiples of `units` from now on.
+    event DenominationSet(address indexed token, uint256 units);
+
+    /// @notice Dealing in a token was paused, or goes on.
+    event PauseSet(address indexed token, bool paused);
 
     /// @notice There is no code at this address.
     error NotAToken(address token);
@@ -20,8 +28,17 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
     /// @notice The asset id already has a token.
     error AssetAlreadyRegistered(bytes32 assetId, address token);
 
+    /// @notice An asset id has at most 24 characters.
+    error AssetIdTooLong(bytes32 assetId);
+
+    /// @notice A denomination is 1 to 2^56 - 1 units.
+    error DenominationOutOfRange(uint256 units);
+
+    /// @notice The token is not an asset of this ledger.
+    error UnregisteredAsset(address token);
+
     mapping(bytes32 assetId => address) private _tokens;
-    mapping(address token => bytes32) private _assetIds;
+    mapping(address token => AssetWord) private _words;
 
     constructor(address authority_) AccessManaged(authority_) {}
 
@@ -30,16 +47,32 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
         if (token.code.length == 0) revert NotAToken(token);
         bytes32 assetId = ISettlementAsset(token).assetId();
         if (assetId == 0) revert AssetIdMissing(token);
+        if (uint256(assetId) & TERMS_MASK != 0) revert AssetIdTooLong(assetId);
         if (_tokens[assetId] != address(0)) revert AssetAlreadyRegistered(assetId, _tokens[assetId]);
-        if (_assetIds[token] != 0) revert AssetAlreadyRegistered(_assetIds[token], token);
+        bytes32 known = _words[token].assetIdOf();
+        if (known != 0) revert AssetAlreadyRegistered(known, token);
         _tokens[assetId] = token;
-        _assetIds[token] = assetId;
+        _words[token] = AssetWord.wrap(uint256(assetId));
         emit AssetRegistered(assetId, token);
+    }
+
+    /// @notice Sets the units of which every amount issued or transferred is a multiple.
+    function setDenomination(address token, uint256 units) external restricted {
+        if (units == 0 || units > type(uint56).max) revert DenominationOutOfRange(units);
+        _words[token] = _registered(token).withDenomination(units == 1 ? 0 : units);
+        emit DenominationSet(token, units);
+    }
+
+    /// @notice Stops dealing in a security, or lets it go on.
+    /// @dev No transfer, issue, hold or settlement of it; forced transfers, recovery and redemption go on.
+    function setPaused(address token, bool paused) external restricted {
+        _words[token] = _registered(token).withPaused(paused);
+        emit PauseSet(token, paused);
     }
 
     /// @inheritdoc IAssetRegistry
     function isRegistered(address token) external view returns (bool) {
-        return _assetIds[token] != 0;
+        return AssetWord.unwrap(_words[token]) != 0;
     }
 
     /// @inheritdoc IAssetRegistry
@@ -49,6 +82,26 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
 
     /// @inheritdoc IAssetRegistry
     function assetIdOf(address token) external view returns (bytes32) {
-        return _assetIds[token];
+        return _words[token].assetIdOf();
+    }
+
+    /// @inheritdoc IAssetRegistry
+    function wordOf(address token) external view returns (AssetWord) {
+        return _words[token];
+    }
+
+    /// @inheritdoc IAssetRegistry
+    function denominationOf(address token) external view returns (uint256) {
+        return _words[token].denominationOf();
+    }
+
+    /// @inheritdoc IAssetRegistry
+    function isPaused(address token) external view returns (bool) {
+        return _words[token].isPaused();
+    }
+
+    function _registered(address token) private view returns (AssetWord word) {
+        word = _words[token];
+        if (AssetWord.unwrap(word) == 0) revert UnregisteredAsset(token);
     }
 }

@@ -6,6 +6,7 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {Bytes32Text} from "./token/Bytes32Text.sol";
 import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
+import {RestrictionCodes} from "./RestrictionCodes.sol";
 
 /// @title CashToken
 /// @notice A currency on the ledger, counted in units of 10^-decimals. Cash has no compliance rule of its own.
@@ -46,6 +47,12 @@ contract CashToken is ERC20Permit, AccessManaged, ISettlementAsset {
     /// @notice Destroys cash of `from`.
     function redeem(address from, uint256 amount) external restricted {
         _burn(from, amount);
+    }
+
+    /// @inheritdoc ISettlementAsset
+    function judge(address from, address, uint256 amount) external view returns (uint256 largest, uint8 code) {
+        largest = balanceOf(from);
+        code = amount > largest ? RestrictionCodes.BALANCE : RestrictionCodes.SUCCESS;
     }
 
     /// @inheritdoc ISettlementAsset

@@ -19,6 +19,15 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
     /// @notice A wallet was unbound.
     event WalletRemoved(address indexed wallet, bytes32 indexed identity);
 
+    /// @notice `wallet` is said to be lost; from `from` on `successor` can take its place.
+    event RecoveryAnnounced(address indexed wallet, address indexed successor, uint64 from);
+
+    /// @notice The wallet said itself that it is not lost, or the registrar took it back.
+    event RecoveryWithdrawn(address indexed wallet, address indexed by);
+
+    /// @notice `successor` stands for `wallet` from now on: its owner lost the key.
+    event WalletRecovered(address indexed wallet, address indexed successor, bytes32 indexed identity);
+
     error InvalidIdentity(bytes32 identity);
     error InvalidWallet(address wallet);
     error IdentityAlreadyRegistered(bytes32 identity);
@@ -26,15 +35,30 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
     error WalletAlreadyRegistered(address wallet, bytes32 identity);
     error UnknownWallet(address wallet);
     error TooManyWallets(bytes32 identity, uint256 most);
+    error WalletWasRecovered(address wallet, address successor);
+    error WalletOfAnotherIdentity(address wallet, bytes32 identity);
+    error RecoveryNotAnnounced(address wallet);
+    error RecoveryTooEarly(address wallet, uint64 from);
 
     /// @notice Most wallets of an identity: what is summed over them has a bound.
     uint256 public constant MAX_WALLETS = 16;
+
+    /// @notice Seconds in which a wallet that was said to be lost can say that it is not.
+    uint64 public constant RECOVERY_DELAY = 1 days;
+
+    /// @notice A recovery that was announced, and from when it can be confirmed (0: none).
+    struct Recovery {
+        address successor;
+        uint64 from;
+    }
 
     /// @dev One word an identity, since every transfer reads two: the country in the low 16 bits, `ONLY_WALLET`, a bit
     /// that is always set, and the claim's expiry above 64 bits.
     mapping(bytes32 identity => uint256) private _identities;
     mapping(address wallet => bytes32) private _identityOf;
     mapping(bytes32 identity => address[]) private _walletsOf;
+    mapping(address wallet => Recovery) private _recoveries;
+    mapping(address wallet => address) private _successors;
 
     uint256 private constant EXISTS = 1 << 32;
 
@@ -60,32 +84,65 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
 
     /// @notice Binds a wallet to an identity, which may have several; a wallet has one.
     function registerWallet(address wallet, bytes32 identity) external restricted {
-        if (wallet == address(0)) revert InvalidWallet(wallet);
-        if (_identities[identity] == 0) revert UnknownIdentity(identity);
-        if (_identityOf[wallet] != 0) revert WalletAlreadyRegistered(wallet, _identityOf[wallet]);
-        if (_walletsOf[identity].length == MAX_WALLETS) revert TooManyWallets(identity, MAX_WALLETS);
-        _identityOf[wallet] = identity;
-        _walletsOf[identity].push(wallet);
-        _countWallets(identity);
-        emit WalletRegistered(wallet, identity);
+        _bind(wallet, identity);
     }
 
     /// @notice Unbinds a wallet.
     function removeWallet(address wallet) external restricted {
+        _unbind(wallet, _identityOf[wallet]);
+    }
+
+    // --- a lost key ---------------------------------------------------------------------------------------------
+
+    /// @notice Says that the key of `wallet` is lost and `successor`, of the same identity or new, shall stand for it.
+    /// @dev The registrar's. What the wallet has moves only once the enforcer confirms, after the delay: two roles and
+    /// a silent wallet, for whoever names a successor alone could take everything.
+    function announceRecovery(address wallet, address successor) external restricted {
         bytes32 identity = _identityOf[wallet];
         if (identity == 0) revert UnknownWallet(wallet);
-        delete _identityOf[wallet];
-        address[] storage wallets = _walletsOf[identity];
-        for (uint256 i = 0; i < wallets.length; ++i) {
-            if (wallets[i] == wallet) {
-                wallets[i] = wallets[wallets.length - 1];
-                wallets.pop();
-                break;
-            }
-        }
-        _countWallets(identity);
-        emit WalletRemoved(wallet, identity);
+        _requireSuccessor(wallet, successor, identity);
+        uint64 from = uint64(block.timestamp) + RECOVERY_DELAY;
+        _recoveries[wallet] = Recovery(successor, from);
+        emit RecoveryAnnounced(wallet, successor, from);
     }
+
+    /// @notice The caller's wallet is not lost.
+    function contestRecovery() external {
+        _withdraw(msg.sender);
+    }
+
+    /// @notice Takes an announcement back.
+    function withdrawRecovery(address wallet) external restricted {
+        _withdraw(wallet);
+    }
+
+    /// @notice Puts the successor in the wallet's place; the enforcer's. Tokens and products follow it from then on.
+    function confirmRecovery(address wallet) external restricted {
+        Recovery memory due = _recoveries[wallet];
+        if (due.from == 0) revert RecoveryNotAnnounced(wallet);
+        if (block.timestamp < due.from) revert RecoveryTooEarly(wallet, due.from);
+        delete _recoveries[wallet];
+        bytes32 identity = _identityOf[wallet];
+        _unbind(wallet, identity);
+        _requireSuccessor(wallet, due.successor, identity);
+        if (_identityOf[due.successor] == 0) _bind(due.successor, identity);
+        _successors[wallet] = due.successor;
+        emit WalletRecovered(wallet, due.successor, identity);
+    }
+
+    /// @notice What was announced of a wallet (zero: nothing).
+    function recoveryOf(address wallet) external view returns (Recovery memory) {
+        return _recoveries[wallet];
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    /// @dev Ends: a recovered wallet is never bound again, so it is nobody's successor.
+    function currentWallet(address wallet) public view returns (address current) {
+        current = wallet;
+        while (_successors[current] != address(0)) current = _successors[current];
+    }
+
+    // --- questions ----------------------------------------------------------------------------------------------
 
     /// @inheritdoc IIdentityRegistry
     function identityOf(address wallet) external view returns (bytes32) {
@@ -129,6 +186,46 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
     {
         (firstIdentity, firstStanding) = _standingOf(first);
         (secondIdentity, secondStanding) = _standingOf(second);
+    }
+
+    function _bind(address wallet, bytes32 identity) private {
+        if (wallet == address(0)) revert InvalidWallet(wallet);
+        if (_identities[identity] == 0) revert UnknownIdentity(identity);
+        if (_identityOf[wallet] != 0) revert WalletAlreadyRegistered(wallet, _identityOf[wallet]);
+        if (_successors[wallet] != address(0)) revert WalletWasRecovered(wallet, _successors[wallet]);
+        if (_walletsOf[identity].length == MAX_WALLETS) revert TooManyWallets(identity, MAX_WALLETS);
+        _identityOf[wallet] = identity;
+        _walletsOf[identity].push(wallet);
+        _countWallets(identity);
+        emit WalletRegistered(wallet, identity);
+    }
+
+    function _unbind(address wallet, bytes32 identity) private {
+        if (identity == 0) revert UnknownWallet(wallet);
+        delete _identityOf[wallet];
+        address[] storage wallets = _walletsOf[identity];
+        for (uint256 i = 0; i < wallets.length; ++i) {
+            if (wallets[i] == wallet) {
+                wallets[i] = wallets[wallets.length - 1];
+                wallets.pop();
+                break;
+            }
+        }
+        _countWallets(identity);
+        emit WalletRemoved(wallet, identity);
+    }
+
+    function _withdraw(address wallet) private {
+        if (_recoveries[wallet].from == 0) revert RecoveryNotAnnounced(wallet);
+        delete _recoveries[wallet];
+        emit RecoveryWithdrawn(wallet, msg.sender);
+    }
+
+    function _requireSuccessor(address wallet, address successor, bytes32 identity) private view {
+        if (successor == address(0) || successor == wallet) revert InvalidWallet(successor);
+        bytes32 bound = _identityOf[successor];
+        if (bound != 0 && bound != identity) revert WalletOfAnotherIdentity(successor, bound);
+        if (_successors[successor] != address(0)) revert WalletWasRecovered(successor, _successors[successor]);
     }
 
     /// @dev Most identities have one wallet: then what counts against a limit need not be summed over a list.

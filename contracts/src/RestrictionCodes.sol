@@ -13,13 +13,13 @@ library RestrictionCodes {
     uint8 internal constant BALANCE = 6;
     uint8 internal constant TRADE_LIMIT = 7;
     uint8 internal constant HELD = 8;
-    /// @notice Reserved: matured or paused.
-    uint8 internal constant CLOSED = 9;
+    uint8 internal constant PAUSED = 9;
     uint8 internal constant SENDER_COUNTRY = 10;
     uint8 internal constant RECIPIENT_COUNTRY = 11;
     uint8 internal constant SENDER_VOLUME = 12;
     uint8 internal constant RECIPIENT_VOLUME = 13;
     uint8 internal constant HOLDING_CAP = 14;
+    uint8 internal constant DENOMINATION = 15;
 
     /// @notice The sender may not send at all.
     function isOfSender(uint8 code) internal pure returns (bool) {
@@ -42,12 +42,13 @@ library RestrictionCodes {
         if (code == BALANCE) return "amount exceeds the sender's balance";
         if (code == TRADE_LIMIT) return "amount exceeds the single-trade limit";
         if (code == HELD) return "amount exceeds the sender's units that are not on hold";
-        if (code == CLOSED) return "security has matured or is paused";
+        if (code == PAUSED) return "security is paused";
         if (code == SENDER_COUNTRY) return "sender's country is not admitted";
         if (code == RECIPIENT_COUNTRY) return "recipient's country is not admitted";
         if (code == SENDER_VOLUME) return "amount exceeds the sender's volume left in the window";
         if (code == RECIPIENT_VOLUME) return "amount exceeds the recipient's volume left in the window";
         if (code == HOLDING_CAP) return "amount exceeds what the recipient's holding cap leaves";
+        if (code == DENOMINATION) return "amount is not a multiple of the security's denomination";
         return "";
     }
 }

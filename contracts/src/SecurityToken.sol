@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {AuthorityUtils} from "@openzeppelin/contracts/access/manager/AuthorityUtils.sol";
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Positions} from "./token/Positions.sol";
 import {CloneArguments} from "./token/CloneArguments.sol";
 import {Holds} from "./token/Holds.sol";
@@ -21,6 +23,8 @@ import {RestrictionCodes} from "./RestrictionCodes.sol";
 /// @dev Used through clones whose immutable arguments are abi.encode(authority, compliance, cusip, termsHash,
 /// maturity). One function, `_verdict`, answers every question about a transfer and guards every transfer, so that the
 /// answers and the deeds cannot differ (I3). Identity and trade-limit refusals hold for zero amounts too.
+/// The AccessManager knows the restricted functions of all securities by the implementation's address: a new security
+/// needs no wiring, and no role can be had on one security alone.
 contract SecurityToken is
     Holds,
     ERC20Permit,
@@ -42,6 +46,15 @@ contract SecurityToken is
 
     /// @notice The security has not matured.
     error NotMatured(uint64 maturity);
+
+    /// @notice The registry knows no successor of this wallet.
+    error WalletNotRecovered(address wallet);
+
+    /// @notice Holds of the lost wallet were not named.
+    error HoldsNotNamed(address wallet, uint256 held);
+
+    /// @notice What `lost` had is `successor`'s: its owner lost the key.
+    event Recovered(address indexed lost, address indexed successor, uint256 amount, uint256 frozen);
 
     /// @notice Arrays of a batch differ in length.
     error BatchLengthMismatch(uint256 recipients, uint256 amounts);
@@ -120,12 +133,20 @@ contract SecurityToken is
 
     /// @notice Largest amount that `from` can send to `to` now, and the code of the rule that binds (0: none does).
     /// @dev Compliance and the sender's own frozen, held and total units together; the least wins.
-    function largestTransfer(address from, address to) external view returns (uint256 largest, uint8 code) {
-        (largest, code) = compliance().largestAmount(address(this), from, to);
+    function largestTransfer(address from, address to) public view returns (uint256 largest, uint8 code) {
         (uint256 available, , uint256 held, uint256 frozen) = _positionOf(from);
+        (largest, code) = _permitted(from, to, available);
         if (available >= largest) return (largest, code);
         if (frozen != 0) return (available, RestrictionCodes.FROZEN);
         return (available, held != 0 ? RestrictionCodes.HELD : RestrictionCodes.BALANCE);
+    }
+
+    /// @inheritdoc ISettlementAsset
+    function judge(address from, address to, uint256 amount) external view returns (uint256 largest, uint8 code) {
+        (largest, code) = largestTransfer(from, to);
+        if (amount > largest) return (largest, code);
+        (code, ) = _verdict(from, to, amount);
+        if (code != RestrictionCodes.SUCCESS) (largest, ) = _permitted(from, to, amount); // no multiple
     }
 
     /// @inheritdoc IERC1404
@@ -222,6 +243,27 @@ contract SecurityToken is
         return true;
     }
 
+    /// @notice Moves all that a lost wallet has to its successor: balance, frozen amount and held units. Anyone may.
+    /// @dev The registry has said who the successor is, by two roles and after a delay. Earlier balances stay where
+    /// they were. Every pending hold of the lost wallet must be named, and goes on; those in which it is recipient or
+    /// notary may be. Neither limits nor a pause stand in the way.
+    function recover(address lost, bytes32[] calldata holdIds) external {
+        ICompliance rules = compliance();
+        address successor = rules.currentWallet(lost);
+        if (successor == lost) revert WalletNotRecovered(lost);
+        (, uint256 balance, , uint256 frozen) = _positionOf(lost);
+        if (frozen != 0) {
+            (, , , uint256 already) = _positionOf(successor);
+            _setFrozen(lost, 0);
+            _setFrozen(successor, Math.saturatingAdd(already, frozen));
+        }
+        rules.moved(lost, successor, balance);
+        super._update(lost, successor, balance);
+        _followHolds(lost, successor, holdIds);
+        if (heldOf(lost) != 0) revert HoldsNotNamed(lost, heldOf(lost));
+        emit Recovered(lost, successor, balance, frozen);
+    }
+
     /// @inheritdoc ERC20Permit
     function nonces(address owner) public view override returns (uint256) {
         return super.nonces(owner);
@@ -263,8 +305,13 @@ contract SecurityToken is
     /// @dev Code of the rule that refuses, or SUCCESS, and the sender's available units.
     function _verdict(address from, address to, uint256 amount) private view returns (uint8 code, uint256 available) {
         uint256 largest;
-        (largest, code) = compliance().largestAmount(address(this), from, to);
+        (largest, code) = _permitted(from, to, amount);
         return _judge(largest, code, from, amount);
+    }
+
+    /// @dev What the rules let pass of an amount.
+    function _permitted(address from, address to, uint256 amount) private view returns (uint256, uint8) {
+        return compliance().permitted(address(this), from, to, amount);
     }
 
     /// @dev The rules' answer and the sender's own units together.
@@ -322,6 +369,21 @@ contract SecurityToken is
         if (amount > balance) revert ERC20InsufficientBalance(from, balance, amount);
         if (amount > balance - held) revert ForcedTransferExceedsUnheld(from, amount, balance - held);
         if (amount > free && from != to) _setFrozen(from, frozen - (amount - free));
+    }
+
+    /// @dev Asks about the implementation, on which the map of roles stands. No role acts with a delay here.
+    function _checkCanCall(address caller, bytes calldata data) internal view override {
+        (bool immediate, ) = AuthorityUtils.canCallWithDelay(
+            authority(),
+            caller,
+            _sharedImplementation(),
+            bytes4(data[0:4])
+        );
+        if (!immediate) revert AccessManagedUnauthorized(caller);
+    }
+
+    function _reportRehold(Hold memory old, address holder, address to) internal override {
+        compliance().rehold(old.holder, old.to, holder, to, old.amount);
     }
 
     function _reportHold(address from, address to, uint256 amount, bool begins) internal override {

@@ -40,6 +40,16 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     error PlanAlreadySettled(address giver, bytes32 planHash);
     error InvalidOperator(address operator);
     error OnlySettlement(address caller);
+
+    /// @notice What a leg finds when those before it have moved: the largest amount that passes, and the code that
+    /// refuses the leg's (0: it passes).
+    struct Finding {
+        uint256 largest;
+        uint8 code;
+    }
+
+    /// @notice The answer of `judge`.
+    error Judged(Finding[] findings);
     error InnerCallOutOfGas(uint256 instruction);
 
     /// @notice Most legs an instruction can have.
@@ -92,6 +102,20 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     function settleOne(Instruction calldata instruction, bytes[] calldata signatures) external {
         if (msg.sender != address(this)) revert OnlySettlement(msg.sender);
         _settle(instruction, signatures);
+    }
+
+    /// @notice Answers, by reverting with `Judged`, what each leg finds when those before it have moved; a leg that is
+    /// refused moves nothing. For calls off chain: it always reverts, so nothing ever moves by it, and asks nobody.
+    function judge(Leg[] calldata legs) external nonReentrant {
+        Finding[] memory findings = new Finding[](legs.length);
+        for (uint256 i = 0; i < legs.length; ++i) {
+            Leg calldata leg = legs[i];
+            if (!assetRegistry.isRegistered(leg.token)) revert UnregisteredToken(leg.token);
+            ISettlementAsset asset = ISettlementAsset(leg.token);
+            (findings[i].largest, findings[i].code) = asset.judge(leg.from, leg.to, leg.amount);
+            try asset.settlementTransfer(leg.from, leg.to, leg.amount) {} catch {}
+        }
+        revert Judged(findings);
     }
 
     /// @notice Uses up a nonce of the caller, so that no instruction with it can settle any more.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Compliance} from "src/Compliance.sol";
+import {Limits} from "src/compliance/Limits.sol";
 import {ICompliance} from "src/interfaces/ICompliance.sol";
 import {IdentityRegistry} from "src/IdentityRegistry.sol";
 import {IERC7943Fungible} from "src/interfaces/IERC7943.sol";
@@ -201,7 +201,7 @@ contract ComplianceTest is Ledger {
         identities.registerWallet(dan, "dan");
         uint16[] memory list = new uint16[](1);
         list[0] = 643;
-        _countries(Compliance.CountryRule.Refuse, list);
+        _countries(Limits.CountryRule.Refuse, list);
         _refused(note, alice, dan, 0, RestrictionCodes.RECIPIENT_COUNTRY, 0);
         _refused(note, dan, alice, 0, RestrictionCodes.SENDER_COUNTRY, 0);
         assertFalse(note.canReceive(dan), "receive");
@@ -210,12 +210,12 @@ contract ComplianceTest is Ledger {
         note.issue(dan, 1);
         _send(note, alice, bob, 1);
         list[0] = 840;
-        _countries(Compliance.CountryRule.Admit, list);
+        _countries(Limits.CountryRule.Admit, list);
         _send(note, alice, bob, 1);
         assertFalse(note.canSend(dan), "not on the list");
-        _countries(Compliance.CountryRule.Admit, new uint16[](0));
+        _countries(Limits.CountryRule.Admit, new uint16[](0));
         _refused(note, alice, bob, 1, RestrictionCodes.SENDER_COUNTRY, 0);
-        _countries(Compliance.CountryRule.Any, new uint16[](0));
+        _countries(Limits.CountryRule.Any, new uint16[](0));
         _send(note, alice, dan, 1);
     }
 
@@ -265,13 +265,13 @@ contract ComplianceTest is Ledger {
         assertEq(compliance.holdingCap(), NONE, "no cap");
         assertEq(compliance.tradeLimit(), NONE, "no trade limit");
         vm.prank(limiter);
-        vm.expectRevert(abi.encodeWithSelector(Compliance.WindowTooLong.selector, 366 days + 1, 366 days));
+        vm.expectRevert(abi.encodeWithSelector(Limits.WindowTooLong.selector, 366 days + 1, 366 days));
         compliance.setVolumeLimit(1, 366 days + 1);
     }
 
     function test_what_is_counted_is_told() public {
         setTradeLimit(5);
-        _countries(Compliance.CountryRule.Refuse, new uint16[](0));
+        _countries(Limits.CountryRule.Refuse, new uint16[](0));
         assertFalse(compliance.countsIdentities(), "neither counts");
         _volume(NONE);
         assertTrue(compliance.countsIdentities(), "a window");
@@ -308,7 +308,7 @@ contract ComplianceTest is Ledger {
         compliance.setVolumeLimit(units, WINDOW);
     }
 
-    function _countries(Compliance.CountryRule rule, uint16[] memory list) private {
+    function _countries(Limits.CountryRule rule, uint16[] memory list) private {
         vm.prank(limiter);
         compliance.setCountries(rule, list);
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Limits} from "src/compliance/Limits.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {Errors} from "@openzeppelin/contracts/utils/Errors.sol";
 import {AssetFactory} from "src/AssetFactory.sol";
 import {AssetRegistry} from "src/AssetRegistry.sol";
 import {CashToken} from "src/CashToken.sol";
-import {Compliance} from "src/Compliance.sol";
 import {IdentityRegistry} from "src/IdentityRegistry.sol";
 import {ISettlementAsset} from "src/interfaces/ISettlementAsset.sol";
 import {RestrictionCodes} from "src/RestrictionCodes.sol";
@@ -175,7 +175,7 @@ contract RegistriesTest is Ledger {
         _answers(stranger, stranger, 0, RestrictionCodes.SENDER_UNKNOWN);
         _answers(alice, stranger, 0, RestrictionCodes.RECIPIENT_UNKNOWN);
         vm.expectEmit(address(compliance));
-        emit Compliance.TradeLimitSet(50);
+        emit Limits.TradeLimitSet(50);
         setTradeLimit(50);
         _answers(alice, bob, 50, RestrictionCodes.TRADE_LIMIT);
         setClaim("bob", START - 1);

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Holds} from "src/token/Holds.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {Compliance} from "src/Compliance.sol";
+import {AssetRegistry} from "src/AssetRegistry.sol";
 import {IdentityRegistry} from "src/IdentityRegistry.sol";
 import {Ledger} from "./base/Ledger.sol";
 import {Test} from "./base/Test.sol";
@@ -13,6 +14,8 @@ contract SecurityHandler is Test {
     SecurityToken public immutable token;
     IdentityRegistry private immutable _identities;
     Compliance private immutable _compliance;
+    AssetRegistry private immutable _assets;
+    uint256 private _lost;
     address[5] private _roles; // issuer, freezer, enforcer, registrar, limiter
     address[4] public actors;
     bytes32[4] private _names;
@@ -29,11 +32,12 @@ contract SecurityHandler is Test {
         SecurityToken token_,
         IdentityRegistry identities,
         Compliance compliance,
+        AssetRegistry assets,
         address[5] memory roles,
         address[4] memory actors_,
         bytes32[4] memory names
     ) {
-        (token, _identities, _compliance) = (token_, identities, compliance);
+        (token, _identities, _compliance, _assets) = (token_, identities, compliance, assets);
         (_roles, actors, _names) = (roles, actors_, names);
     }
 
@@ -120,6 +124,49 @@ contract SecurityHandler is Test {
         _compliance.setTradeLimit(none ? type(uint256).max : between(units, 0, type(uint64).max));
     }
 
+    function pause(bool paused, uint8 seed) external {
+        vm.prank(_roles[1]);
+        _assets.setPaused(address(token), paused && seed % 4 == 0);
+    }
+
+    function denominate(uint8 units) external {
+        vm.prank(_roles[0]);
+        _assets.setDenomination(address(token), 1 + (units % 3));
+    }
+
+    /// @dev An actor loses his key: a new wallet takes his place, here as there.
+    function lose(uint8 account, uint256 holds) external {
+        if (_lost == 8) return;
+        address lost = _actor(account);
+        address successor = address(uint160(0x105E00 + ++_lost));
+        vm.prank(_roles[3]);
+        _identities.announceRecovery(lost, successor);
+        uint256 now_ = block.timestamp;
+        vm.warp(now_ + 1 days);
+        vm.prank(_roles[2]);
+        _identities.confirmRecovery(lost);
+        vm.warp(now_);
+        token.recover(lost, _pendingOf(lost, holds));
+        actors[account % 4] = successor;
+        (model[successor], model[lost]) = (model[lost], 0);
+        if (account % 4 == 0) (_times, _balances) = (new uint256[](0), new uint256[](0));
+        ++deeds;
+    }
+
+    function _pendingOf(address holder, uint256 seed) private view returns (bytes32[] memory ids) {
+        uint256 count = 0;
+        for (uint256 round = 0; round < 2; ++round) {
+            if (round == 1) (ids, count) = (new bytes32[](count), 0);
+            for (uint256 i = 0; i < _holdIds.length; ++i) {
+                Holds.Hold memory made = token.hold(_holdIds[i]);
+                bool named = made.holder == holder || (made.to == holder && seed % 2 == 0);
+                if (made.status != Holds.HoldStatus.Pending || !named) continue;
+                if (round == 1) ids[count] = _holdIds[i];
+                ++count;
+            }
+        }
+    }
+
     /// @dev The second ends: what the first actor has then is written down.
     function pass(uint8 seconds_) external {
         _times.push(block.timestamp);
@@ -172,6 +219,7 @@ contract SecurityTokenInvariantTest is Ledger {
             note,
             identities,
             compliance,
+            assets,
             [issuer, freezer, enforcer, registrar, limiter],
             [alice, bob, carol, dave],
             [bytes32("alice"), "bob", "carol", "dave"]

@@ -1,4 +1,4 @@
-"""`tbill kyc add`, `revoke`, `show` and `tbill limits`: who may deal, and how much."""
+"""`tbill kyc add`, `revoke`, `show`, `recover` and `tbill limits`: who may deal, and how much."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tbill_defi.cli.common import Home, Json, console, group, parse_date, print_json, progress
+from tbill_defi.cli.registry import address, recover
 from tbill_defi.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     commands.command("add")(add)
     commands.command("revoke")(revoke)
     commands.command("show")(show)
+    commands.command("recover")(recover)
     app.add_typer(commands, name="kyc")
     app.command("limits")(limits)
 
@@ -56,14 +58,14 @@ def add(
         raise UsageError(f"country: {country} is not an ISO 3166-1 numeric code such as 840")
     if party in (*ROLE_NAMES, *PRICER_KEYS):
         raise UsageError(f"party: {party!r} is the name of a key of the ledger itself; take another")
-    address = None if wallet is None else _address(wallet)
+    bound = None if wallet is None else address("wallet", wallet)
     last = None if until is None else new_york_midnight(parse_date(until) + timedelta(days=1)) - 1
     with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
         now = ledger.chain.now()
         if last is not None and last < now:
             raise UsageError(f"until: {until} is over on the ledger ({ledger.market_date}); `tbill kyc revoke` revokes")
         expiry = now + CLAIM_SECONDS if last is None else last
-        found = identities.admit(ledger, party, claim_expiry=expiry, country=country, wallet=address)
+        found = identities.admit(ledger, party, claim_expiry=expiry, country=country, wallet=bound)
     _tell([found], json_=json_)
 
 
@@ -218,12 +220,6 @@ def _countries(rule: str, text: str) -> list[int]:
     if not all(0 < code < 1_000 for code in codes):
         raise UsageError(f"{rule}: {text!r} is not a list of ISO 3166-1 numeric codes such as 840,826")
     return codes
-
-
-def _address(text: str) -> bytes:
-    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
-        raise UsageError(f"wallet: {text!r} is not an address of 0x and 40 hex digits")
-    return bytes.fromhex(text[2:])
 
 
 def _identity_json(found: Identity) -> dict[str, Any]:

@@ -24,6 +24,7 @@ EVENTS = (
     "HoldExecuted",
     "HoldReleased",
     "HoldExpired",
+    "HoldFollowed",
     "Settled",
     *custody.EVENTS,
     *option_books.EVENTS,
@@ -105,6 +106,7 @@ class Books:
         self._balances: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._frozen: dict[tuple[str, str], int] = {}
         self._holds: dict[tuple[str, str], int] = {}
+        self._holders: dict[tuple[str, str], str] = {}
         self._held: dict[tuple[str, str], int] = defaultdict(int)
         self.custody = custody.CustodyBooks()
         self._options = option_books.OptionBooks()
@@ -141,15 +143,25 @@ class Books:
                 self._frozen[arguments["account"], token] = int(arguments["amount"])
             case "HoldCreated":
                 self._holds[arguments["id"], token] = int(arguments["amount"])
+                self._holders[arguments["id"], token] = arguments["holder"]
                 self._held[arguments["holder"], token] += int(arguments["amount"])
             case "HoldExecuted" | "HoldReleased" | "HoldExpired":
                 self._held[arguments["holder"], token] -= self._holds.pop((arguments["id"], token), 0)
+            case "HoldFollowed":
+                self._follow((arguments["id"], token), arguments["lost"], arguments["successor"])
             case "Settled":
                 self.tape.append(self._entry(event))
             case name if name in custody.EVENTS:
                 self.custody.apply(name, arguments, event.timestamp)
             case name if name in option_books.EVENTS:
                 self._options.apply(name, arguments, event.timestamp)
+
+    def _follow(self, hold: tuple[str, str], lost: str, successor: str) -> None:
+        """A recovered wallet's successor is a hold's holder; if it was recipient or notary only, no units move."""
+        if self._holders.get(hold) == lost:
+            self._holders[hold] = successor
+            self._held[lost, hold[1]] -= self._holds[hold]
+            self._held[successor, hold[1]] += self._holds[hold]
 
     def _entry(self, event: EventRecord) -> TapeEntry:
         arguments = event.arguments
@@ -235,9 +247,21 @@ class Books:
         """Id -> every option ever written, in order."""
         return self._options.states(self.party_of)
 
+    def options_of(self, wallet: str) -> list[bytes]:
+        """Ids of the live options that a wallet (0x-text) wrote or holds."""
+        return self._options.of(wallet)
+
     def option(self, option_id: bytes) -> OptionState | None:
         """An option by its id; None if it was never written."""
         return self._options.state(option_id, self.party_of)
+
+    def holds_of(self, token: str, holder: str) -> list[bytes]:
+        """Ids of a wallet's pending holds in a token (0x-text), oldest first."""
+        return [
+            bytes.fromhex(name[2:])
+            for (name, where), units in self._holds.items()
+            if where == token and units and self._holders[name, where] == holder
+        ]
 
     def tokens(self) -> dict[str, str]:
         """Registered tokens (0x-text) -> asset."""

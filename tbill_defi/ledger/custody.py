@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Any
 
-EVENTS = ("RepoOpened", "CustodyChanged")
+EVENTS = ("RepoOpened", "RepoFollowed", "CustodyChanged")
 """Events of the facility that the books read."""
 
 
@@ -19,7 +19,7 @@ class CustodyBooks:
 
     def apply(self, name: str, arguments: Mapping[str, Any], timestamp: int) -> None:
         """Fold one event of the facility in."""
-        if name == "RepoOpened":
+        if name in ("RepoOpened", "RepoFollowed"):
             self._repos[arguments["repoId"]] = (arguments["lender"], arguments["borrower"])
         else:
             self._history[arguments["account"], arguments["token"]].append((timestamp, int(arguments["units"])))
@@ -27,6 +27,10 @@ class CustodyBooks:
     def repo_ids(self) -> list[bytes]:
         """Ids of the repos ever opened, in order."""
         return [bytes.fromhex(name[2:]) for name in self._repos]
+
+    def repos_of(self, wallet: str) -> list[bytes]:
+        """Ids of the repos, over ones too, in which a wallet (0x-text) is the lender or the borrower."""
+        return [bytes.fromhex(name[2:]) for name, parties in self._repos.items() if wallet in parties]
 
     def accounts_at(self, token: str, moment: int) -> dict[str, int]:
         """Account -> units at the end of the second before `moment`, of those that had any; by account."""

@@ -49,8 +49,18 @@ ROLE_KEYS: Mapping[str, tuple[Role, ...]] = {
 """Key name -> the roles it holds. The administrator holds ADMIN and nothing else."""
 
 RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
-    "AssetRegistry": {Role.FACTORY: ("register",)},
-    "IdentityRegistry": {Role.REGISTRAR: ("registerIdentity", "setClaim", "registerWallet", "removeWallet")},
+    "AssetRegistry": {
+        Role.FACTORY: ("register",),
+        Role.ISSUER: ("setDenomination",),
+        Role.FREEZER: ("setPaused",),
+    },
+    "IdentityRegistry": {
+        Role.REGISTRAR: (
+            *("registerIdentity", "setClaim", "registerWallet", "removeWallet"),
+            *("announceRecovery", "withdrawRecovery"),
+        ),
+        Role.ENFORCER: ("confirmRecovery",),
+    },
     "Compliance": {Role.LIMITS: ("setTradeLimit", "setVolumeLimit", "setHoldingCap", "setOwnLimits", "setCountries")},
     "AssetFactory": {Role.ISSUER: ("create",)},
     "PriceOracle": {Role.ORACLE: ("setPricers", "setRules")},
@@ -78,7 +88,8 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "Stripping": {Role.ISSUER: ("namePieces",)},
     "AuctionBook": {Role.ISSUER: ("announce", "close")},
 }
-"""Contract -> role -> its restricted functions. What is not here is the administrator's alone."""
+"""Contract -> role -> its restricted functions. What is not here is the administrator's alone. Those of all securities
+are mapped on the implementation that their clones run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +216,7 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
         "AssetFactory": contracts.asset_factory,
         "CashToken": contracts.usd,
         "CashFactory": contracts.cash_factory,
+        "SecurityToken": contracts.security_token,
         "PriceOracle": contracts.price_oracle,
         "Issuance": contracts.issuance,
         "CouponPayer": contracts.coupon_payer,

@@ -24,8 +24,6 @@ from tbill_defi.ledger.deployment import (
     Contracts,
     Step,
     deployment_steps,
-    multicall,
-    wire,
 )
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.refusals import Names, refusal
@@ -359,18 +357,14 @@ class Ledger:
         return [*creations, *issues]
 
     def creation_steps(self, security: AnySecurity) -> tuple[bytes, list[Step]]:
-        """The token of a security, and the transactions that create and wire it if the ledger does not have it yet."""
+        """The token of a security, and the transactions that create it if the ledger does not have it yet."""
         token = self._token_made(security)
         if token is not None:
             return token, []
         arguments = self._creation(security)
         factory = self.contracts.asset_factory
         token = self.call("AssetFactory", factory, "predict", *arguments)
-        wiring = multicall(wire("SecurityToken", token))
-        steps = [
-            Step("issuer", factory, encode_call("AssetFactory", "create", *arguments)),
-            Step(ADMIN, self.contracts.access_manager, wiring),
-        ]
+        steps = [Step("issuer", factory, encode_call("AssetFactory", "create", *arguments))]
         if isinstance(security, Tips):
             data = encode_call("Issuance", "setDatedCpi", token, dated_cpi_e5(security))
             steps.append(Step("issuer", self.contracts.issuance, data))

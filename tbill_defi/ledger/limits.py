@@ -5,7 +5,7 @@ Units are base units of face (10^-6 dollar) of all securities together. Limits f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tbill_defi.chain.types import Call
@@ -150,41 +150,3 @@ def set_countries(ledger: Ledger, rule: str, countries: Sequence[int]) -> None:
 
 def _set(ledger: Ledger, function: str, *arguments: object) -> None:
     ledger.send([Step(LIMITS_KEY, ledger.contracts.compliance, encode_call("Compliance", function, *arguments))])
-
-
-class Room:
-    """What volume limits and holding caps leave while legs move one after the other, by party.
-
-    The same arithmetic as the contract's, which is the judge: an instruction's legs are asked about before any of
-    them has moved.
-    """
-
-    def __init__(self, found: Mapping[str, Standing]) -> None:
-        self._volume = {name: standing.volume_left for name, standing in found.items()}
-        self._holding = {name: standing.holding_left for name, standing in found.items()}
-
-    def least(self, largest: int, code: int, giver: str, receiver: str) -> tuple[int, int]:
-        """The lesser of `largest` and what is left to both parties, with the code of what binds."""
-        if giver == receiver:
-            return largest, code
-        for left, its_code in (
-            (self._volume.get(giver), 12),
-            (self._volume.get(receiver), 13),
-            (self._holding.get(receiver), 14),
-        ):
-            if left is not None and left < largest:
-                largest, code = left, its_code
-        return largest, code
-
-    def move(self, giver: str, receiver: str, amount: int) -> None:
-        """Count a leg of securities."""
-        if giver == receiver:
-            return
-        for name in (giver, receiver):
-            left = self._volume.get(name)
-            if left is not None:
-                self._volume[name] = max(0, left - amount)
-        for name, signed in ((giver, amount), (receiver, -amount)):
-            left = self._holding.get(name)
-            if left is not None:
-                self._holding[name] = left + signed

@@ -13,7 +13,7 @@ _ENDS = {
     "OptionExpired": OptionStatus.EXPIRED,
     "OptionWithdrawn": OptionStatus.WITHDRAWN,
 }
-EVENTS = ("OptionWritten", "OptionBought", *_ENDS)
+EVENTS = ("OptionWritten", "OptionBought", "OptionFollowed", *_ENDS)
 
 
 class OptionBooks:
@@ -34,6 +34,8 @@ class OptionBooks:
         if name == "OptionBought":
             premium = int(arguments["premium"])
             after = replace(before, status=OptionStatus.OPEN, premium_units=premium, bought_at=timestamp)
+        elif name == "OptionFollowed":
+            after = replace(before, writer=arguments["writer"], holder=arguments["holder"])
         else:
             after = replace(before, status=_ENDS[name])
         self._options[option_id] = after
@@ -42,6 +44,11 @@ class OptionBooks:
         """An option, with the names of its parties' wallets (0x-text); None if it was never written."""
         option = self._options.get(option_id)
         return option and replace(option, writer=party_of(option.writer), holder=party_of(option.holder))
+
+    def of(self, wallet: str) -> list[bytes]:
+        """Ids of the live options that a wallet (0x-text) wrote or holds."""
+        live = (OptionStatus.WRITTEN, OptionStatus.OPEN)
+        return [i for i, o in self._options.items() if o.status in live and wallet in (o.writer, o.holder)]
 
     def states(self, party_of: Callable[[str], str]) -> dict[bytes, OptionState]:
         """Id -> option, in the order in which they were written, with the names of its parties' wallets (0x-text)."""

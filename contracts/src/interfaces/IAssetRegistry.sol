@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {AssetWord} from "../AssetWord.sol";
+
 /// @title IAssetRegistry
 /// @notice Which tokens the ledger knows.
 interface IAssetRegistry {
@@ -15,4 +17,13 @@ interface IAssetRegistry {
 
     /// @notice The asset id a token was registered under; zero if it is not registered.
     function assetIdOf(address token) external view returns (bytes32);
+
+    /// @notice Everything the registry knows of a token, in one word; zero if it is not registered.
+    function wordOf(address token) external view returns (AssetWord);
+
+    /// @notice Units of which every amount of a token is a multiple, at least 1.
+    function denominationOf(address token) external view returns (uint256);
+
+    /// @notice Whether dealing in a token is paused.
+    function isPaused(address token) external view returns (bool);
 }

@@ -8,8 +8,19 @@ interface ICompliance {
     /// @notice The caller is not a token of the ledger.
     error NotAToken(address caller);
 
+    /// @notice Dealing in the security is paused.
+    error SecurityPaused(address token);
+
     /// @notice The least amount any rule allows, and the code of the rule that binds (0: no rule does).
     function largestAmount(address token, address from, address to) external view returns (uint256 largest, uint8 code);
+
+    /// @notice The largest amount that passes of `amount`: at least that, or the most that is allowed below it.
+    function permitted(
+        address token,
+        address from,
+        address to,
+        uint256 amount
+    ) external view returns (uint256 largest, uint8 code);
 
     /// @notice The same answer, and `amount` is counted if it is not more than that.
     function transferring(address from, address to, uint256 amount) external returns (uint256 largest, uint8 code);
@@ -23,8 +34,14 @@ interface ICompliance {
     /// @notice Counts a hold as pending, out of `from` and into `to`.
     function holding(address from, address to, uint256 amount) external;
 
+    /// @notice A pending hold is another wallet's from now on: a recovered one's successor's.
+    function rehold(address from, address to, address newFrom, address newTo, uint256 amount) external;
+
     /// @notice The hold is over.
     function unholding(address from, address to, uint256 amount) external;
+
+    /// @notice Who may take a recovered wallet's place: itself, unless its owner lost the key.
+    function currentWallet(address wallet) external view returns (address);
 
     /// @notice Whether a wallet has an identity with a valid claim, of an admitted country.
     function isVerified(address wallet) external view returns (bool);

@@ -40,6 +40,9 @@ interface IIdentityRegistry {
     /// @notice The same of one wallet.
     function standingOf(address wallet) external view returns (bytes32 identity, uint256 standing);
 
+    /// @notice The wallet that stands for `wallet` now: the last of those it was recovered to, or itself.
+    function currentWallet(address wallet) external view returns (address);
+
     /// @notice Wallets of an identity, at most 16.
     function walletsOf(bytes32 identity) external view returns (address[] memory);
 }

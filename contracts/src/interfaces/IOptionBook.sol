@@ -49,6 +49,9 @@ interface IOptionBook {
     event OptionExpired(bytes32 indexed id, address indexed writer, bool bought);
     event OptionWithdrawn(bytes32 indexed id, address indexed writer);
 
+    /// @notice A party's wallet was recovered: these are the parties now.
+    event OptionFollowed(bytes32 indexed id, address writer, address holder);
+
     /// @notice Sets the caller's collateral aside; he is the writer.
     /// @dev A call needs a hold of his on the whole face, named by the option's id, for the holder, with this book as
     /// notary, until the last second of the window. A put takes the payment from his allowance.
@@ -77,6 +80,10 @@ interface IOptionBook {
 
     /// @notice Ends an option that nobody has bought and frees its collateral. The writer may.
     function withdraw(bytes32 id) external;
+
+    /// @notice Puts the successor of a recovered wallet in its place as writer or holder. Anyone may.
+    /// @dev The hold that covers a call follows in the token, by `SecurityToken.recover`.
+    function follow(bytes32 id) external;
 
     /// @notice An option and its status.
     function optionOf(bytes32 id) external view returns (OptionState memory);

@@ -273,8 +273,8 @@ contract CouponPayer is AccessManaged {
     }
 
     /// @notice Pays these holders what they are due and have not been paid. Anyone may call it, in any batches.
-    /// @dev Who is due nothing or was paid is passed over; who cannot be paid is passed over with `CouponWithheld`, and
-    /// may be tried again.
+    /// @dev What a recovered wallet is due its successor gets. Who is due nothing or was paid is passed over; who
+    /// cannot be paid is passed over with `CouponWithheld`, and may be tried again.
     function pay(bytes32 couponId, address[] calldata holders) external {
         Coupon storage coupon = _known(couponId);
         if (coupon.payer == address(0)) revert CouponNotFunded(couponId);
@@ -305,7 +305,8 @@ contract CouponPayer is AccessManaged {
         uint256 face = coupon.token.balanceOfAt(holder, uint48(coupon.recordTime - 1));
         if (face == 0) return;
         uint256 amount = _share(coupon, face);
-        if (identityRegistry.identityOf(holder) == 0) {
+        address payee = identityRegistry.currentWallet(holder);
+        if (identityRegistry.identityOf(payee) == 0) {
             emit CouponWithheld(couponId, holder, face, amount);
             return;
         }
@@ -316,7 +317,7 @@ contract CouponPayer is AccessManaged {
             emit CouponPaid(couponId, holder, face, amount);
             return;
         }
-        try cash.transfer(holder, amount) returns (bool) {
+        try cash.transfer(payee, amount) returns (bool) {
             emit CouponPaid(couponId, holder, face, amount);
         } catch {
             _paid[couponId][holder] = false;

@@ -7,10 +7,14 @@ import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IAccountRoles, IManagedAccount} from "../interfaces/IManagedAccount.sol";
+import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
 import {IMandateBooks} from "../interfaces/IMandateGuard.sol";
 
-/// @notice The one call an account makes to Settlement.
-interface ICancel {
+/// @notice What an account asks of Settlement.
+interface ISettlement {
+    /// @notice Who knows which wallet stands for a recovered one.
+    function identityRegistry() external view returns (IIdentityRegistry);
+
     /// @notice Uses up a nonce of the caller.
     function cancel(uint256 nonce) external;
 }
@@ -32,6 +36,7 @@ contract ManagedAccount is IManagedAccount, IAccountRoles, IERC1271, ERC165 {
     }
 
     event ManagerSet(address indexed manager);
+    event OwnerFollowed(address indexed owner);
     event GuardAnnounced(address indexed guard, uint64 from);
     event GuardSet(address indexed guard);
     event WithdrawalAnnounced(uint256 indexed id, address token, address to, uint256 amount, uint64 from);
@@ -55,10 +60,10 @@ contract ManagedAccount is IManagedAccount, IAccountRoles, IERC1271, ERC165 {
     address public immutable settlement;
 
     /// @inheritdoc IAccountRoles
-    address public immutable owner;
+    uint64 public immutable delay;
 
     /// @inheritdoc IAccountRoles
-    uint64 public immutable delay;
+    address public owner;
 
     /// @inheritdoc IAccountRoles
     address public manager;
@@ -114,7 +119,7 @@ contract ManagedAccount is IManagedAccount, IAccountRoles, IERC1271, ERC165 {
     /// @notice Uses up a nonce of this account, so that no instruction with it can settle any more.
     function cancel(uint256 nonce) external {
         if (msg.sender != owner && msg.sender != manager) revert NotOwnerOrManager(msg.sender);
-        ICancel(settlement).cancel(nonce);
+        ISettlement(settlement).cancel(nonce);
     }
 
     /// @notice Names another manager, at once: signatures of the former one are void.
@@ -122,6 +127,14 @@ contract ManagedAccount is IManagedAccount, IAccountRoles, IERC1271, ERC165 {
         if (manager_ == address(0) || manager_ == owner) revert InvalidAccount(owner, manager_, guard, delay);
         manager = manager_;
         emit ManagerSet(manager_);
+    }
+
+    /// @notice Puts the successor of a recovered owner in his place. Anyone may.
+    function follow() external {
+        address successor = ISettlement(settlement).identityRegistry().currentWallet(owner);
+        if (successor == owner || successor == manager) revert InvalidAccount(successor, manager, guard, delay);
+        owner = successor;
+        emit OwnerFollowed(successor);
     }
 
     // --- by announcement ----------------------------------------------------------------------------------------

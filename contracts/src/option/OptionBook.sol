@@ -8,6 +8,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IManagedAccount} from "../interfaces/IManagedAccount.sol";
+import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
 import {IMandateGuard} from "../interfaces/IMandateGuard.sol";
 import {IOptionBook} from "../interfaces/IOptionBook.sol";
 import {SecurityToken} from "../SecurityToken.sol";
@@ -44,6 +45,7 @@ contract OptionBook is IOptionBook, IManagedAccount, IMandateGuard, IERC1271, ER
     error QuoteNotSigned(bytes32 id, address writer);
     error QuoteCancelled(bytes32 id, uint256 nonce);
     error OnlyThroughOptionBook(bytes32 planHash);
+    error NobodyToFollow(bytes32 id);
 
     /// @notice Longest day of New York, when clocks go back.
     uint64 private constant LONGEST_DAY = 25 hours;
@@ -174,6 +176,17 @@ contract OptionBook is IOptionBook, IManagedAccount, IMandateGuard, IERC1271, ER
         option.status = OptionStatus.Withdrawn;
         emit OptionWithdrawn(id, option.writer);
         _free(id, option);
+    }
+
+    /// @inheritdoc IOptionBook
+    function follow(bytes32 id) external nonReentrant {
+        OptionState storage option = _options[id];
+        IIdentityRegistry identities = settlement.identityRegistry();
+        (address writer, address holder) = (option.writer, option.holder);
+        option.writer = identities.currentWallet(writer);
+        option.holder = identities.currentWallet(holder);
+        if (option.writer == writer && option.holder == holder) revert NobodyToFollow(id);
+        emit OptionFollowed(id, option.writer, option.holder);
     }
 
     // --- questions ----------------------------------------------------------------------------------------------

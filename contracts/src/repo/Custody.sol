@@ -72,19 +72,25 @@ abstract contract Custody {
             amount = (total * coupon.numerator) / coupon.denominator - _passedCash[couponId];
         }
         _passedCash[couponId] += amount;
-        address beneficiary = _beneficiaryOf(account);
+        address beneficiary = _currentWallet(_beneficiaryOf(account));
         emit CouponPassed(account, couponId, beneficiary, amount);
         if (amount != 0) cash.safeTransfer(beneficiary, amount);
     }
 
-    /// @notice Delivers units that could not be delivered before to their owner. Anyone may.
+    /// @notice Delivers units that could not be delivered before to their owner, or to the wallet that stands for his
+    /// now. Anyone may.
     function collect(address owner, SecurityToken token) external {
         uint256 units = heldFor(_nameOf(owner), token);
         if (units == 0) revert NothingToCollect(owner, address(token));
         _setHeld(_nameOf(owner), token, 0);
         emit DeliveryCollected(owner, address(token), units);
         (IERC20 asset, uint256 amount) = _standsFor(token, units);
-        asset.safeTransfer(owner, amount);
+        asset.safeTransfer(_currentWallet(owner), amount);
+    }
+
+    /// @dev The wallet that stands for another since it was recovered, or itself.
+    function _currentWallet(address wallet) internal view returns (address) {
+        return couponPayer.identityRegistry().currentWallet(wallet);
     }
 
     /// @dev Who is entitled to an account's coupons.

@@ -47,6 +47,10 @@ abstract contract RepoBook is Custody, OwnEntries {
     error CollateralIneligible(address token, uint64 maturity, uint64 end);
     error CollateralShort(uint256 lendable, uint256 exposure);
     error NotToday(uint64 asOf);
+    error NobodyToFollow(bytes32 repoId);
+
+    /// @notice A party's wallet was recovered: these are the parties now.
+    event RepoFollowed(bytes32 indexed repoId, address lender, address borrower);
 
     /// @notice Longest repo, in days.
     uint256 public constant LONGEST_DAYS = 731;
@@ -91,6 +95,16 @@ abstract contract RepoBook is Custody, OwnEntries {
         priceE6 = priceOf(repo.token);
         exposure = repo.principal + _interest(repo, asOf);
         lendable = _lendable(repo, repo.face, priceE6);
+    }
+
+    /// @notice Puts the successor of a recovered wallet in its place as lender or borrower. Anyone may.
+    function follow(bytes32 repoId) external {
+        Repo storage repo = _repos[repoId];
+        (address lender, address borrower) = (repo.lender, repo.borrower);
+        repo.lender = _currentWallet(lender);
+        repo.borrower = _currentWallet(borrower);
+        if (repo.lender == lender && repo.borrower == borrower) revert NobodyToFollow(repoId);
+        emit RepoFollowed(repoId, repo.lender, repo.borrower);
     }
 
     /// @notice What 100 of face of a security count as collateral, 10^-6: dirty at the oracle, and from its maturity or

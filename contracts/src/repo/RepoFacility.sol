@@ -253,7 +253,8 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
     }
 
     /// @notice Closes out a repo in default: margin not met by its deadline, or not repurchased on its date.
-    /// @dev The lender's to do. He takes collateral for the debt at the mark, without margin, rounded up to a unit; the
+    /// @dev The lender's to do. He takes collateral for the debt at the mark, without margin, rounded up to the
+    /// security's denomination (against the borrower, or neither part could be delivered); the
     /// rest goes back to the borrower. If all of it is not enough, the rest of the debt is recorded.
     function closeOut(bytes32 repoId, uint64 asOf) external nonReentrant {
         Repo storage repo = _opened(repoId);
@@ -265,7 +266,8 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
             revert NotInDefault(repoId, repo.callDeadline, repo.end);
         }
         uint256 face = repo.face;
-        uint256 taken = Math.min(face, Math.ceilDiv(debt * PRICE_UNIT, priceE6));
+        uint256 lot = settlement.assetRegistry().denominationOf(address(repo.token));
+        uint256 taken = Math.min(face, lot * Math.ceilDiv(debt * PRICE_UNIT, priceE6 * lot));
         uint256 worth = (face * priceE6) / PRICE_UNIT;
         _accrue(repo, asOf);
         repo.shortfall = worth < debt ? debt - worth : 0;

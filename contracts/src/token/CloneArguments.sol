@@ -10,6 +10,11 @@ abstract contract CloneArguments {
     uint256 private constant PROXY_BYTES = 0x2d;
     address private immutable _implementation = address(this);
 
+    /// @dev The contract whose code every clone runs.
+    function _sharedImplementation() internal view returns (address) {
+        return _implementation;
+    }
+
     function _argument(uint256 index) internal view returns (bytes32 word) {
         if (address(this) == _implementation) return 0;
         uint256 offset = PROXY_BYTES + 32 * index;

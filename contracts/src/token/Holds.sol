@@ -35,6 +35,8 @@ abstract contract Holds is Positions {
     );
     event HoldExecuted(bytes32 indexed id, address indexed holder, address indexed to, uint256 amount);
     event HoldReleased(bytes32 indexed id, address indexed holder, address indexed by, uint256 amount);
+    /// @notice A recovered wallet's place in a pending hold is its successor's.
+    event HoldFollowed(bytes32 indexed id, address indexed lost, address indexed successor);
     event HoldExpired(bytes32 indexed id, address indexed holder, uint256 amount);
 
     error HoldAlreadyExists(bytes32 id);
@@ -104,12 +106,33 @@ abstract contract Holds is Positions {
     /// @dev Tells the rules that a hold begins or is over.
     function _reportHold(address from, address to, uint256 amount, bool begins) internal virtual;
 
+    /// @dev Tells the rules that a pending hold has other parties.
+    function _reportRehold(Hold memory old, address holder, address to) internal virtual;
+
     /// @dev Ends pending holds of `holder` by name: the enforcer's way to held units.
     function _releaseHoldsOf(address holder, bytes32[] calldata ids) internal {
         for (uint256 i = 0; i < ids.length; ++i) {
             Hold memory ended = _pendingHold(ids[i]);
             if (ended.holder != holder) revert HoldOfAnotherHolder(ids[i], ended.holder, holder);
             _release(ids[i], ended);
+        }
+    }
+
+    /// @dev Puts `successor` in the place of `lost` in pending holds; units held move with their holder.
+    function _followHolds(address lost, address successor, bytes32[] calldata ids) internal {
+        for (uint256 i = 0; i < ids.length; ++i) {
+            Hold memory old = _pendingHold(ids[i]);
+            if (old.holder != lost && old.to != lost && old.notary != lost) continue;
+            Hold storage found = _holds[ids[i]];
+            if (old.notary == lost) found.notary = successor;
+            if (old.to == lost) found.to = successor;
+            if (old.holder == lost) {
+                found.holder = successor;
+                _setHeld(lost, heldOf(lost) - old.amount);
+                _setHeld(successor, heldOf(successor) + old.amount);
+            }
+            _reportRehold(old, found.holder, found.to);
+            emit HoldFollowed(ids[i], lost, successor);
         }
     }
 

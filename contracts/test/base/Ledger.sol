@@ -77,12 +77,6 @@ abstract contract Ledger is Test {
     function createMaturing(bytes32 cusip, uint64 maturity) internal returns (SecurityToken token) {
         vm.prank(issuer);
         token = SecurityToken(factory.create(cusip, TERMS, maturity));
-        map(address(token), SecurityToken.issue.selector, Roles.ISSUER);
-        map(address(token), SecurityToken.redeem.selector, Roles.ISSUER);
-        map(address(token), SecurityToken.redeemMatured.selector, Roles.ISSUER);
-        map(address(token), SecurityToken.setFrozenTokens.selector, Roles.FREEZER);
-        map(address(token), SecurityToken.forcedTransfer.selector, Roles.ENFORCER);
-        map(address(token), SecurityToken.forcedTransferEndingHolds.selector, Roles.ENFORCER);
     }
 
     function enrol(bytes32 identity, address wallet) internal {
@@ -138,12 +132,23 @@ abstract contract Ledger is Test {
         map(address(identities), IdentityRegistry.setClaim.selector, Roles.REGISTRAR);
         map(address(identities), IdentityRegistry.registerWallet.selector, Roles.REGISTRAR);
         map(address(identities), IdentityRegistry.removeWallet.selector, Roles.REGISTRAR);
+        map(address(identities), IdentityRegistry.announceRecovery.selector, Roles.REGISTRAR);
+        map(address(identities), IdentityRegistry.withdrawRecovery.selector, Roles.REGISTRAR);
+        map(address(identities), IdentityRegistry.confirmRecovery.selector, Roles.ENFORCER);
+        map(address(implementation), SecurityToken.issue.selector, Roles.ISSUER);
+        map(address(implementation), SecurityToken.redeem.selector, Roles.ISSUER);
+        map(address(implementation), SecurityToken.redeemMatured.selector, Roles.ISSUER);
+        map(address(implementation), SecurityToken.setFrozenTokens.selector, Roles.FREEZER);
+        map(address(implementation), SecurityToken.forcedTransfer.selector, Roles.ENFORCER);
+        map(address(implementation), SecurityToken.forcedTransferEndingHolds.selector, Roles.ENFORCER);
+        map(address(assets), AssetRegistry.setDenomination.selector, Roles.ISSUER);
+        map(address(assets), AssetRegistry.setPaused.selector, Roles.FREEZER);
         map(address(assets), AssetRegistry.register.selector, Roles.FACTORY);
-        map(address(compliance), Compliance.setTradeLimit.selector, Roles.LIMITS);
-        map(address(compliance), Compliance.setVolumeLimit.selector, Roles.LIMITS);
-        map(address(compliance), Compliance.setHoldingCap.selector, Roles.LIMITS);
-        map(address(compliance), Compliance.setOwnLimits.selector, Roles.LIMITS);
-        map(address(compliance), Compliance.setCountries.selector, Roles.LIMITS);
+        map(address(compliance), compliance.setTradeLimit.selector, Roles.LIMITS);
+        map(address(compliance), compliance.setVolumeLimit.selector, Roles.LIMITS);
+        map(address(compliance), compliance.setHoldingCap.selector, Roles.LIMITS);
+        map(address(compliance), compliance.setOwnLimits.selector, Roles.LIMITS);
+        map(address(compliance), compliance.setCountries.selector, Roles.LIMITS);
         map(address(factory), AssetFactory.create.selector, Roles.ISSUER);
         map(address(usd), CashToken.issue.selector, Roles.CASH_ISSUER);
         map(address(usd), CashToken.redeem.selector, Roles.CASH_ISSUER);

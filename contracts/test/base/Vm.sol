@@ -23,6 +23,8 @@ interface Vm {
     function label(address account, string calldata name) external;
     function load(address account, bytes32 slot) external view returns (bytes32);
     function prank(address sender) external;
+    function startPrank(address sender) external;
+    function stopPrank() external;
     function record() external;
     function recordLogs() external;
     function revertToState(uint256 id) external returns (bool);

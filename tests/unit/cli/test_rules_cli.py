@@ -113,3 +113,37 @@ def test_a_plan_by_hand_over_the_volume_is_refused_by_the_decisions(tbill, tmp_p
     assert tbill("limits", "--volume", "1200000").code == 0
     ran = tbill("rebalance", "--plan", kept, "--yes")
     refused(ran, 6, "volume", "code 12")
+
+
+def test_a_lost_wallet(tbill):
+    desk = tbill("kyc", "show", "desk", "--json").json[0]["wallets"][0]
+    other = "0x" + "cd" * 20
+    made = valid("kyc-recover", tbill("kyc", "recover", desk, "--to", other, "--json").out)
+    assert (made["lost"], made["successor"], made["state"]) == (desk, other, "announced")
+    refused(tbill("kyc", "recover", desk, "--confirm"), 7, "RecoveryTooEarly")
+    before = tbill("wallet", "desk", "--json").json
+    assert tbill("clock", "--to", "2026-03-26").code == 0
+    assert "confirmed" in tbill("kyc", "recover", desk, "--confirm").out
+    assert tbill("kyc", "show", "desk", "--json").json[0]["wallets"] == [other]
+    after = tbill("wallet", "desk", "--json").json
+    assert (after["cash"], [p["face"] for p in after["positions"]]) == (
+        before["cash"],
+        [p["face"] for p in before["positions"]],
+    )
+    refused(tbill("kyc", "recover", desk), 2, "one of")
+    refused(tbill("kyc", "recover", desk, "--withdraw"), 7, "no recovery")
+
+
+def test_a_security(tbill):
+    cusip = tbill("wallet", "desk", "--json").json["positions"][0]["cusip"]
+    assert valid("security", tbill("security", cusip, "--json").out) == {
+        "cusip": cusip,
+        "denomination": "1",
+        "paused": False,
+    }
+    words = ("--pause", "--denomination", "100")
+    value = valid("security", tbill("security", cusip, *words, "--json").out)
+    assert (value["denomination"], value["paused"]) == (str(100 * DOLLAR), True)
+    assert "open" in tbill("security", cusip, "--resume").out
+    refused(tbill("security", "912797XX9"), 7, "no token")
+    refused(tbill("security", cusip, "--denomination", "0"), 2, "denomination")

@@ -142,7 +142,7 @@ class World:
         for role in ROLES.values():
             manager.send("grantRole", role, self.admin, 0)
         manager.send("grantRole", ROLES["FACTORY"], factory.address, 0)
-        for name in ("IdentityRegistry", "AssetRegistry", "Compliance", "AssetFactory", "CashToken"):
+        for name in ("IdentityRegistry", "AssetRegistry", "Compliance", "AssetFactory", "CashToken", "SecurityToken"):
             self.map_roles(self.contracts[name].address, name)
         assets.send("register", cash.address)
 
@@ -204,7 +204,6 @@ class World:
 
     def create(self, cusip: str, maturity: int = 1_900_000_000) -> Contract:
         address = self.contracts["AssetFactory"].send("create", word(cusip), keccak256(cusip.encode()), maturity)
-        self.map_roles(address, "SecurityToken")
         return Contract(self, address, self.contracts["SecurityToken"].interface)
 
 

@@ -121,6 +121,7 @@ def lies(bench):
         "HoldExecuted": {"id": bytes32("unheard"), "holder": desk, "to": fund, "amount": 10**9},
         "HoldReleased": {"id": bytes32("unheard"), "holder": desk, "by": fund, "amount": 10**9},
         "HoldExpired": {"id": bytes32("unheard"), "holder": desk, "amount": 10**9},
+        "HoldFollowed": {"id": bytes32("lie"), "lost": desk, "successor": fund},
         "Settled": {
             "instructionHash": b"\1" * 32,
             "planHash": b"\2" * 32,
@@ -133,6 +134,7 @@ def lies(bench):
             "borrower": desk,
             "terms": (fund, desk, bench.note, 1, 1, 0, 1, 2, 0, 0, 60, 0),
         },
+        "RepoFollowed": {"repoId": b"\4" * 32, "lender": desk, "borrower": desk},
         "CustodyChanged": {"account": desk.rjust(32, b"\0"), "token": bench.note, "units": 10**9},
         "OptionWritten": {
             "id": b"\5" * 32,
@@ -142,6 +144,7 @@ def lies(bench):
             "payment": 1,
         },
         "OptionBought": {"id": b"\5" * 32, "holder": fund, "writer": desk, "premium": 1},
+        "OptionFollowed": {"id": b"\5" * 32, "writer": fund, "holder": desk},
         "OptionExercised": {"id": b"\5" * 32, "holder": fund, "face": 1, "payment": 1},
         "OptionExpired": {"id": b"\5" * 32, "writer": desk, "bought": True},
         "OptionWithdrawn": {"id": b"\5" * 32, "writer": desk},

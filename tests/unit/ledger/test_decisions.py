@@ -135,3 +135,33 @@ def test_one_decision_per_leg_in_order(shared):
     legs = sorted([sell(), PlanLeg("USD", "fund", "desk", 2**80), PlanLeg("USD", "desk", "fund", 1)])
     decisions = decide(shared.ledger, legs, shared.planned(legs, b"\1" * 32))
     assert [(d.asset, d.ok) for d in decisions] == [(NOTE.cusip, True), ("USD", True), ("USD", False)]
+
+
+@pytest.mark.invariant("I3")
+def test_legs_count_for_those_after_them(bench):
+    """The contract is asked on the state that the legs before leave: what is bought first can be sold."""
+    legs = [sell(1_000_000 * DOLLAR), sell(1_500_000 * DOLLAR, "fund", "desk"), sell(1, "desk", "dealer")]
+    instruction = bench.instruction([bench.leg(bench.note, one.from_party, one.to_party, one.amount) for one in legs])
+    decisions = decide(bench.ledger, legs, instruction)
+    assert [d.ok for d in decisions] == [True, True, True]
+    bench.ledger.send([rule(bench, "setVolumeLimit", 2_000_000 * DOLLAR, 3_600)])
+    decisions = decide(bench.ledger, legs, instruction)
+    assert [(d.ok, d.code, d.largest_amount) for d in decisions] == [
+        (True, 0, 1_000_000 * DOLLAR),
+        (False, 12, 1_000_000 * DOLLAR),
+        (False, 6, 0),
+    ]
+    assert not bench.settle(bench.sign(instruction)).status
+
+
+def test_a_denomination_is_named(bench):
+    place = bench.contracts.asset_registry
+    data = encode_call("AssetRegistry", "setDenomination", bench.note, 100 * DOLLAR)
+    bench.ledger.send([Step("issuer", place, data)])
+    decision = ask(bench, sell(250 * DOLLAR))
+    assert (decision.ok, decision.rule, decision.largest_amount) == (False, "denomination", 200 * DOLLAR)
+    assert ask(bench, sell(200 * DOLLAR)).ok
+
+
+def rule(bench, function, *values):
+    return Step("compliance", bench.contracts.compliance, encode_call("Compliance", function, *values))

@@ -29,6 +29,7 @@ OPEN = {
         "releaseHold": "the hold's notary or recipient",
         "expireHold": "after the hold's expiry",
         "settlementTransfer": "Settlement, fixed at deployment",
+        "recover": "anyone: it follows what two roles have said in the registry",
     },
     "CashToken": {
         "approve": "own allowance",
@@ -43,6 +44,7 @@ OPEN = {
         "settleMany": "by the givers' signatures",
         "settleOne": "Settlement itself",
         "cancel": "own nonce",
+        "judge": "anyone: it answers by reverting",
         "setOperator": "the giver, for himself",
     },
     "TradeBook": {
@@ -68,6 +70,7 @@ OPEN = {
         "exercise": "by the holder's signature, inside the window",
         "expire": "anyone after the window: it only frees collateral",
         "withdraw": "the writer, while nobody has bought",
+        "follow": "anyone: it follows what two roles have said in the registry",
     },
     "RepoFacility": {
         "open": "by both parties' signatures",
@@ -79,6 +82,7 @@ OPEN = {
         "closeOut": "the lender, on default",
         "passCoupon": "anyone: it pays who is entitled",
         "collect": "anyone: it delivers to the owner",
+        "follow": "anyone: it follows what two roles have said in the registry",
     },
     "CouponPayer": {
         "fund": "the caller's own cash, by allowance",
@@ -107,13 +111,17 @@ OPEN = {
         "withdraw": "who sealed it, before the close",
         "setAuthority": "the AccessManager itself, on the administrator's word",
     },
-    "IdentityRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
+    "IdentityRegistry": {
+        "contestRecovery": "a wallet, of itself",
+        "setAuthority": "the AccessManager itself, on the administrator's word",
+    },
     "AssetRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
     "Compliance": {
         "transferring": "registered tokens",
         "issuing": "registered tokens",
         "moved": "registered tokens",
         "holding": "registered tokens",
+        "rehold": "registered tokens",
         "unholding": "registered tokens",
         "setAuthority": "the AccessManager itself, on the administrator's word",
     },
@@ -128,6 +136,7 @@ OPEN = {
     },
     "ManagedAccount": {
         "setManager": "the owner",
+        "follow": "anyone: it follows what two roles have said in the registry",
         "cancel": "owner or manager: the account's own nonce",
         "announceGuard": "the owner",
         "setGuard": "the owner, after the delay",
@@ -141,7 +150,7 @@ OPEN = {
     },
 }
 """Contract -> functions that change state and no role guards -> who can call them, or why anyone may."""
-PART_OF = {"Defaults": "Issuance", "Redemptions": "Issuance"}
+PART_OF = {"Defaults": "Issuance", "Limits": "Compliance", "Redemptions": "Issuance"}
 """Abstract contract -> the one that is deployed with it."""
 
 
@@ -177,8 +186,11 @@ def test_who_may_what_in_so_many_words():
             "IdentityRegistry.setClaim",
             "IdentityRegistry.registerWallet",
             "IdentityRegistry.removeWallet",
+            "IdentityRegistry.announceRecovery",
+            "IdentityRegistry.withdrawRecovery",
         },
         "ISSUER": {
+            "AssetRegistry.setDenomination",
             "AssetFactory.create",
             "SecurityToken.issue",
             "SecurityToken.redeem",
@@ -199,8 +211,9 @@ def test_who_may_what_in_so_many_words():
             "AuctionBook.announce",
             "AuctionBook.close",
         },
-        "FREEZER": {"SecurityToken.setFrozenTokens"},
+        "FREEZER": {"SecurityToken.setFrozenTokens", "AssetRegistry.setPaused"},
         "ENFORCER": {
+            "IdentityRegistry.confirmRecovery",
             "SecurityToken.forcedTransfer",
             "SecurityToken.forcedTransferEndingHolds",
             "Issuance.releaseBlocked",
@@ -254,7 +267,7 @@ def targets(bench):
         "RepoFacility": places.repo_facility,
         "OptionBook": places.option_book,
         "TradeBook": places.trade_book,
-        "SecurityToken": bench.note,
+        "SecurityToken": places.security_token,
     }
 
 
@@ -353,7 +366,8 @@ def test_settlement_is_fixed_in_the_tokens(shared):
 def test_codes_and_rules_are_those_of_the_contract(shared):
     """Python's words for a code and the contract's sentence speak of the same rule."""
     words = {1: "identity", 2: "identity", 3: "claim", 4: "claim", 5: "unfrozen", 6: "balance", 7: "trade", 8: "hold"}
-    words |= {10: "country", 11: "country", 12: "volume", 13: "volume", 14: "cap"}
+    words |= {9: "paused", 10: "country", 11: "country", 12: "volume", 13: "volume", 14: "cap"}
+    words |= {15: "denomination"}
     for code, word in words.items():
         sentence = shared.ledger.call("SecurityToken", shared.note, "messageForTransferRestriction", code)
         assert word in sentence
