@@ -164,7 +164,7 @@ class EmbeddedChain:
             chain = cls(journal, clock=clock, operator=operator, decoder=decoder, progress=progress, executor=executor)
             if operator is not None:
                 chain._loaded()
-                journal.claim(chain.genesis, chain._head, serving=chain.serving)
+                journal.begin(chain.genesis, chain._head, serving=chain.serving)
         except BaseException:
             journal.close()
             raise

@@ -1,8 +1,9 @@
 """The journal: blocks of signed transactions, their events and the signed head, each block in one durable commit.
 
-Who writes is fenced twice: by a lock (`engine`), and by an epoch. A writer raises the epoch when it begins, and the
-transaction of each of its blocks first takes the row that holds it and compares: a writer that was stopped while
-another began, whatever it believes of its lock, cannot write.
+Who writes is fenced twice: by a lock (`engine`), and by an epoch. A writer raises the epoch with its first block, one
+that serves others as it begins, and the transaction of each of its blocks first takes the row that holds it and
+compares: a writer that was stopped while another wrote or began to serve, whatever it believes of its lock, cannot
+write.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, bindparam, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, Result, Table, bindparam, insert, inspect, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from tbill_defi.chain import schema
@@ -93,6 +94,7 @@ class Journal:
         self._engine = engine
         self._lock = lock
         self._epoch = 0
+        self._claimed = False
 
     @classmethod
     def create(cls, url: str, genesis: Genesis, head: SignedHead) -> Journal:
@@ -242,13 +244,21 @@ class Journal:
         """Transaction hashes by sequence number, from `first` to before `end`."""
         return self._transaction_column("hash", first, end)
 
-    def claim(self, genesis: Genesis, head: SignedHead, *, serving: str = "") -> None:
-        """Begin to write on top of `head`: whoever wrote before, and does not know, can write no more.
+    def begin(self, genesis: Genesis, head: SignedHead, *, serving: str) -> None:
+        """Be the writer on top of `head`; who serves nobody writes nothing yet, and raises the epoch with a block."""
+        if serving:
+            self.claim(genesis, head, serving=serving)
+            return
+        with self.reading() as connection:
+            self._epoch, self._claimed = _only(connection.execute(select(schema.sequencer.c.epoch))), False
+
+    def claim(self, genesis: Genesis, head: SignedHead, *, serving: str) -> None:
+        """Begin to serve on top of `head`: whoever wrote before, and does not know, can write no more.
 
         Parameters
         ----------
         serving
-            Who it is, for others to see, if it executes what is in the inbox.
+            Who it is, for others to see.
 
         Raises
         ------
@@ -261,7 +271,7 @@ class Journal:
             if _head(connection, genesis) != head:
                 raise LedgerBusy("another writer moved the head; nothing was executed. Open again", code="Busy")
             connection.execute(update(table).values(epoch=epoch, serving=serving))
-        self._epoch = epoch
+        self._epoch, self._claimed = epoch, True
 
     def serving(self) -> str:
         """Who executes what is in the inbox, as far as anyone said; empty if nobody does."""
@@ -281,8 +291,12 @@ class Journal:
         with self.fenced() as connection:
             if _head(connection, genesis) != parent:
                 raise LedgerBusy("another writer moved the head; nothing was executed. Open again", code="Busy")
+            if not self._claimed:
+                connection.execute(update(schema.sequencer).values(epoch=self._epoch + 1, serving=""))
             appending = Appending(connection, parent)
             yield appending
+        if not self._claimed:
+            self._epoch, self._claimed = self._epoch + 1, True
         if (head := appending.moved_to) is not None:
             _log.info("block", extra={"chain_id": genesis.chain_id, "height": head.height, "hash": head.block_hash})
 
@@ -337,7 +351,11 @@ def _rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[
 
 def _epoch(connection: Connection) -> int:
     """The epoch; its row is this transaction's until it ends."""
-    rows = connection.execute(_TAKE_EPOCH).scalars().all()
+    return _only(connection.execute(_TAKE_EPOCH))
+
+
+def _only(found: Result[Any]) -> int:
+    rows = found.scalars().all()
     if len(rows) != 1 or type(rows[0]) is not int:
         raise AuditFailure(f"sequencer: {len(rows)} rows where one with an epoch belongs; run `tbill audit verify`")
     return rows[0]

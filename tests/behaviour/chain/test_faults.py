@@ -1,6 +1,7 @@
 """Faults between execution and commit: memory never differs from the database."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from sqlalchemy import event
@@ -29,6 +30,12 @@ def path(tmp_path):
     made = tmp_path / "desk.db"
     make_ledger(made, blocks=3)
     return made
+
+
+def dump(path) -> list[str]:
+    """Every row of the database."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        return list(database.iterdump())
 
 
 def same_as_reopened(chain, path) -> bool:
@@ -166,11 +173,12 @@ class TestWriters:
         assert report.height == 5
 
     def test_a_writer_that_another_followed_is_fenced(self, path, monkeypatch):
-        """The second has written nothing yet, so the head is the first's own: the epoch alone tells."""
+        """The second serves and has written nothing yet, so the head is the first's own: the epoch alone tells."""
         with reopen(path) as first:
             path.with_name(path.name + ".lock").unlink()
             mine, head = Desk(first).sign(ALICE), first.head()
             with reopen(path) as second:
+                second._journal.claim(second.genesis, head, serving="second")
                 executed = []
                 monkeypatch.setattr(first._machine, "run", lambda *arguments: executed.append(arguments))
                 with pytest.raises(LedgerBusy, match="another writer has begun"):
@@ -180,6 +188,24 @@ class TestWriters:
                 with pytest.raises(LedgerError, match="open the ledger again"):
                     first.submit([mine])
                 assert Desk(second).count()[0].status
+        assert verify(url_of(path), decoder=decode_count).ok
+
+    def test_who_opens_to_write_and_does_not_changes_nothing(self, path):
+        before = dump(path)
+        with reopen(path):
+            assert dump(path) == before
+
+    def test_a_first_block_that_fails_claims_nothing(self, path, monkeypatch):
+        """The epoch is raised with the block or not at all, and the writer goes on after it has opened again."""
+        with reopen(path) as first:
+            before, mine = dump(path), Desk(first).sign(ALICE)
+            with monkeypatch.context() as patch:
+                patch.setattr(journal.Appending, "append", lambda *_: 1 / 0)
+                with pytest.raises(ZeroDivisionError):
+                    first.submit([mine])
+            assert dump(path) == before
+            assert first.submit([mine])[0].status
+            assert Desk(first).count()[0].status
         assert verify(url_of(path), decoder=decode_count).ok
 
     def test_a_height_is_written_once(self, path, monkeypatch):
