@@ -26,7 +26,7 @@ _RATE_E5 = 10**5
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    commands = group("Primary auctions: sealed bids, one price, awards against payment (31 CFR 356).")
+    commands = group("Primary auctions: sealed bids, one price (31 CFR 356).")
     for command in (announce, bid, close, award):
         commands.command(command.__name__)(command)
     app.add_typer(commands, name="auction")
@@ -39,7 +39,7 @@ def issue(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Sell a security of any type against payment; again: a reopening.
+    """Sell a security of any type against payment; again reopens it.
 
     Every buyer's cash against his units, all or none. The terms are kept in the home.
     """
@@ -131,7 +131,10 @@ def bid(
 
 
 def close(cusip: Cusip, home: Home = None, json_: Json = False) -> None:
-    """Open the bids after the close, find stop rate, coupon, price and awards, and put their hash on record."""
+    """Open the bids after the close and find price and awards.
+
+    Stop rate, coupon, price and awards are shown, and their hash is put on record.
+    """
     from tbill_defi.core.clock import moment
     from tbill_defi.ledger.auction_book import AuctionBook
 
@@ -152,7 +155,10 @@ def close(cusip: Cusip, home: Home = None, json_: Json = False) -> None:
 
 
 def award(cusip: Cusip, home: Home = None, json_: Json = False) -> None:
-    """Settle the awards on the issue date: each bidder's cash against his units, under the hash of the result."""
+    """Settle the awards on the issue date against payment.
+
+    Each bidder's cash against his units, under the hash of the result.
+    """
     from tbill_defi.portfolio.auction import issue_awards
 
     with _scene(home) as scene:

@@ -220,7 +220,8 @@ contract TradeBook is EIP712 {
         if (_progress[id].status != TradeStatus.None) revert TradeAlreadyAffirmed(id);
         bool whole = trade.minimum == 0 && trade.lot == 0;
         bool parts = trade.lot != 0 && trade.minimum >= trade.lot && trade.minimum <= trade.face;
-        bool allocable = trade.allocator == address(0) || trade.allocator == trade.seller || trade.allocator == trade.buyer;
+        address allocator = trade.allocator;
+        bool allocable = allocator == address(0) || allocator == trade.seller || allocator == trade.buyer;
         if (
             trade.seller == trade.buyer ||
             trade.asset == trade.cash ||
@@ -276,6 +277,7 @@ contract TradeBook is EIP712 {
         legs[payment] = Leg(trade.cash, trade.buyer, trade.seller, _cashOf(trade, settled, face));
         bytes32[2] memory ids;
         (ids[delivery], ids[payment]) = (assetId, cashId);
+        bytes memory words = bytes.concat(_words(legs[0], ids[0]), _words(legs[1], ids[1]));
         bytes32 context = TradeHash.ofFill(id, settled);
         instruction = Instruction({
             legs: legs,
@@ -283,7 +285,7 @@ contract TradeBook is EIP712 {
             deadline: trade.deadline,
             nonce: uint256(context),
             contextHash: context,
-            planHash: keccak256(abi.encode(context, keccak256(bytes.concat(_words(legs[0], ids[0]), _words(legs[1], ids[1])))))
+            planHash: keccak256(abi.encode(context, keccak256(words)))
         });
     }
 

@@ -98,7 +98,12 @@ def test_the_page_names_what_exists():
     shown = [words.split() for words in re.findall(r"\btbill ([a-z]+(?: [a-z]+)?)", page)]
     for words in shown:
         assert "-".join(words) in found or words[0] in found, words
-    taken = {option for command in found.values() for parameter in command.params for option in parameter.opts}
+    taken = {
+        option
+        for command in found.values()
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     of_all = {option for parameter in typer.main.get_command(app).params for option in parameter.opts}
     of_strategies = {
         "--" + name.replace("_", "-") for name in LadderConfig.model_fields | DurationTargetConfig.model_fields
