@@ -99,6 +99,7 @@ class TestIntact:
         assert report.head is not None
         assert report.head.holds()
 
+    @pytest.mark.invariant("I14")
     def test_with_a_head_says_that_it_contains_it(self, original, head):
         report = audit(original, head=head)
         assert report.ok
@@ -318,6 +319,7 @@ class TestFraud:
             with pytest.raises(AuditFailure, match="missing"):
                 reopen(copy, operator)
 
+    @pytest.mark.invariant("I14")
     def test_rolled_back_to_an_older_valid_copy(self, place, head):
         older = place
         make_ledger(older, blocks=BLOCKS - 2)  # the ledger is the same to the byte: chain id, keys and clock are given
@@ -353,6 +355,7 @@ class TestFraud:
         assert audit(copy).ok
         assert kinds(audit(copy, head=head)) == {(Kind.FORK, BLOCKS, "blocks.hash")}
 
+    @pytest.mark.invariant("I14")
     @pytest.mark.parametrize("signer", [None, ALICE], ids=["old signature", "another key"])
     def test_whole_chain_hashed_again(self, copy, head, signer):
         rewrite(copy, lambda history: history[-1][1].pop(), signer=signer)

@@ -79,6 +79,7 @@ def test_the_same_steps_have_the_same_outcomes():
     assert sum(outcome.status for outcome in fast) > 20
 
 
+@pytest.mark.invariant("I14")
 @pytest.mark.parametrize(("writer", "reader"), [("revm", "py-evm"), ("py-evm", "revm")])
 def test_a_journal_of_one_replays_on_the_other(tmp_path, writer, reader):
     path = tmp_path / "a.db"

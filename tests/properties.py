@@ -1,0 +1,111 @@
+"""`python -m tests.properties` writes tests/PROPERTIES.md: which tests show each invariant of the design.
+
+A Python test says so by `@pytest.mark.invariant("I6")`, one in Solidity by its name: `testFuzz_I6_...`,
+`invariant_I6_...`, `check_I6_...` (a proof over all inputs, by halmos).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "tests" / "PROPERTIES.md"
+
+INVARIANTS = {
+    "I1": "the sum of balances is the total supply; debits are credits, per currency and journal entry",
+    "I2": "available = max(0, balance - frozen - held), held <= balance; a forced transfer takes free units, then "
+    "frozen ones, and held ones only by naming the holds it ends",
+    "I3": "`canTransfer(x)` if and only if `transfer(x)` succeeds",
+    "I4": "a forced self-transfer never changes what is frozen",
+    "I5": "a batch equals the fold of its singles",
+    "I6": "a DvP settles all legs or none, at most once, never outside its window; only a giver burns his nonce",
+    "I7": "pending is the sum of open holds, each of which ends exactly once",
+    "I8": "in any window of the stated length the sum stays within the limit",
+    "I9": "coupons paid and unpaid are rate x fraction of the period x face at record, with dust under a unit a holder",
+    "I10": "redeemed and outstanding are what was issued",
+    "I11": "repo interest is the sum over intervals of cash x rate x days/360; collateral covers by the repo's margin "
+    "rule or a margin call is open; substitution keeps cash, rate and end",
+    "I12": "NAV after a rebalance is at least that before, less fees and the slippage bound; what passed is within the "
+    "mandate",
+    "I13": "the weight of a vote is the balance at its record time",
+    "I14": "replay from the first transaction gives the live state, and the head is the signed one",
+    "I15": "after deployment, over every role and selector, nobody has more than his part",
+    "I16": "a backtest's own accounting is the contracts' balances, to the base unit",
+}
+_FORGE = re.compile(r"function ((test|testFuzz|invariant|check)_(I\d+)\w*)\(")
+
+
+def python_tests() -> Iterator[tuple[str, str]]:
+    """(invariant, test) of every marked function, class and assigned case."""
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        text = file.read_text()
+        if "mark.invariant" not in text:
+            continue
+        place = file.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                marks, name = node.decorator_list, node.name
+            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                marks, name = [node.value.func], ast.unparse(node.targets[0])
+            else:
+                continue
+            for mark in marks:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.invariant":
+                    yield ast.literal_eval(mark.args[0]), f"{place}::{name}"
+
+
+def forge_tests() -> Iterator[tuple[str, str]]:
+    """(invariant, test) of every Solidity test that names one."""
+    for file in sorted((ROOT / "contracts" / "test").glob("*.sol")):
+        for name, _, invariant in _FORGE.findall(file.read_text()):
+            yield invariant, f"{file.relative_to(ROOT).as_posix()}::{name}"
+
+
+def kind(test: str) -> str:
+    """What sort of evidence a test is."""
+    place, name = test.split("::")
+    if name.startswith("check_"):
+        return "proof"
+    if name.startswith("invariant_") or (place.startswith("tests/property") and name.startswith("Test")):
+        return "state machine"
+    if name.startswith("testFuzz") or place.startswith("tests/property"):
+        return "fuzz"
+    return "example"
+
+
+def collected() -> dict[str, list[str]]:
+    """Invariant -> tests, sorted."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for invariant, test in (*python_tests(), *forge_tests()):
+        found[invariant].add(test)
+    return {name: sorted(tests) for name, tests in found.items()}
+
+
+def page() -> str:
+    """The whole of PROPERTIES.md."""
+    found = collected()
+    lines = [
+        "# Properties",
+        "",
+        "What is always true, and the tests that try to break it. Written by `python -m tests.properties`; a test",
+        "holds this page to the tests there are.",
+    ]
+    for name, statement in INVARIANTS.items():
+        lines += ["", f"## {name}", f"{statement[0].upper()}{statement[1:]}.", ""]
+        lines += [
+            f"- {kind(test)}: `{test}`" for test in sorted(found.get(name, ()), key=lambda t: (_RANK[kind(t)], t))
+        ]
+        if name not in found:
+            lines.append("- not built: there is nothing yet that this would be of")
+    return "\n".join(lines) + "\n"
+
+
+_RANK = {"proof": 0, "state machine": 1, "fuzz": 2, "example": 3}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
