@@ -29,6 +29,7 @@ At = Annotated[
 ]
 Method = Annotated[str, typer.Option(help="Which lots a sale takes: fifo, or specific as identified.")]
 Party = Annotated[str, typer.Argument(help="Whose.")]
+_HEIGHT = re.compile(r"[0-9]{1,18}")
 _CHOICE = re.compile(r"([0-9]+)=(.+)")
 
 
@@ -61,7 +62,7 @@ def _moment(text: str | None) -> int | date | None:
     """A block's height, or a date."""
     if text is None:
         return None
-    return int(text) if text.isdigit() else parse_date(text, "at", "a block's height")
+    return int(text) if _HEIGHT.fullmatch(text) else parse_date(text, "at", "a block's height")
 
 
 def _known(view: BooksView, party: str) -> str:
@@ -156,7 +157,7 @@ def lots(
 ) -> None:
     """Open lots at cost, oldest first."""
     with _view(home, books) as view:
-        rows = view.lots(_known(view, party), cusip, method=method, at=_moment(at))
+        rows = view.lots(_known(view, party), cusip and cusip.upper(), method=method, at=_moment(at))
     if json_:
         print_json([_texts(asdict(row)) for row in rows])
         return
@@ -167,7 +168,7 @@ def lots(
 
 def journal(
     party: Annotated[str | None, typer.Argument(help="Whose.", show_default="everyone's")] = None,
-    from_block: Annotated[int, typer.Option("--from", help="First block.")] = 0,
+    from_block: Annotated[int, typer.Option("--from", min=0, help="First block.")] = 0,
     at: At = None,
     books: BooksUrl = None,
     home: Home = None,

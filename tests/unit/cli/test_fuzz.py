@@ -143,6 +143,11 @@ NOWHERE = "[limits]\nattempts = 1\n" + "".join(
     f'[{name}]\nbase = "http://127.0.0.1:1"\n' for name in ("treasury", "fiscaldata", "newyorkfed", "fred")
 )
 """Publishers that are not there: nothing here asks a network."""
+BOOKS = ("", " ", "bogus", "mysql://x/y", "sqlite:///sofr.csv", "sqlite:///folder", "sqlite:///binary")
+PURCHASES = (
+    *("desk", "desk=1000", "desk=1000@", "desk=1000@nan", "desk=1000@-5", "desk=1000@1e400", "desk=1000@inf"),
+    *("=1000@99", "nobody=1000@99", "desk=-5@99", "desk=0@99", f"desk={HUGE}@99", f"desk=1@{HUGE}"),
+)
 VALUES: dict[str, tuple[str, ...]] = {
     "file": ("missing", "folder", "binary", "empty", "html", "sofr.csv/below"),
     "settings": ("missing", "folder", "binary", "html", "sofr.csv/below"),
@@ -178,15 +183,13 @@ VALUES: dict[str, tuple[str, ...]] = {
     "proof": (*NOISE, "0x12", "0x" + "g" * 64, "0x" + "f" * 64, "912797ZZ9"),
     "block": (*NOISE, "many", "1.5", HUGE, "999999"),
     "block or date": (*NOISE, "\u00b2", "tomorrow", "2026-02-30", "1776-07-04", "999999", HUGE, "9" * 5000),
-    "books": ("", " ", "bogus", "mysql://x/y", "sqlite:///missing/books.db", "sqlite:///sofr.csv", "sqlite:///folder")
-    + ("sqlite:///binary", "sqlite:///empty", "postgresql://127.0.0.1:1/x", "postgresql://", "sqlite://"),
-    "new books": ("", " ", "bogus", "mysql://x/y", "sqlite:///sofr.csv", "sqlite:///folder", "sqlite:///binary"),
+    "books": (*BOOKS, "sqlite:///missing/books.db", "sqlite:///empty", "postgresql://127.0.0.1:1/x", "sqlite://"),
+    "new books": BOOKS,
     "currency": (*NOISE, "EURO", "CHF", "12A", "x" * 400),
-    "new currency": (*NOISE, "EURO", "USD", "EUR", "12A", "x" * 400),
+    "new currency": (*NOISE[:4], "EURO", "USD", "EUR", "12A", "x" * 400),
     "text": ("", " "),
     "month": (*NOISE, "2026", "2026-13", "2026-3", "march", "9999-12", "2026-02-30", "0000-01"),
-    "purchase": (*NOISE, "desk", "desk=1000", "desk=1000@", "desk=1000@nan", "desk=1000@-5", "nobody=1000@99")
-    + ("=1000@99", "desk=-5@99", "desk=0@99", f"desk={HUGE}@99", "desk=1000@1e400", "desk=1000@inf", f"desk=1@{HUGE}"),
+    "purchase": (*NOISE, *PURCHASES),
     "allocation": (*NOISE, "desk", "desk=", "=3000", "nobody=3000", "desk=-5", "desk=999", f"desk={HUGE}", "desk=nan"),
     "number of a trade": (*NOISE, "many", "1.5", "0", "99999", HUGE),
     "lots": (*NOISE, "1", "x=1", "1=", "1=-5", "1=0", "1=nan", "99999=5", f"{HUGE}=5", f"1={HUGE}"),
@@ -201,8 +204,8 @@ NAMES = {
     "codes": "admit refuse",
     "cusip": "asset cusip",
     "date": "start date_ day end expiry first issue_date last price_date settlement since until",
-    "dollars": "amount capital cash face holding_cap premium principal proceeds trade volume",
-    "positive": "denomination lot minimum net_long offering",
+    "dollars": "amount capital cash face holding_cap net_long premium principal proceeds trade volume",
+    "positive": "denomination lot minimum offering",
     "file": "file files head_file holdings plan_file rates sheet terms",
     "folder": "data folder keep",
     "home": "home",
@@ -212,8 +215,8 @@ NAMES = {
     "number": "discount haircut level margin_ratio max_weight mean_reversion rate repo_rate sigma turnover volatility "
     "years yield_",
     "out": "html out",
-    "party": "allocator approve_by borrower buyer by ccp counterparty failing funder holder lender manager party seller "
-    "signer writer",
+    "party": "allocator approve_by borrower buyer by ccp counterparty failing funder holder lender manager party "
+    "seller signer writer",
     "price": "clean price strike",
     "span": "delay window",
     "settings": "feeds",
@@ -227,8 +230,8 @@ NAMES = {
     "month": "month",
     "proof": "what",
     "text": "source",
-    "whole": "days decimals call_hours country fail_days from_block interval max_age max_move_bp nonce past_sheets number salt seconds slippage_bp "
-    "top valid",
+    "whole": "days decimals call_hours country fail_days from_block interval max_age max_move_bp nonce past_sheets "
+    "number salt seconds slippage_bp top valid",
     "word": "feed model convention costs frequency interpolation kind ledger method table universe",
 }
 KINDS = {name: kind for kind, names in NAMES.items() for name in names.split()}
@@ -445,6 +448,7 @@ def complaints(ran, parameter, value):
     if not 1 <= len(lines) <= 2 or not lines[0].startswith("error: "):
         yield "not one or two lines"
     names = {parameter.name, parameter.name.rstrip("_").replace("_", "-"), parameter.opts[-1].strip("-"), "argument"}
+    names |= set(re.findall(r"[a-z]+", (parameter.metavar or "").lower()))
     if parameter.name == "home":
         names.add("import")  # what is missing in it
     if not any(name in told for name in names) and not (value.strip() and value[:30].split("/")[0].lower() in told):
