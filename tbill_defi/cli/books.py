@@ -29,6 +29,8 @@ At = Annotated[
 ]
 Method = Annotated[str, typer.Option(help="Which lots a sale takes: fifo, or specific as identified.")]
 Party = Annotated[str, typer.Argument(help="Whose.")]
+_MOST = 10**18
+"""Of numbers of trades: what a database keeps."""
 _HEIGHT = re.compile(r"[0-9]{1,18}")
 _CHOICE = re.compile(r"([0-9]+)=(.+)")
 
@@ -316,7 +318,9 @@ def export(
 
 
 def identify(
-    trade: Annotated[int, typer.Argument(help="The sale, as `books export --table trades` numbers it.")],
+    trade: Annotated[
+        int, typer.Argument(min=1, max=_MOST, help="The sale, as `books export --table trades` numbers it.")
+    ],
     chosen: Annotated[
         list[str] | None, typer.Argument(metavar="LOT=FACE", help="Lot and face; none: oldest first again.")
     ] = None,
@@ -339,7 +343,9 @@ def identify(
 
 
 def cost(
-    trade: Annotated[int, typer.Argument(help="The trade, as `books export --table trades` numbers it.")],
+    trade: Annotated[
+        int, typer.Argument(min=1, max=_MOST, help="The trade, as `books export --table trades` numbers it.")
+    ],
     cash: Annotated[str, typer.Argument(help="Dollars it came to, accrued interest included.")],
     source: Annotated[str, typer.Option(help="Where that is known from.")] = "declared",
     books: BooksUrl = None,

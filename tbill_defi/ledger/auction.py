@@ -227,8 +227,8 @@ def check_bid(bid: Bid, announcement: Announcement) -> None:
     rules, who = announcement.rules, f"auction: {bid.bidder}"
     party_name(bid.bidder)
     if bid.amount < rules.minimum or bid.amount % rules.multiple:
-        least, step = format_units(rules.minimum), format_units(rules.multiple)
-        raise UsageError(f"{who} bids a face of {format_units(bid.amount)}; at least {least}, in multiples of {step}")
+        least, each = format_units(rules.minimum), format_units(rules.multiple)
+        raise UsageError(f"{who} bids a face of {format_units(bid.amount)}; at least {least}, in multiples of {each}")
     if bid.net_long < 0:
         long = format_units(bid.net_long)
         raise UsageError(f"{who} reports a net long position (net-long) of {long}; give 0 where it is not long")

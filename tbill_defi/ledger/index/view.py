@@ -281,8 +281,8 @@ class BooksView:
     def journal(self, party: str | None = None, *, first: int = 0, at: int | date | None = None) -> list[Posting]:
         """Postings in order, from height `first`; with a party, of all entries that touch its wallets."""
         point = self.point(at)
-        if first > point.height:
-            return []
+        if first > point.height + 1:
+            raise UsageError(f"from: block {first} is after block {point.height}, at which the journal ends")
         owners = self.parties(point)
         postings, entries, accounts, assets = schema.postings, schema.entries, schema.accounts, schema.assets
         query: Select[Any] = select(entries, postings, accounts.c.address, assets.c.asset)
