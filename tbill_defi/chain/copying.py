@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from tbill_defi.chain.engine import is_postgres
+from tbill_defi.chain.engine import is_postgres, translated
 from tbill_defi.chain.engine_sqlite import database_path
 from tbill_defi.chain.heads import SignedHead
 from tbill_defi.chain.journal import Journal
@@ -32,7 +32,7 @@ def copy_journal(url: str, target: Path, progress: Callable[[int, int], None]) -
     UsageError
         If it is in memory, or on PostgreSQL, which has tools of its own.
     AuditFailure
-        If the copy is not a ledger whose head holds.
+        If it is damaged, or the copy is not a ledger whose head holds.
     """
     if is_postgres(url):
         raise UsageError("backup: the ledger is on PostgreSQL; take it with pg_dump, whose dump is one snapshot too")
@@ -42,13 +42,16 @@ def copy_journal(url: str, target: Path, progress: Callable[[int, int], None]) -
     if not source.is_file():
         raise LedgerError(f"ledger: there is none at {source}; make one with `tbill init`", "NotFound")
     uri = f"{source.absolute().as_uri()}?mode=ro"
-    with (
-        closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as reader,
-        closing(sqlite3.connect(target)) as copy,
-    ):
-        reader.execute("BEGIN")
-        reader.execute("SELECT 1 FROM sqlite_schema").fetchall()  # the snapshot: later blocks are not in it
-        reader.backup(copy, pages=_PAGES, progress=lambda _, left, pages: progress(pages - left, pages))
+    try:
+        with (
+            closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as reader,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            reader.execute("BEGIN")
+            reader.execute("SELECT 1 FROM sqlite_schema").fetchall()  # the snapshot: later blocks are not in it
+            reader.backup(copy, pages=_PAGES, progress=lambda _, left, pages: progress(pages - left, pages))
+    except sqlite3.Error as error:
+        raise translated(url, error) from None
     journal = Journal.open(f"sqlite:///{target}", writer=False)
     try:
         return checked_head(journal, journal.genesis())[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tbill_defi.cli.common import Home, Json, console, group, hint, parse_date, print_json, progress
+from tbill_defi.cli.common import Home, Json, console, group, hint, parse_date, print_json, progress, read_terms
 from tbill_defi.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def register(app: typer.Typer) -> None:
 
 def issue(
     terms: Terms,
-    to: Annotated[list[str], typer.Option(help="PARTY=FACE@PRICE: dollars, and all that is paid per 100.")],
+    to: Annotated[
+        list[str], typer.Option(metavar="PARTY=FACE@PRICE", help="A buyer, dollars, and all that is paid per 100.")
+    ],
     home: Home = None,
     json_: Json = False,
 ) -> None:
@@ -67,13 +70,14 @@ def announce(
     json_: Json = False,
 ) -> None:
     """Put an auction on the ledger's record. The coupon of a new note or bond in the terms does not count."""
-    from tbill_defi.core.clock import market_date, parse_time
+    from tbill_defi.cli.clock import parse_moment
+    from tbill_defi.core.clock import market_date
     from tbill_defi.core.files import write_durably
     from tbill_defi.core.money import units
     from tbill_defi.ledger.auction import Announcement
     from tbill_defi.ledger.auction_book import AuctionBook
 
-    security, last = _read(terms), parse_time(closes)
+    security, last = _read(terms), parse_moment("closes", closes)
     made = Announcement(
         cusip=security.cusip,
         kind=_auctioned_kind(security),
@@ -81,7 +85,7 @@ def announce(
         auction_date=market_date(last),
         issue_date=parse_date(issue_date, "issue"),
         maturity_date=security.maturity_date,
-        noncompetitive_close=parse_time(noncompetitive) if noncompetitive else last,
+        noncompetitive_close=parse_moment("noncompetitive", noncompetitive) if noncompetitive else last,
         competitive_close=last,
         reopening=reopening,
     )
@@ -118,7 +122,7 @@ def bid(
 
     with _scene(home) as scene:
         offered = _offered(scene, cusip.upper())
-        made = Bid(party, units(face, field="face"), _rate_e5(rate), _whole_units(net_long))
+        made = Bid(party, units(face, field="face"), _rate_e5(rate), units(net_long, field="net-long"))
         signed = AuctionBook(scene.ledger).seal(offered.announcement, made)
         chain_id, place = scene.ledger.chain.chain_id, scene.ledger.contracts.auction_book
         seal = signed.seal(offered.announcement, chain_id=chain_id, book=place).hex()
@@ -184,11 +188,9 @@ def _scene(home: Path | None) -> Iterator[Scene]:
 
 
 def _read(path: Path) -> AnySecurity:
-    from tbill_defi.instruments import read_security
-
     if not path.is_file():
         raise UsageError(f"terms: {path} is not there; a JSON file such as docs/life.md shows goes here")
-    return read_security(path.read_text(encoding="utf-8"))
+    return read_terms(path)
 
 
 def _auctioned_kind(security: AnySecurity) -> Any:
@@ -202,16 +204,21 @@ def _purchase(text: str) -> Any:
     """PARTY=FACE@PRICE."""
     from decimal import Decimal, InvalidOperation
 
-    from tbill_defi.core.money import cash_from_price, units
+    from tbill_defi.core.money import LARGEST_UNITS, cash_from_price, units
     from tbill_defi.ledger.life import Purchase
 
     buyer, _, rest = text.partition("=")
     face, _, price = rest.partition("@")
+    wrong = UsageError(f"to: {text!r} is not PARTY=FACE@PRICE such as desk=100000@99.5, both positive")
     try:
         paid = Decimal(price)
     except InvalidOperation:
-        raise UsageError(f"to: {text!r} is not PARTY=FACE@PRICE such as desk=100000@99.5") from None
+        raise wrong from None
     face_units = units(face, field="to")
+    if not buyer or face_units <= 0 or not paid.is_finite() or paid <= 0:
+        raise wrong
+    if paid * face_units > 100 * LARGEST_UNITS:
+        raise UsageError(f"to: {text!r}: its cash is out of range")
     return Purchase(buyer, face_units, cash_from_price(face_units, paid))
 
 
@@ -220,16 +227,12 @@ def _rate_e5(rate: float | None) -> int | None:
 
     if rate is None:
         return None
+    if not math.isfinite(rate):
+        raise UsageError(f"rate: {rate} is no rate; a decimal such as 0.04017 is one")
     exact = Fraction(repr(rate)) * _RATE_E5
     if exact.denominator != 1:
         raise UsageError(f"rate: {rate} is finer than 0.001%; a decimal such as 0.04017 is a rate")
     return int(exact)
-
-
-def _whole_units(text: str) -> int:
-    from tbill_defi.core.money import units
-
-    return 0 if text == "0" else units(text, field="net_long")
 
 
 def _folder(scene: Scene, cusip: str) -> Path:

@@ -29,6 +29,9 @@ At = Annotated[
 ]
 Method = Annotated[str, typer.Option(help="Which lots a sale takes: fifo, or specific as identified.")]
 Party = Annotated[str, typer.Argument(help="Whose.")]
+_MOST = 10**18
+"""Of numbers of trades: what a database keeps."""
+_HEIGHT = re.compile(r"[0-9]{1,18}")
 _CHOICE = re.compile(r"([0-9]+)=(.+)")
 
 
@@ -61,7 +64,7 @@ def _moment(text: str | None) -> int | date | None:
     """A block's height, or a date."""
     if text is None:
         return None
-    return int(text) if text.isdigit() else parse_date(text, "at", "a block's height")
+    return int(text) if _HEIGHT.fullmatch(text) else parse_date(text, "at", "a block's height")
 
 
 def _known(view: BooksView, party: str) -> str:
@@ -156,7 +159,7 @@ def lots(
 ) -> None:
     """Open lots at cost, oldest first."""
     with _view(home, books) as view:
-        rows = view.lots(_known(view, party), cusip, method=method, at=_moment(at))
+        rows = view.lots(_known(view, party), cusip and cusip.upper(), method=method, at=_moment(at))
     if json_:
         print_json([_texts(asdict(row)) for row in rows])
         return
@@ -167,7 +170,7 @@ def lots(
 
 def journal(
     party: Annotated[str | None, typer.Argument(help="Whose.", show_default="everyone's")] = None,
-    from_block: Annotated[int, typer.Option("--from", help="First block.")] = 0,
+    from_block: Annotated[int, typer.Option("--from", min=0, help="First block.")] = 0,
     at: At = None,
     books: BooksUrl = None,
     home: Home = None,
@@ -315,7 +318,9 @@ def export(
 
 
 def identify(
-    trade: Annotated[int, typer.Argument(help="The sale, as `books export --table trades` numbers it.")],
+    trade: Annotated[
+        int, typer.Argument(min=1, max=_MOST, help="The sale, as `books export --table trades` numbers it.")
+    ],
     chosen: Annotated[
         list[str] | None, typer.Argument(metavar="LOT=FACE", help="Lot and face; none: oldest first again.")
     ] = None,
@@ -338,7 +343,9 @@ def identify(
 
 
 def cost(
-    trade: Annotated[int, typer.Argument(help="The trade, as `books export --table trades` numbers it.")],
+    trade: Annotated[
+        int, typer.Argument(min=1, max=_MOST, help="The trade, as `books export --table trades` numbers it.")
+    ],
     cash: Annotated[str, typer.Argument(help="Dollars it came to, accrued interest included.")],
     source: Annotated[str, typer.Option(help="Where that is known from.")] = "declared",
     books: BooksUrl = None,

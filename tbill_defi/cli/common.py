@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.errors import ConventionError, DataError, LedgerError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tbill_defi.instruments import AnySecurity
     from tbill_defi.portfolio.view import View
 
 YEARS = range(1900, 2200)
@@ -96,6 +97,22 @@ def parse_date(text: str, field: str = "date", other: str = "") -> date:
     if found.year not in YEARS:
         raise UsageError(f"{field}: {text} is not between {YEARS[0]} and {YEARS[-1]}")
     return found
+
+
+def read_terms(path: Path) -> AnySecurity:
+    """A security from its file of terms; errors name the file."""
+    from tbill_defi.instruments import read_security
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is not UTF-8 text; expected JSON with the terms of a security") from None
+    try:
+        return read_security(text)
+    except ConventionError as error:
+        raise ConventionError(f"{path.name}: {error}") from None
 
 
 def the_only(what: str, ids: Sequence[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -210,6 +211,8 @@ def _parser_error(error: Any) -> tuple[str, int]:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "tbill"
     message = str(error.format_message()).strip().rstrip(".")
+    if re.fullmatch(r"-[0-9.]", getattr(error, "option_name", None) or ""):
+        message = "argument: a negative number is given where none can be"
     return f"{message[:1].lower()}{message[1:]}; see `{path} -h`", int(error.exit_code)
 
 

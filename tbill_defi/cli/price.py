@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tbill_defi.cli.common import Day, Home, Json, chosen_date, parse_date, print_json
+from tbill_defi.cli.common import Day, Home, Json, chosen_date, parse_date, print_json, read_terms
 from tbill_defi.cli.price_figures import figures, of_one, show
 from tbill_defi.cli.price_file import price_file, show_file, show_scenarios
 from tbill_defi.cli.price_market import PriceMarket
-from tbill_defi.core.errors import ConventionError, DataError, UsageError
+from tbill_defi.core.errors import UsageError
 
 if TYPE_CHECKING:
     from tbill_defi.conventions.yields import YieldConvention
@@ -82,7 +82,7 @@ def price(
     if terms is not None:
         if not given or settlement is None:
             raise UsageError("price: with --terms give --settlement and one of --price, --yield, --discount")
-        security, settles, source = _read_terms(terms), parse_date(settlement, "settlement"), "given"
+        security, settles, source = read_terms(terms), parse_date(settlement, "settlement"), "given"
         market = PriceMarket(home, settles if day is None else parse_date(day))
         clean_price = 0.0
     else:
@@ -146,21 +146,6 @@ def _of_market(market: PriceMarket, cusip: str, given: bool) -> tuple[AnySecurit
     quoted_for = quote.quote_settlement_date if quote else view.market_settlement_date
     source = f"{view.sources[index]} {view.quote_dates[index]}{', mid' if bid and offer else ''}"
     return view.securities[index], float(view.clean_price[index]), quoted_for, source
-
-
-def _read_terms(path: Path) -> AnySecurity:
-    from tbill_defi.instruments import read_security
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is not UTF-8 text; expected JSON with the terms of a security") from None
-    try:
-        return read_security(text)
-    except ConventionError as error:
-        raise ConventionError(f"{path.name}: {error}") from None
 
 
 def _clean(

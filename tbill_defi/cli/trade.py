@@ -139,9 +139,9 @@ def allocate(
         faces: dict[str, int] = {}
         for word in accounts:
             party, equals, amount = word.partition("=")
-            if not equals or party in faces:
+            if not equals or not party or party in faces:
                 raise UsageError(f"allocate: {word!r} is not a party and its face, such as fund=1000000, each once")
-            faces[party] = _units(ledger, _asset(ledger, state), amount, party)
+            faces[party] = _units(ledger, _asset(ledger, state), amount, f"face of {party}")
         shown = [_shown(ledger, trades, child) for child in trades.allocate(state.trade_id, faces)]
     _tell(shown, json_)
 

@@ -227,12 +227,15 @@ def check_bid(bid: Bid, announcement: Announcement) -> None:
     rules, who = announcement.rules, f"auction: {bid.bidder}"
     party_name(bid.bidder)
     if bid.amount < rules.minimum or bid.amount % rules.multiple:
-        raise UsageError(f"{who} bids for {bid.amount}; at least {rules.minimum}, in multiples of {rules.multiple}")
+        least, each = format_units(rules.minimum), format_units(rules.multiple)
+        raise UsageError(f"{who} bids a face of {format_units(bid.amount)}; at least {least}, in multiples of {each}")
     if bid.net_long < 0:
-        raise UsageError(f"{who} reports a net long position of {bid.net_long}; give 0 where it is not long")
+        long = format_units(bid.net_long)
+        raise UsageError(f"{who} reports a net long position (net-long) of {long}; give 0 where it is not long")
     if bid.rate_e5 is None:
         if bid.amount > rules.noncompetitive_limit:
-            raise UsageError(f"{who} bids {bid.amount} noncompetitively; at most {rules.noncompetitive_limit}")
+            most = format_units(rules.noncompetitive_limit)
+            raise UsageError(f"{who} bids {format_units(bid.amount)} noncompetitively; at most {most}")
         return
     bill = announcement.kind == "bill"
     step = rules.bill_step_e5 if bill else rules.coupon_step_e5

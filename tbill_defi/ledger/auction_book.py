@@ -5,11 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tbill_defi.chain.types import Receipt
+from tbill_defi.core.clock import moment
+from tbill_defi.core.errors import UsageError
 from tbill_defi.core.identifiers import bytes32
+from tbill_defi.core.money import format_units
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.auction import Announcement, Bid, Result, SignedBid, check_bid, opened
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import Ledger
+
+
+def check_announcement(announcement: Announcement, now: int) -> None:
+    """Raise UsageError if an auction cannot be announced at a time: names the field and what would be right."""
+    offering, multiple = announcement.offering, announcement.rules.multiple
+    if offering <= 0 or offering % multiple:
+        step = format_units(multiple)
+        raise UsageError(f"offering: {format_units(offering)} is not a positive multiple of {step} dollars")
+    first, last = announcement.noncompetitive_close, announcement.competitive_close
+    for field, closes in (("noncompetitive", first), ("closes", last)):
+        if closes <= now:
+            raise UsageError(f"{field}: {moment(closes)} is over; the ledger is at {moment(now)}")
+    if first > last:
+        raise UsageError(f"noncompetitive: {moment(first)} is after the competitive close, {moment(last)}")
+    if announcement.issue_date < announcement.auction_date:
+        raise UsageError(f"closes: {moment(last)} is after the issue date {announcement.issue_date}")
+    if announcement.issue_date >= announcement.maturity_date:
+        raise UsageError(f"issue: {announcement.issue_date} is not before maturity {announcement.maturity_date}")
 
 
 class AuctionBook:
@@ -21,7 +42,16 @@ class AuctionBook:
         self._chain_id = ledger.chain.chain_id
 
     def announce(self, announcement: Announcement) -> Sequence[Receipt]:
-        """Put an auction on record. LedgerError "AuctionAlreadyAnnounced", "InvalidAnnouncement"."""
+        """Put an auction on record.
+
+        Raises
+        ------
+        UsageError
+            If its offering or its dates cannot be.
+        LedgerError
+            "AuctionAlreadyAnnounced".
+        """
+        check_announcement(announcement, self._ledger.chain.now())
         closes = (announcement.noncompetitive_close, announcement.competitive_close)
         arguments = (bytes32(announcement.cusip), announcement.hash, *closes)
         return self._send("issuer", "announce", *arguments)

@@ -7,6 +7,7 @@ it delivers late, and the CCP the receivers what it passes on late.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -233,4 +234,4 @@ def _months(first: date, end: date) -> Iterator[tuple[str, date, date]]:
 
 def _last_day(month: str) -> date:
     first = date.fromisoformat(f"{month}-01")
-    return (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    return first.replace(day=monthrange(first.year, first.month)[1])

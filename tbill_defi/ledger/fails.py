@@ -92,17 +92,18 @@ def read_rates(path: Path) -> tuple[TargetRate, ...]:
     DataError
         With file, line and value, if a row is not a date and a decimal rate, or dates do not ascend.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if tuple(rows.fieldnames or ()) != COLUMNS:
-            raise DataError(f"{path.name} line 1: columns are {rows.fieldnames}, expected {','.join(COLUMNS)}")
-        found: list[TargetRate] = []
-        for row in rows:
-            found.append(_rate(path.name, rows.line_num, row[COLUMNS[0]], row[COLUMNS[1]]))
-            if len(found) > 1 and found[-1].effective <= found[-2].effective:
-                raise DataError(
-                    f"{path.name} line {rows.line_num}: {found[-1].effective} does not follow the one before"
-                )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path.name}: is not UTF-8 text; expected CSV of {','.join(COLUMNS)}") from None
+    rows = csv.DictReader(text.splitlines())
+    if tuple(rows.fieldnames or ()) != COLUMNS:
+        raise DataError(f"{path.name} line 1: columns are {rows.fieldnames}, expected {','.join(COLUMNS)}")
+    found: list[TargetRate] = []
+    for row in rows:
+        found.append(_rate(path.name, rows.line_num, row[COLUMNS[0]], row[COLUMNS[1]]))
+        if len(found) > 1 and found[-1].effective <= found[-2].effective:
+            raise DataError(f"{path.name} line {rows.line_num}: {found[-1].effective} does not follow the one before")
     if not found:
         raise DataError(f"{path.name}: no rate in it")
     return tuple(found)

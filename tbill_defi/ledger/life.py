@@ -118,8 +118,7 @@ def sale(
     """
     if not 0 < 2 * len(purchases) <= MAX_LEGS:
         raise UsageError(f"issue: {len(purchases)} purchases; an instruction takes 1 to {MAX_LEGS // 2}")
-    token, seller, now = ledger.predicted_token(security), ensure_treasury(ledger), ledger.chain.now()
-    addresses, legs = {TREASURY: seller}, []
+    token, addresses, legs = ledger.predicted_token(security), {}, []
     for purchase in purchases:
         if purchase.face_units <= 0 or purchase.cash_units <= 0:
             raise UsageError(
@@ -129,6 +128,7 @@ def sale(
         addresses[purchase.buyer] = ledger.address_of(purchase.buyer)
         legs.append(PlanLeg(security.cusip, TREASURY, purchase.buyer, purchase.face_units))
         legs.append(PlanLeg(CURRENCY, purchase.buyer, TREASURY, purchase.cash_units))
+    addresses[TREASURY], now = ensure_treasury(ledger), ledger.chain.now()  # last: what is refused admits nobody
     if context_hash != ZERO_HASH:
         legs.sort()
     tokens = {security.cusip: token, CURRENCY: ledger.contracts.usd}
@@ -152,9 +152,10 @@ def issue(
     LedgerError
         With the contract's error name as `code`: a buyer without cash or a valid claim, a matured security.
     """
+    keys = {ledger.address_of(p.buyer): ledger.keyring.key(p.buyer) for p in purchases}
     instruction = sale(ledger, security, purchases, context_hash=context_hash)
     digest = instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
-    keys = {ledger.address_of(name): ledger.keyring.key(name) for name in (TREASURY, *(p.buyer for p in purchases))}
+    keys[ledger.address_of(TREASURY)] = ledger.keyring.key(TREASURY)
     signatures = [keys[giver].sign_digest(digest) for giver in instruction.givers]
     token, creation = ledger.creation_steps(security)
     data = encode_call("Issuance", "issue", token, instruction.abi_value(), signatures)

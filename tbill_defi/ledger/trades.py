@@ -316,7 +316,9 @@ class Trades:
         if terms.allocator == NOBODY:
             raise LedgerError("trade: its terms let neither party allocate it", "NotAllocable")
         if (total := sum(faces.values())) != terms.face or any(face <= 0 for face in faces.values()):
-            raise UsageError(f"allocation: faces must be positive and sum to {terms.face} units; they sum to {total}")
+            raise UsageError(
+                f"allocation: faces must be positive and sum to {terms.face} base units; they sum to {total}"
+            )
         accounts = [self._ledger.address_of(party) for party in faces]
         allocated, consents, own = 0, [], []
         for index, (party, wallet) in enumerate(zip(faces, accounts, strict=True)):

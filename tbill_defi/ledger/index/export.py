@@ -18,7 +18,7 @@ from tbill_defi.core.errors import UsageError
 from tbill_defi.ledger.index import schema
 from tbill_defi.ledger.index.beancount import beancount_file
 from tbill_defi.ledger.index.income import Accrual, Gain, Income, Rung
-from tbill_defi.ledger.index.lots import FIFO
+from tbill_defi.ledger.index.lots import FIFO, METHODS
 from tbill_defi.ledger.index.view import BooksView, OpenLot, Position, Posting
 
 Columns = Sequence[tuple[str, type]]
@@ -93,10 +93,12 @@ def export(
     Raises
     ------
     UsageError
-        If the ending is none of `FORMATS`.
+        If the ending is none of `FORMATS`, or the method none of `METHODS`.
     """
     if path.suffix not in FORMATS:
         raise UsageError(f"out: {path} ends in none of {', '.join(FORMATS)}")
+    if method not in METHODS:
+        raise UsageError(f"method: {method!r} is not one of {', '.join(METHODS)}")
     if path.suffix == ".beancount":
         text = beancount_file(view, party, method=method, at=at)
         _write(path, text.encode())

@@ -31,6 +31,9 @@ def identify(store: Store, trade: int, lots: Mapping[int, int]) -> None:
         row = _trade(connection, trade)
         if row["units"] >= 0:
             raise DataError(f"trade {trade}: it bought {row['asset']}; lots are identified for what was sold")
+        for lot in lots:
+            if lot > schema.LARGEST_AMOUNT:
+                raise DataError(f"lot {lot}: the books have none of that number")
         connection.execute(schema.elections.delete().where(schema.elections.c.trade == trade))
         insert_rows(connection, schema.elections, [(trade, lot, units) for lot, units in lots.items()])
         _relot(connection, row["party"], row["asset"])
@@ -66,9 +69,11 @@ def relot_all(store: Store) -> None:
 
 
 def _trade(connection: Connection, trade: int) -> dict[str, Any]:
-    found = connection.execute(select(schema.trades).where(schema.trades.c.trade == trade)).mappings().first()
+    query = select(schema.trades).where(schema.trades.c.trade == trade)
+    found = connection.execute(query).mappings().first()
     if found is None:
-        raise DataError(f"trade {trade}: the books have none of that number; `tbill books trades` lists them")
+        listed = "`tbill books export PARTY --table trades` lists them"
+        raise DataError(f"trade {trade}: the books have none of that number; {listed}")
     return dict(found)
 
 

@@ -217,9 +217,16 @@ class BooksView:
         ----------
         method
             "fifo", or "specific": as identified, and first in first out where nothing was.
+
+        Raises
+        ------
+        UsageError
+            If there is no such method, or the books know no such security.
         """
         if method not in METHODS:
             raise UsageError(f"method: {method!r} is not one of {', '.join(METHODS)}")
+        if asset is not None and self.store.one(select(schema.assets).where(schema.assets.c.asset == asset)) is None:
+            raise UsageError(f"cusip: the books know no {asset!r}; `tbill books positions` shows what they have")
         point = self.point(at)
         identified = self.identified() if method == SPECIFIC else set()
         lots, entries, closures = schema.lots, schema.entries, schema.closures
@@ -274,6 +281,8 @@ class BooksView:
     def journal(self, party: str | None = None, *, first: int = 0, at: int | date | None = None) -> list[Posting]:
         """Postings in order, from height `first`; with a party, of all entries that touch its wallets."""
         point = self.point(at)
+        if first > point.height + 1:
+            raise UsageError(f"from: block {first} is after block {point.height}, at which the journal ends")
         owners = self.parties(point)
         postings, entries, accounts, assets = schema.postings, schema.entries, schema.accounts, schema.assets
         query: Select[Any] = select(entries, postings, accounts.c.address, assets.c.asset)

@@ -5,9 +5,12 @@ A command that is not in `GOOD`, or a parameter of no kind, fails here: a new on
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 import typer.main
@@ -22,6 +25,13 @@ LADDER = ["ladder", "--rungs", "4", "--longest-years", "3"]
 OPTION = [NOTE, "--kind", "call", "--strike", "98-16", "--expiry", "2026-04-24"]
 REPO = ["--cusip", NOTE, "--rate", "0.036", "--end", "7"]
 RANGE = ["--from", "2026-03-24", "--to", "2026-03-26"]
+BOUGHT = "91282CAA1"
+"""CUSIP of a note that is under auction."""
+NOTE_TERMS = {"kind": "note", "coupon": 0.0, "dated_date": "2026-03-31", "maturity_date": "2028-03-31"}
+SOLD = {"kind": "note", "cusip": "91282CAC7", "coupon": 0.04, "dated_date": "2026-03-24", "maturity_date": "2028-03-24"}
+ANNOUNCED = ["--offering", "100000", "--issue", "2026-03-31", "--closes", "2026-03-24T17:00"]
+SALE = ["--seller", "desk", "--buyer", "dealer"]
+AGREED = [NOTE, "1000", "990", *SALE, "--minimum", "100", "--lot", "100", "--ccp", "ccp", "--allocator", "dealer"]
 WITHDRAW = ["pension", "--asset", "USD", "--amount", "5", "--to", "pension"]
 
 GOOD: dict[str, list[str]] = {
@@ -86,6 +96,44 @@ GOOD: dict[str, list[str]] = {
     "chain doctor": [],
     "audit head": [],
     "audit verify": [],
+    "audit checkpoint": [],
+    "audit export": ["evidence"],
+    "audit prove": [NOTE, "desk"],
+    "auction announce": ["next.json", *ANNOUNCED],
+    "auction bid": [BOUGHT, "--party", "desk", "--face", "1000", "--rate", "0.04"],
+    "auction close": [BOUGHT],
+    "auction award": [BOUGHT],
+    "issue": ["sold.json", "--to", "desk=1000@99.5"],
+    "cash create": ["JPY", "yen"],
+    "cash deposit": ["dealer", "EUR", "5"],
+    "cash show": [],
+    "trade agree": AGREED,
+    "trade settle": ["{trade}"],
+    "trade cancel": ["{trade}"],
+    "trade allocate": ["{block}", "dealer=3000"],
+    "trade show": [],
+    "net open": ["pension"],
+    "net novate": ["ccp"],
+    "net settle": ["ccp"],
+    "net show": ["ccp"],
+    "fails show": ["--rates", "rates.csv"],
+    "fails claim": ["2026-02", "--rates", "rates.csv"],
+    "kyc recover": ["{wallet}", "--to", "0x" + "cd" * 20],
+    "security": [NOTE],
+    "books index": [],
+    "books positions": [],
+    "books lots": ["desk"],
+    "books journal": [],
+    "books pnl": ["desk"],
+    "books ladder": ["desk"],
+    "books reconcile": [],
+    "books export": ["desk", "--out", "books.csv"],
+    "books identify": ["{sale}", "{lot}=1000"],
+    "books cost": ["{lot}", "980"],
+    "status": [],
+    "config": [],
+    "backup": ["desk.tar"],
+    "restore": ["made.tar", "--home", "other"],
 }
 """Words with which a command finds nothing wrong at once; one of them at a time is replaced, or one is added."""
 
@@ -95,6 +143,11 @@ NOWHERE = "[limits]\nattempts = 1\n" + "".join(
     f'[{name}]\nbase = "http://127.0.0.1:1"\n' for name in ("treasury", "fiscaldata", "newyorkfed", "fred")
 )
 """Publishers that are not there: nothing here asks a network."""
+BOOKS = ("", " ", "bogus", "mysql://x/y", "sqlite:///sofr.csv", "sqlite:///folder", "sqlite:///binary")
+PURCHASES = (
+    *("desk", "desk=1000", "desk=1000@", "desk=1000@nan", "desk=1000@-5", "desk=1000@1e400", "desk=1000@inf"),
+    *("=1000@99", "nobody=1000@99", "desk=-5@99", "desk=0@99", f"desk={HUGE}@99", f"desk=1@{HUGE}"),
+)
 VALUES: dict[str, tuple[str, ...]] = {
     "file": ("missing", "folder", "binary", "empty", "html", "sofr.csv/below"),
     "settings": ("missing", "folder", "binary", "html", "sofr.csv/below"),
@@ -123,6 +176,23 @@ VALUES: dict[str, tuple[str, ...]] = {
     "size": (*NOISE, "50", "50%", "bp", "1e9bp", "9999bp"),
     "node size": (*NOISE, "10y", "10y:", "9y:25bp", "10:25bp", "10y:25"),
     "band": (*NOISE, "2", "2:1", "a:b", "1:2:3", "-1:2", "0:nan"),
+    "any home": ("sofr.csv", "broken"),
+    "archive": ("sofr.csv", "folder", "sofr.csv/below", "missing/below"),
+    "evidence": ("missing", "folder", "sofr.csv", "sofr.csv/below", "binary"),
+    "positive": (*NOISE, "many", "inf", "-0.01", "0", "0.0000001", HUGE),
+    "proof": (*NOISE, "0x12", "0x" + "g" * 64, "0x" + "f" * 64, "912797ZZ9"),
+    "block": (*NOISE, "many", "1.5", HUGE, "999999"),
+    "block or date": (*NOISE, "\u00b2", "tomorrow", "2026-02-30", "1776-07-04", "999999", HUGE, "9" * 5000),
+    "books": (*BOOKS, "sqlite:///missing/books.db", "sqlite:///empty", "postgresql://127.0.0.1:1/x", "sqlite://"),
+    "new books": BOOKS,
+    "currency": (*NOISE, "EURO", "CHF", "12A", "x" * 400),
+    "new currency": (*NOISE[:4], "EURO", "USD", "EUR", "12A", "x" * 400),
+    "text": ("", " "),
+    "month": (*NOISE, "2026", "2026-13", "2026-3", "march", "9999-12", "2026-02-30", "0000-01"),
+    "purchase": (*NOISE, *PURCHASES),
+    "allocation": (*NOISE, "desk", "desk=", "=3000", "nobody=3000", "desk=-5", "desk=999", f"desk={HUGE}", "desk=nan"),
+    "number of a trade": (*NOISE, "many", "1.5", "0", "99999", HUGE),
+    "lots": (*NOISE, "1", "x=1", "1=", "1=-5", "1=0", "1=nan", "99999=5", f"{HUGE}=5", f"1={HUGE}"),
 }
 """What cannot be meant, by what a parameter takes."""
 NAMES = {
@@ -133,26 +203,36 @@ NAMES = {
     "band": "duration",
     "codes": "admit refuse",
     "cusip": "asset cusip",
-    "date": "start day end expiry first last price_date settlement until",
-    "dollars": "amount capital cash face holding_cap premium principal trade volume",
-    "file": "file files head_file holdings plan_file sheet terms",
+    "date": "start date_ day end expiry first issue_date last price_date settlement since until",
+    "dollars": "amount capital cash face holding_cap net_long premium principal proceeds trade volume",
+    "positive": "denomination lot minimum offering",
+    "file": "file files head_file holdings plan_file rates sheet terms",
     "folder": "data folder keep",
     "home": "home",
-    "id": "option_id repo_id",
-    "moment": "at to",
+    "id": "option_id repo_id trade_id",
+    "moment": "at closes noncompetitive to",
     "name": "name",
     "number": "discount haircut level margin_ratio max_weight mean_reversion rate repo_rate sigma turnover volatility "
     "years yield_",
     "out": "html out",
-    "party": "approve_by borrower by counterparty funder holder lender manager party signer writer",
+    "party": "allocator approve_by borrower buyer by ccp counterparty failing funder holder lender manager party "
+    "seller signer writer",
     "price": "clean price strike",
     "span": "delay window",
     "settings": "feeds",
     "strategy": "over strategy",
     "url": "chain url",
-    "whole": "days call_hours country interval max_age max_move_bp nonce past_sheets number salt seconds slippage_bp "
-    "top valid",
-    "word": "feed model convention costs frequency interpolation kind ledger universe",
+    "books": "books",
+    "currency": "currency",
+    "evidence": "evidence",
+    "allocation": "accounts",
+    "lots": "chosen",
+    "month": "month",
+    "proof": "what",
+    "text": "source",
+    "whole": "days decimals call_hours country fail_days from_block interval max_age max_move_bp nonce past_sheets "
+    "number salt seconds slippage_bp top valid",
+    "word": "feed model convention costs frequency interpolation kind ledger method table universe",
 }
 KINDS = {name: kind for kind, names in NAMES.items() for name in names.split()}
 """Name of a parameter -> what it takes."""
@@ -172,10 +252,27 @@ KINDS_OF_COMMANDS = {
     ("init", "party"): "name",
     ("market simulate", "out"): "folder",
     ("keeper approve", "name"): "id",
+    ("restore", "home"): "new home",
+    ("status", "home"): "any home",
+    ("backup", "file"): "archive",
+    ("books index", "books"): "new books",
+    ("cash create", "currency"): "new currency",
+    ("cash create", "name"): "text",
+    ("issue", "to"): "purchase",
+    ("kyc recover", "to"): "address",
+    ("books cost", "trade"): "number of a trade",
+    ("books identify", "trade"): "number of a trade",
+    ("audit checkpoint", "at"): "block",
+    ("audit prove", "at"): "block",
+    **{(f"books {name}", "at"): "block or date" for name in ("export", "journal", "lots", "positions")},
 }
 """Where a name means something else than elsewhere."""
-LEFT_OUT = {"market sync": ("home",), "market simulate": ("home", "out")}
-"""What is looked at only when a publisher has answered, or when there are more curves than the sample has."""
+LEFT_OUT = {"market sync": ("home",), "market simulate": ("home", "out"), "config": ("home",)}
+"""What is looked at only when a publisher has answered, or when there are more curves than the sample has; or shown as
+it is given.
+"""
+KEPT = ("quote.json", "call.json", "next.json", "sold.json", "made.tar")
+"""Files of the desk that commands are given."""
 EVERYTHING = os.environ.get("TBILL_FUZZ") == "all"
 """All values for every parameter, which takes minutes; else two for each, in turn."""
 
@@ -238,6 +335,9 @@ def template(tmp_path_factory):
         sample_market(home)
         (folder / "positions.csv").write_text(POSITIONS)
         (folder / "cash.csv").write_text("cusip,face,cost_price\nUSD,9000000,\n")
+        for name, cusip in (("bought", BOUGHT), ("next", "91282CAB9")):
+            (folder / f"{name}.json").write_text(json.dumps({**NOTE_TERMS, "cusip": cusip}))
+        (folder / "sold.json").write_text(json.dumps(SOLD))
         call = ["--face", "1000", "--premium", "5"]
         for words in (
             ["init", "--at", AT, "--light-keys"],
@@ -252,11 +352,22 @@ def template(tmp_path_factory):
             ["option", "quote", *OPTION, *call, "--out", "call.json"],
             ["kyc", "add", "pension"],
             ["mandate", "set", "pension", "--manager", "manager"],
+            ["kyc", "add", "ccp"],
+            ["net", "open", "ccp"],
+            ["cash", "create", "EUR", "euro"],
+            ["trade", "agree", NOTE, "1000", "990", *SALE, "--ccp", "ccp"],
+            ["trade", "agree", NOTE, "2000", "1980", *SALE],
+            ["trade", "agree", NOTE, "3000", "2970", *SALE, "--allocator", "dealer"],
+            ["trade", "agree", OTHER, "1000", "985", *SALE, "--settle-on", "2026-03-24"],
+            ["trade", "settle"],
+            ["auction", "announce", "bought.json", *ANNOUNCED],
+            ["books", "index"],
+            ["backup", "made.tar"],
         ):
             assert run(words) == 0, words
         (home / "keeper.toml").write_text("[rules]\n")
-    shutil.move(folder / "quote.json", home / "quote.json")
-    shutil.move(folder / "call.json", home / "call.json")
+    for name in KEPT:
+        shutil.move(folder / name, home / name)
     return home
 
 
@@ -266,7 +377,7 @@ def desk(template, tmp_path, monkeypatch, capsys):
     home, work = tmp_path / "home", tmp_path / "work"
     shutil.copytree(template, home)
     monkeypatch.setenv("TBILL_HOME", str(home))
-    for name in ("quote.json", "call.json"):
+    for name in KEPT:
         shutil.copy(home / name, work)
     (work / "nowhere.toml").write_text(NOWHERE)
     (work / "folder").mkdir()
@@ -275,6 +386,7 @@ def desk(template, tmp_path, monkeypatch, capsys):
     (work / "empty").write_text("")
     (work / "html").write_text("<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head></html>\n")
     (work / "sofr.csv").write_text("observation_date,SOFR\n2026-03-24,3.63\n")
+    (work / "rates.csv").write_text("effective_date,lower_bound\n2025-12-11,0.035\n")
     (work / "more.csv").write_text(f"cusip,face,cost_price\n{NOTE},1000,\n")
     (work / "broken" / "ledger").mkdir(parents=True)
     (work / "broken" / "ledger" / "ledger.db").write_bytes(bytes(range(256)) * 64)
@@ -286,6 +398,42 @@ def test_every_command_and_parameter_is_known():
     for command in COMMANDS:
         for parameter in taking(command):
             assert kind_of(command, parameter) in VALUES, (command, parameter.name)
+
+
+def answer(desk, *words):
+    return desk(*words, "--json").json
+
+
+def trade_of(desk, dollars):
+    return next(trade["id"] for trade in answer(desk, "trade", "show")["trades"] if trade["face"] == f"{dollars}000000")
+
+
+def number_of(desk, side):
+    """A trade of the desk in its books, by the sign of its units."""
+    with closing(sqlite3.connect(desk.home / "books" / "books.db")) as books:
+        query = f"SELECT trade FROM books_trades WHERE party = 'desk' AND asset = ? AND units {side} 0"
+        return str(books.execute(query, (OTHER,)).fetchone()[0])
+
+
+PLACEHOLDERS = {
+    "{repo}": lambda desk: answer(desk, "repo", "show")["repos"][0]["repo_id"],
+    "{trade}": lambda desk: trade_of(desk, 2000),
+    "{block}": lambda desk: trade_of(desk, 3000),
+    "{wallet}": lambda desk: answer(desk, "kyc", "show", "dealer")[0]["wallets"][0],
+    "{sale}": lambda desk: number_of(desk, "<"),
+    "{lot}": lambda desk: number_of(desk, ">"),
+}
+"""What is known only when the desk has been made."""
+
+
+def good_words(command, desk):
+    """Its words in `GOOD`, with what this desk has in place of placeholders."""
+    words = GOOD[command]
+    for placeholder, found in PLACEHOLDERS.items():
+        if any(placeholder in word for word in words):
+            value = found(desk)
+            words = [word.replace(placeholder, value) for word in words]
+    return words
 
 
 def complaints(ran, parameter, value):
@@ -300,6 +448,7 @@ def complaints(ran, parameter, value):
     if not 1 <= len(lines) <= 2 or not lines[0].startswith("error: "):
         yield "not one or two lines"
     names = {parameter.name, parameter.name.rstrip("_").replace("_", "-"), parameter.opts[-1].strip("-"), "argument"}
+    names |= set(re.findall(r"[a-z]+", (parameter.metavar or "").lower()))
     if parameter.name == "home":
         names.add("import")  # what is missing in it
     if not any(name in told for name in names) and not (value.strip() and value[:30].split("/")[0].lower() in told):
@@ -309,8 +458,7 @@ def complaints(ran, parameter, value):
 @pytest.mark.parametrize("command", GOOD)
 def test_bad_values(command, desk, template):
     found, before = [], state(desk.home)
-    open_repo = desk("repo", "show", "--json").json["repos"][0]["repo_id"]
-    words = [word.replace("{repo}", open_repo) for word in GOOD[command]]
+    words = good_words(command, desk)
     for parameter in taking(command):
         for value in values_of(command, parameter):
             ran = desk(*command.split(), *replaced(command, words, parameter, value))
@@ -324,8 +472,9 @@ def test_bad_values(command, desk, template):
 
 @pytest.mark.parametrize("command", GOOD)
 def test_what_no_command_knows(command, desk):
+    good = good_words(command, desk)
     for words in (["--no-such-option", "1"], ["too", "many", "words", "by", "far"]):
-        ran = desk(*command.split(), *GOOD[command], *words)
+        ran = desk(*command.split(), *good, *words)
         if command in ("market import", "kyc show", "oracle show") and words[0] == "too":
             continue
         refused(ran, ran.code)
