@@ -126,6 +126,11 @@ def ring(connection: Connection, bell: str) -> None:
         engine_postgres.ring(connection, bell)
 
 
+def require_served(url: str) -> None:
+    """Refuse a URL that is none, or of a database that is not served."""
+    _engine_of(url)
+
+
 def _engine_of(url: str) -> ModuleType:
     name = _parsed(url).get_backend_name()
     if name not in _ENGINES:

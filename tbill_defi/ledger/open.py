@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tbill_defi.chain.embedded import Progress
-from tbill_defi.chain.engine import database_path, shown_url
+from tbill_defi.chain.engine import database_path, require_served, shown_url
 from tbill_defi.core.clock import Clock, parse_time
 from tbill_defi.core.errors import KeyStoreError, LedgerError, UsageError
 from tbill_defi.core.home import home_path
@@ -54,10 +54,11 @@ def remember_url(home: str | Path | None, url: str) -> Path:
     Raises
     ------
     UsageError
-        If a password is in the URL.
+        If a password is in the URL, or no such database is served.
     LedgerError
         If the home has a ledger (code "Exists").
     """
+    require_served(url)
     if shown_url(url) != url:
         raise UsageError("url: leave the password out of it; PGPASSWORD or ~/.pgpass gives it to PostgreSQL")
     folder = home_path(home) / "ledger"
