@@ -337,16 +337,19 @@ class Journal:
 
 
 def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows in the table's column order; a driver that takes values by position gets the rows as they are."""
-    statement = insert(table)
-    if connection.dialect.positional:
-        connection.exec_driver_sql(str(statement.compile(connection.engine, column_keys=columns)), list(rows))
-    else:
-        connection.execute(statement, _rows(columns, rows))
+    """Insert rows in the table's column order: SQLite takes them as they are, PostgreSQL columns, in one statement.
 
-
-def _rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    Many statements in a pipeline would keep the server waiting for the next one, which no time-out of an idle session
+    ends: a writer stopped in between would hold its lock for ever.
+    """
+    dialect = connection.dialect
+    if dialect.positional:
+        connection.exec_driver_sql(str(insert(table).compile(connection.engine, column_keys=columns)), list(rows))
+        return
+    names = ", ".join(dialect.identifier_preparer.quote(name) for name in columns)
+    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in columns)
+    statement = f"INSERT INTO {dialect.identifier_preparer.quote(table.name)} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608
+    connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
 
 
 def _epoch(connection: Connection) -> int:
