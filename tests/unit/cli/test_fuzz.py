@@ -267,9 +267,9 @@ KINDS_OF_COMMANDS = {
     **{(f"books {name}", "at"): "block or date" for name in ("export", "journal", "lots", "positions")},
 }
 """Where a name means something else than elsewhere."""
-LEFT_OUT = {"market sync": ("home",), "market simulate": ("home", "out"), "config": ("home",)}
-"""What is looked at only when a publisher has answered, or when there are more curves than the sample has; or shown as
-it is given.
+LEFT_OUT = {"market sync": ("home",), "market simulate": ("home", "out"), "config": ("home",), "submit": ("home",)}
+"""What is looked at only when a publisher has answered, a file was read, or there are more curves than the sample has;
+or is shown as it is given.
 """
 KEPT = ("quote.json", "call.json", "next.json", "sold.json", "made.tar")
 """Files of the desk that commands are given."""
