@@ -25,9 +25,9 @@ from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.hashing import json_hash, keccak256
 from tbill_defi.core.identifiers import bytes32, party_name
 from tbill_defi.core.money import format_units
+from tbill_defi.ledger.eip712 import signed_word, typed_digest, words
 
-_DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
-_NAME, _VERSION = keccak256(b"tbill_defi AuctionBook"), keccak256(b"1")
+_NAME = b"tbill_defi AuctionBook"
 _BID_TYPE = keccak256(
     b"Bid(bytes32 auctionId,bytes32 bidder,bool competitive,int256 rateE5,uint256 amount,uint256 netLong)"
 )
@@ -154,17 +154,13 @@ class Bid:
 
     def digest(self, announcement: Announcement, *, chain_id: int, auction_book: bytes) -> bytes:
         """EIP-712 digest that the bidder signs."""
-        body = keccak256(
+        struct = (
             _BID_TYPE
-            + announcement.auction_id
-            + bytes32(self.bidder)
-            + _word(self.competitive)
-            + _word(self.rate_e5 or 0)
-            + _word(self.amount)
-            + _word(self.net_long)
+            + words(announcement.auction_id, bytes32(self.bidder), self.competitive)
+            + signed_word(self.rate_e5 or 0)
+            + words(self.amount, self.net_long)
         )
-        domain = keccak256(_DOMAIN_TYPE + _NAME + _VERSION + _word(chain_id) + auction_book.rjust(32, b"\0"))
-        return keccak256(b"\x19\x01" + domain + body)
+        return typed_digest(_NAME, chain_id, auction_book, struct)
 
     def to_json(self) -> dict[str, Any]:
         """JSON form."""
@@ -393,7 +389,3 @@ def opened(
         if entry.signer(announcement, chain_id=chain_id, book=book) != seals[seal]:
             raise LedgerError(f"auction: the bid of {entry.bid.bidder} is not signed by who sealed it", "BidForged")
     return [by_seal[seal].bid for seal in seals if seal in by_seal]
-
-
-def _word(value: int) -> bytes:
-    return (value % 2**256).to_bytes(32, "big")

@@ -16,6 +16,7 @@ from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.core.errors import DataError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32
+from tbill_defi.ledger.eip712 import words
 from tbill_defi.ledger.settlement import Instruction, Leg
 
 KINDS = ("call", "put")
@@ -29,10 +30,6 @@ _TERMS_TYPE = keccak256(
     b"uint64 settlementDate,uint64 exerciseFrom,uint64 exerciseUntil,Schedule schedule,uint256 salt)" + _SCHEDULE_TEXT
 )
 _EXERCISE_TYPE = keccak256(b"Exercise(bytes32 optionId)")
-
-
-def _word(value: int | bytes) -> bytes:
-    return value.to_bytes(32, "big") if isinstance(value, int) else value.rjust(32, b"\0")
 
 
 def exercise_context(option_id: bytes) -> bytes:
@@ -83,9 +80,8 @@ class OptionTerms:
     @property
     def option_id(self) -> bytes:
         """Struct hash of the terms."""
-        schedule = keccak256(_SCHEDULE_TYPE + b"".join(_word(value) for value in self.schedule))
-        words = (*self._head(), schedule, _word(self.salt))
-        return keccak256(_TERMS_TYPE + b"".join(_word(value) for value in words))
+        schedule = keccak256(_SCHEDULE_TYPE + words(*self.schedule))
+        return keccak256(_TERMS_TYPE + words(*self._head(), schedule, self.salt))
 
     def _head(self) -> tuple[int | bytes, ...]:
         return (

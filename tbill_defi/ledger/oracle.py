@@ -19,6 +19,7 @@ from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32, text32
 from tbill_defi.ledger.abi import decode_result, decode_revert, encode_call
 from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.eip712 import signed_word, typed_digest, words
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 
 ORACLE_KEY = "oracle"
@@ -34,12 +35,7 @@ _QUOTE_TYPE_TEXT = (
 )
 _QUOTE_TYPE = keccak256(_QUOTE_TYPE_TEXT)
 _ROUND_TYPE = keccak256(b"Round(uint64 id,uint64 marketDate,uint64 observedAt,Quote[] quotes)" + _QUOTE_TYPE_TEXT)
-_DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
-_NAME, _VERSION = keccak256(b"tbill_defi PriceOracle"), keccak256(b"1")
-
-
-def _word(value: int) -> bytes:
-    return value.to_bytes(32, "big", signed=value < 0)
+_NAME = b"tbill_defi PriceOracle"
 
 
 def _midnight(day: date | None) -> int:
@@ -108,18 +104,12 @@ class OracleRound:
     def digest(self, chain_id: int, oracle: bytes) -> bytes:
         """EIP-712 digest for that chain id and PriceOracle contract."""
         hashes = b"".join(
-            keccak256(_QUOTE_TYPE + b"".join(v if isinstance(v, bytes) else _word(v) for v in quote.abi_value()))
+            keccak256(_QUOTE_TYPE + b"".join(v if isinstance(v, bytes) else signed_word(v) for v in quote.abi_value()))
             for quote in self.quotes
         )
-        body = (
-            _ROUND_TYPE
-            + _word(self.number)
-            + _word(new_york_midnight(self.market_date))
-            + _word(self.observed_at)
-            + keccak256(hashes)
-        )
-        domain = keccak256(_DOMAIN_TYPE + _NAME + _VERSION + _word(chain_id) + oracle.rjust(32, b"\0"))
-        return keccak256(b"\x19\x01" + domain + keccak256(body))
+        midnight = new_york_midnight(self.market_date)
+        struct = _ROUND_TYPE + words(self.number, midnight, self.observed_at, keccak256(hashes))
+        return typed_digest(_NAME, chain_id, oracle, struct)
 
     def abi_value(self) -> tuple[object, ...]:
         """The struct as the ABI encoder takes it."""

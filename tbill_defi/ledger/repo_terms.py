@@ -15,6 +15,7 @@ from tbill_defi.core.errors import DataError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.instruments.repo import Repo
 from tbill_defi.ledger.deployment import CURRENCY
+from tbill_defi.ledger.eip712 import words
 from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg
 
 _T = TypeVar("_T")
@@ -28,10 +29,6 @@ _TERMS_TYPE = keccak256(
 _MARGIN_TYPE = keccak256(b"RepoMargin(bytes32 repoId,uint32 act,uint64 asOf)")
 _SUBSTITUTION_TYPE = keccak256(b"RepoSubstitution(bytes32 repoId,uint32 act,uint64 asOf,address token,uint256 face)")
 _REPURCHASE_TYPE = keccak256(b"RepoRepurchase(bytes32 repoId,uint32 act,uint64 asOf,uint256 principal,uint256 face)")
-
-
-def _words(*values: int | bytes) -> bytes:
-    return b"".join(v.to_bytes(32, "big") if isinstance(v, int) else v.rjust(32, b"\0") for v in values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +76,7 @@ class RepoTerms:
     @property
     def repo_id(self) -> bytes:
         """Struct hash of the terms: the repo's name, and the contextHash of its opening."""
-        return keccak256(_TERMS_TYPE + _words(*self.abi_value()))
+        return keccak256(_TERMS_TYPE + words(*self.abi_value()))
 
 
 def opening_legs(repo: Repo, lender: str, borrower: str) -> list[PlanLeg]:
@@ -92,17 +89,17 @@ def opening_legs(repo: Repo, lender: str, borrower: str) -> list[PlanLeg]:
 
 def margin_hash(repo_id: bytes, act: int, as_of: int) -> bytes:
     """The contextHash of margin delivered."""
-    return keccak256(_MARGIN_TYPE + _words(repo_id, act, as_of))
+    return keccak256(_MARGIN_TYPE + words(repo_id, act, as_of))
 
 
 def substitution_hash(repo_id: bytes, act: int, as_of: int, token: bytes, face_units: int) -> bytes:
     """The contextHash of a substitution by that much of that token."""
-    return keccak256(_SUBSTITUTION_TYPE + _words(repo_id, act, as_of, token, face_units))
+    return keccak256(_SUBSTITUTION_TYPE + words(repo_id, act, as_of, token, face_units))
 
 
 def repurchase_hash(repo_id: bytes, act: int, as_of: int, principal_units: int, face_units: int) -> bytes:
     """The contextHash of a repurchase of that much cash against that much face."""
-    return keccak256(_REPURCHASE_TYPE + _words(repo_id, act, as_of, principal_units, face_units))
+    return keccak256(_REPURCHASE_TYPE + words(repo_id, act, as_of, principal_units, face_units))
 
 
 @dataclass(frozen=True, slots=True)

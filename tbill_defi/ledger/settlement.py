@@ -8,38 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32
+from tbill_defi.ledger.eip712 import typed_digest, words
 
 MAX_LEGS = 64
 ZERO_HASH = bytes(32)
 
-_DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _LEG_TYPE_TEXT = b"Leg(address token,address from,address to,uint256 amount)"
 _LEG_TYPE = keccak256(_LEG_TYPE_TEXT)
 _INSTRUCTION_TYPE = keccak256(
     b"Instruction(Leg[] legs,uint64 notBefore,uint64 deadline,uint256 nonce,bytes32 contextHash,bytes32 planHash)"
     + _LEG_TYPE_TEXT
 )
-_NAME = keccak256(b"tbill_defi Settlement")
-_VERSION = keccak256(b"1")
-
-
-def _word(value: int) -> bytes:
-    return value.to_bytes(32, "big")
-
-
-def _address_word(address: bytes) -> bytes:
-    return address.rjust(32, b"\0")
-
-
-@lru_cache(maxsize=16)
-def _domain(chain_id: int, settlement: bytes) -> bytes:
-    """EIP-712 domain separator of a Settlement contract."""
-    return keccak256(_DOMAIN_TYPE + _NAME + _VERSION + _word(chain_id) + _address_word(settlement))
+_NAME = b"tbill_defi Settlement"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,7 +45,7 @@ def legs_hash(legs: Iterable[PlanLeg]) -> bytes:
     """Keccak-256 over the sorted legs, four 32-byte words each: asset id, from id, to id, amount."""
     return keccak256(
         b"".join(
-            bytes32(leg.asset) + bytes32(leg.from_party) + bytes32(leg.to_party) + _word(leg.amount)
+            words(bytes32(leg.asset), bytes32(leg.from_party), bytes32(leg.to_party), leg.amount)
             for leg in sorted(legs)
         )
     )
@@ -101,25 +85,11 @@ class Instruction:
     def digest(self, chain_id: int, settlement: bytes) -> bytes:
         """EIP-712 digest for that chain id and Settlement contract: what each giver signs."""
         legs = b"".join(
-            keccak256(
-                _LEG_TYPE
-                + _address_word(leg.token)
-                + _address_word(leg.giver)
-                + _address_word(leg.receiver)
-                + _word(leg.amount)
-            )
-            for leg in self.legs
+            keccak256(_LEG_TYPE + words(leg.token, leg.giver, leg.receiver, leg.amount)) for leg in self.legs
         )
-        body = (
-            _INSTRUCTION_TYPE
-            + keccak256(legs)
-            + _word(self.not_before)
-            + _word(self.deadline)
-            + _word(self.nonce)
-            + self.context_hash
-            + self.plan_hash
-        )
-        return keccak256(b"\x19\x01" + _domain(chain_id, settlement) + keccak256(body))
+        times = words(self.not_before, self.deadline, self.nonce)
+        struct = _INSTRUCTION_TYPE + keccak256(legs) + times + self.context_hash + self.plan_hash
+        return typed_digest(_NAME, chain_id, settlement, struct)
 
     def abi_value(self) -> tuple[Any, ...]:
         """The struct as the ABI encoder takes it."""

@@ -9,20 +9,16 @@ from typing import Any, Self
 
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.money import LARGEST_UNITS
+from tbill_defi.ledger.eip712 import typed_digest, words
 
 NOBODY = bytes(20)
-_DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
-_NAME, _VERSION = keccak256(b"tbill_defi TradeBook"), keccak256(b"1")
+_NAME = b"tbill_defi TradeBook"
 _TRADE_TYPE = keccak256(
     b"Trade(address seller,address buyer,address asset,address cash,uint128 face,uint128 proceeds,uint64 opens,"
     b"uint64 closes,uint64 deadline,uint128 minimum,uint128 lot,address clearer,address allocator,uint256 nonce)"
 )
 _CANCELLATION_TYPE = keccak256(b"Cancellation(bytes32 tradeId,uint128 settled)")
 _ALLOCATION_TYPE = keccak256(b"Allocation(bytes32 tradeId,address[] accounts,uint128[] faces)")
-
-
-def _word(value: int | bytes) -> bytes:
-    return value.to_bytes(32, "big") if isinstance(value, int) else value.rjust(32, b"\0")
 
 
 class TradeStatus(IntEnum):
@@ -84,7 +80,7 @@ class TradeTerms:
 
     def trade_id(self, chain_id: int, book: bytes) -> bytes:
         """EIP-712 digest for a chain id and a TradeBook: the trade's id, and what both parties sign."""
-        return _typed(chain_id, book, _TRADE_TYPE + b"".join(_word(value) for value in self.abi_value()))
+        return typed_digest(_NAME, chain_id, book, _TRADE_TYPE + words(*self.abi_value()))
 
     def cash_of(self, settled: int, face: int) -> int:
         """Cash for the next `face` of a trade of which `settled` has gone before.
@@ -112,20 +108,15 @@ class TradeTerms:
 
 def cancellation_digest(chain_id: int, book: bytes, trade_id: bytes, settled: int) -> bytes:
     """What both parties sign to end what is open."""
-    return _typed(chain_id, book, _CANCELLATION_TYPE + trade_id + _word(settled))
+    return typed_digest(_NAME, chain_id, book, _CANCELLATION_TYPE + words(trade_id, settled))
 
 
 def allocation_digest(
     chain_id: int, book: bytes, trade_id: bytes, accounts: Sequence[bytes], faces: Sequence[int]
 ) -> bytes:
     """What the allocator of a block signs."""
-    hashes = (keccak256(b"".join(map(_word, accounts))), keccak256(b"".join(map(_word, faces))))
-    return _typed(chain_id, book, _ALLOCATION_TYPE + trade_id + b"".join(hashes))
-
-
-def _typed(chain_id: int, book: bytes, body: bytes) -> bytes:
-    domain = keccak256(_DOMAIN_TYPE + _NAME + _VERSION + _word(chain_id) + _word(book))
-    return keccak256(b"\x19\x01" + domain + keccak256(body))
+    lists = keccak256(words(*accounts)) + keccak256(words(*faces))
+    return typed_digest(_NAME, chain_id, book, _ALLOCATION_TYPE + trade_id + lists)
 
 
 @dataclass(frozen=True, slots=True)
