@@ -25,6 +25,7 @@ __all__ = [
     "listen",
     "lock_writer",
     "open_engine",
+    "require_served",
     "ring",
     "shown_url",
     "sync_directory",

@@ -245,8 +245,11 @@ class Journal:
         return self._transaction_column("hash", first, end)
 
     def begin(self, genesis: Genesis, head: SignedHead, *, serving: str) -> None:
-        """Be the writer on top of `head`; who serves nobody writes nothing yet, and raises the epoch with a block."""
-        if serving:
+        """Be the writer on top of `head`; who serves nobody writes nothing yet, and raises the epoch with a block.
+
+        Where one that is gone still says that it serves, it is unsaid at once: others would wait for it.
+        """
+        if serving or self.serving():
             self.claim(genesis, head, serving=serving)
             return
         with self.reading() as connection:
