@@ -146,8 +146,9 @@ def _full_rows(securities: list[AnySecurity], book: Book, peer: Peer, yields: np
     worst = max(_compare(mine[same][:, :3], theirs[same][:, :3]), _margin_durations(securities, solved))
     seconds, peers = in_turn(lambda: ours(book), lambda: peer.full(yields))
     both = best_of(twice, 30)
-    built = best_of(lambda: ours(Book(securities, frn_index=INDEX)), 5)
-    rebuilt = best_of(lambda: Peer.of(securities).full(yields), 1)
+    built, rebuilt = in_turn(
+        lambda: ours(Book(securities, frn_index=INDEX)), lambda: Peer.of(securities).full(yields), each=3
+    )
     bend = _compare(mine[same][:, 3], theirs[same][:, 3])
 
     def row(name: str, took: float, peer_took: float, floor: float, against: str) -> Row:
@@ -225,7 +226,7 @@ def _svensson_rows() -> list[Row]:
     model = fit.book.analytics(curve=curve, settlement=SETTLEMENT, convention=STREET)
     noise = np.random.default_rng(0).normal(0.0, 0.0005, len(securities))
     prices = model.clean_price + noise * model.modified_duration
-    mine, took = fit.to(prices), best_of(lambda: fit.to(prices), 50)
+    mine = fit.to(prices)
 
     def minpack() -> Any:
         problem = FitProblem(fit, prices)
@@ -240,7 +241,7 @@ def _svensson_rows() -> list[Row]:
 
         return least_squares(lambda x: at(x)[0], start, lambda x: at(x)[1].T, method="lm", x_scale="jac")
 
-    theirs, scipy_took = minpack(), best_of(minpack, 20)
+    theirs = minpack()
     helpers = [
         ql.BondHelper(ql.QuoteHandle(ql.SimpleQuote(price)), quantlib_bond(security))
         for security, price in zip(securities, prices.tolist(), strict=True)
@@ -255,14 +256,15 @@ def _svensson_rows() -> list[Row]:
     quantlib = _Fitted(SETTLEMENT, fitted)
     dirty = fit.book.dirty_prices(quantlib, SETTLEMENT)
     peer_sse = float((((dirty - model.accrued - prices) / (model.dv01 * 1e4)) ** 2).sum())
-    peer_took = best_of(simplex, 1)
+    took, peer_took = in_turn(lambda: fit.to(prices), simplex, each=20)
+    beside, scipy_took = in_turn(lambda: fit.to(prices), minpack, rounds=9, each=5)
     return [
         Row(
             "curve.svensson", 1 / took, "fits/s", peer_took / took, 2000, mine.weighted_sse - peer_sse,
             f"QuantLib, simplex, SSE {peer_sse:.4g} (ours {mine.weighted_sse:.4g})", ql.__version__,
         ),
         Row(
-            "curve.svensson.scipy", 1 / took, "fits/s", scipy_took / took, 2, mine.weighted_sse - 2.0 * theirs.cost,
+            "curve.svensson.scipy", 1 / beside, "fits/s", scipy_took / beside, 2, mine.weighted_sse - 2.0 * theirs.cost,
             f"scipy least_squares lm, same Jacobian, one start, SSE {2.0 * theirs.cost:.4g}", scipy_version,
         ),
     ]  # fmt: skip

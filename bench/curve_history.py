@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import QuantLib as ql  # noqa: N813 - its own alias
 
-from bench.rows import Row, best_of
+from bench.rows import Row, in_turn
 from tbill_defi.pricing.bootstrap import _helper, tenor_months
 from tbill_defi.pricing.curve_history import CurveHistory
 
@@ -29,7 +29,10 @@ METHODS = {
 }
 
 
-def _quantlib(day: date, history: CurveHistory, place: int, method: str) -> tuple[np.ndarray, float, float]:
+_Solved = tuple[np.ndarray, float, float]
+
+
+def _quantlib(day: date, history: CurveHistory, place: int, method: str) -> _Solved:
     """Zero rates of a day by QuantLib; seconds to make its objects and to solve."""
     rates = history.par_yields[place]
     nodes = [(tenor_months(t), r) for t, r in zip(history.tenors, rates.tolist(), strict=True) if r == r]
@@ -55,19 +58,21 @@ def rows() -> list[Row]:
     for method in METHODS:
         history = CurveHistory.of(frame, method)
         zeros = history.zero_rates()
-        took = best_of(lambda method=method: CurveHistory.of(frame, method).zero_rates(), 5)
-        worst = objects = solving = 0.0
         places = range(0, len(history), SAMPLE)
-        for place in places:
-            theirs, made, solved = _quantlib(history.dates[place].astype(date), history, place, method)
+
+        def peers(history: CurveHistory = history, method: str = method, places: range = places) -> list[_Solved]:
+            return [_quantlib(history.dates[place].astype(date), history, place, method) for place in places]
+
+        took, peer_took = in_turn(lambda method=method: CurveHistory.of(frame, method).zero_rates(), peers, each=2)
+        worst = objects = solving = 0.0
+        for place, (theirs, made, solved) in zip(places, peers(), strict=True):
             mine = zeros[place][np.isfinite(history.par_yields[place])]
             worst = max(worst, float(np.abs(mine - theirs).max()))
             objects, solving = objects + made, solving + solved
-        share = len(history) / len(places)
         peer = (
             f"QuantLib {method}, every {SAMPLE}th day; {objects / (objects + solving):.0%} of its time makes objects "
             "from Python"
         )
-        ratio = (objects + solving) * share / took
+        ratio = peer_took * len(history) / len(places) / took
         found.append(Row("curve.history", len(history) / took, "curves/s", ratio, 50, worst, peer, ql.__version__))
     return found
