@@ -16,10 +16,7 @@ from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC, Lot, Shelf
 from tbill_defi.ledger.index.store import delete_rows, insert_rows, replace_rows
 
 Rows = list[tuple[Any, ...]]
-_COUNTED = (
-    *((schema.entries, "entry"), (schema.postings, "line")),
-    *((schema.trades, "trade"), (schema.flows, "flow")),
-)
+_COUNTED = {schema.entries: "entry", schema.postings: "line", schema.trades: "trade", schema.flows: "flow"}
 
 
 @dataclass
@@ -106,7 +103,7 @@ class Memory:
             values = {**row._mapping, "accrued": int(row.accrued), "open": bool(row.open)}
             known.repos[row.repo_id] = Repo(**values)
         memory._load_lots(connection)
-        for table, name in _COUNTED:
+        for table, name in _COUNTED.items():
             setattr(memory.counters, name, connection.execute(select(func.max(table.c[name]))).scalar() or 0)
         memory._stored_accounts, memory._stored_assets = len(memory.account_ids), len(memory.asset_ids)
         memory._stored = memory._small()

@@ -18,11 +18,8 @@ from tbill_defi.ledger.index.store import Store
 
 Calendar = Callable[[date], date]
 
-
 _POSTINGS, _TRADES = schema.postings, schema.trades
-_STATE, _CUSTODY, _REPOS, _ASSETS = (
-    *(select(schema.state), select(schema.custody), select(schema.repos), select(schema.assets)),
-)
+_STATE, _CUSTODY, _REPOS, _ASSETS = map(select, (schema.state, schema.custody, schema.repos, schema.assets))
 _OWNERS = select(schema.owners).where(schema.owners.c.height <= bindparam("height")).order_by(schema.owners.c.height)
 _BALANCE_AT = (
     select(_POSTINGS.c.balance)
