@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tbill_defi.chain.rpc_fees import FEE_CAP, GWEI
+from tbill_defi.chain.rpc_fees import GWEI
 from tbill_defi.chain.rpc_node import is_whole, shown_url
 from tbill_defi.core.errors import LedgerError, UsageError
 
@@ -128,11 +128,6 @@ class ChainFile:
 def shortened(url: str) -> tuple[str, bool]:
     """What the file keeps of a URL, and whether that is the whole of it."""
     return shown_url(url), is_whole(url)
-
-
-def default_fee_cap() -> int:
-    """Wei per gas that a new ledger's transactions offer at most."""
-    return FEE_CAP
 
 
 def _field(path: Path, content: dict[str, Any], name: str, kind: type) -> Any:
