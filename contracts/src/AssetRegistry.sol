@@ -19,6 +19,9 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
     /// @notice Dealing in a token was paused, or goes on.
     event PauseSet(address indexed token, bool paused);
 
+    /// @notice A security is in default, or performs again.
+    event DefaultSet(address indexed token, bool inDefault);
+
     /// @notice There is no code at this address.
     error NotAToken(address token);
 
@@ -68,6 +71,13 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
     function setPaused(address token, bool paused) external restricted {
         _words[token] = _registered(token).withPaused(paused);
         emit PauseSet(token, paused);
+    }
+
+    /// @inheritdoc IAssetRegistry
+    /// @dev Issuance's alone, which keeps the evidence.
+    function setInDefault(address token, bool inDefault) external restricted {
+        _words[token] = _registered(token).withDefault(inDefault);
+        emit DefaultSet(token, inDefault);
     }
 
     /// @inheritdoc IAssetRegistry

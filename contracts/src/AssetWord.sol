@@ -5,10 +5,11 @@ pragma solidity 0.8.37;
 /// the high end, the denomination 56 bits (0: one unit), and flags in the low byte. Zero: not registered.
 type AssetWord is uint256;
 
-using {assetIdOf, denominationOf, isPaused, isPlain} for AssetWord global;
-using {withDenomination, withPaused} for AssetWord global;
+using {assetIdOf, denominationOf, isPaused, isInDefault, isPlain} for AssetWord global;
+using {withDenomination, withPaused, withDefault} for AssetWord global;
 
 uint256 constant PAUSED_FLAG = 1;
+uint256 constant DEFAULT_FLAG = 1 << 1;
 uint256 constant TERMS_MASK = type(uint64).max;
 
 function assetIdOf(AssetWord word) pure returns (bytes32) {
@@ -25,6 +26,10 @@ function isPaused(AssetWord word) pure returns (bool) {
     return AssetWord.unwrap(word) & PAUSED_FLAG != 0;
 }
 
+function isInDefault(AssetWord word) pure returns (bool) {
+    return AssetWord.unwrap(word) & DEFAULT_FLAG != 0;
+}
+
 /// @dev Registered, and nothing of its own is to be observed: the usual case.
 function isPlain(AssetWord word) pure returns (bool) {
     return AssetWord.unwrap(word) & TERMS_MASK == 0;
@@ -38,4 +43,9 @@ function withDenomination(AssetWord word, uint256 units) pure returns (AssetWord
 function withPaused(AssetWord word, bool paused) pure returns (AssetWord) {
     uint256 rest = AssetWord.unwrap(word) & ~PAUSED_FLAG;
     return AssetWord.wrap(paused ? rest | PAUSED_FLAG : rest);
+}
+
+function withDefault(AssetWord word, bool inDefault) pure returns (AssetWord) {
+    uint256 rest = AssetWord.unwrap(word) & ~DEFAULT_FLAG;
+    return AssetWord.wrap(inDefault ? rest | DEFAULT_FLAG : rest);
 }

@@ -138,6 +138,13 @@ contract Compliance is ICompliance, Limits, Exposures {
     }
 
     /// @inheritdoc ICompliance
+    function delivering(address from, address to, uint256 amount) external returns (uint256 largest, uint8 code) {
+        AssetWord token = _callingToken().withDefault(false);
+        (bytes32 sender, uint256 giver, bytes32 recipient, uint256 taker) = identityRegistry.standingsOf(from, to);
+        return _count(Side(from, sender, giver, 0), Side(to, recipient, taker, 0), amount, _rules, token);
+    }
+
+    /// @inheritdoc ICompliance
     function issuing(address to, uint256 amount) external returns (uint256 largest, uint8 code) {
         AssetWord token = _callingToken();
         RulesWord rules = _rules;
@@ -162,7 +169,9 @@ contract Compliance is ICompliance, Limits, Exposures {
 
     /// @inheritdoc ICompliance
     function holding(address from, address to, uint256 amount) external {
-        if (_callingToken().isPaused()) revert SecurityPaused(msg.sender);
+        AssetWord token = _callingToken();
+        if (token.isPaused()) revert SecurityPaused(msg.sender);
+        if (token.isInDefault()) revert SecurityInDefault(msg.sender);
         _pend(from, to, amount);
     }
 
@@ -224,7 +233,7 @@ contract Compliance is ICompliance, Limits, Exposures {
         (largest, code) = _leastLeft(largest, code, taker, RestrictionCodes.RECIPIENT_VOLUME, rules);
     }
 
-    /// @dev What the registry says of the token itself: nothing while it is paused, multiples of its denomination.
+    /// @dev What the registry says of the token itself: nothing while it is paused or in default, multiples of its denomination.
     function _ofToken(
         AssetWord token,
         uint256 largest,
@@ -233,6 +242,7 @@ contract Compliance is ICompliance, Limits, Exposures {
     ) private pure returns (uint256, uint8) {
         if (token.isPlain() || (largest == 0 && code != RestrictionCodes.SUCCESS)) return (largest, code);
         if (token.isPaused()) return (0, RestrictionCodes.PAUSED);
+        if (token.isInDefault()) return (0, RestrictionCodes.IN_DEFAULT);
         uint256 wanted = Math.min(amount, largest);
         uint256 odd = wanted % token.denominationOf();
         return odd == 0 ? (largest, code) : (wanted - odd, RestrictionCodes.DENOMINATION);

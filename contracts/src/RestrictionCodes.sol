@@ -20,6 +20,7 @@ library RestrictionCodes {
     uint8 internal constant RECIPIENT_VOLUME = 13;
     uint8 internal constant HOLDING_CAP = 14;
     uint8 internal constant DENOMINATION = 15;
+    uint8 internal constant IN_DEFAULT = 16;
 
     /// @notice The sender may not send at all.
     function isOfSender(uint8 code) internal pure returns (bool) {
@@ -49,6 +50,7 @@ library RestrictionCodes {
         if (code == RECIPIENT_VOLUME) return "amount exceeds the recipient's volume left in the window";
         if (code == HOLDING_CAP) return "amount exceeds what the recipient's holding cap leaves";
         if (code == DENOMINATION) return "amount is not a multiple of the security's denomination";
+        if (code == IN_DEFAULT) return "security is in default";
         return "";
     }
 }

@@ -22,4 +22,8 @@ library Roles {
     uint64 internal constant FACTORY = 7;
     /// @notice Names the pricers and sets the rules of their rounds; signs none.
     uint64 internal constant ORACLE = 8;
+    /// @notice Stops transfers of securities in default; held by Issuance.
+    uint64 internal constant DEFAULTS = 9;
+    /// @notice Delivers securities it holds for others, in default too; held by RepoFacility and EarlyRedemption.
+    uint64 internal constant CUSTODIAN = 10;
 }

@@ -199,6 +199,12 @@ contract SecurityToken is
         _transfer(from, to, amount);
     }
 
+    /// @notice Delivers the caller's units to whom it held them for, in default too; every other rule of a transfer
+    /// applies.
+    function deliver(address to, uint256 amount) external restricted {
+        _deliver(msg.sender, to, amount);
+    }
+
     /// @notice Creates units for a verified wallet.
     function issue(address to, uint256 amount) external restricted {
         _mint(to, amount);
@@ -295,11 +301,21 @@ contract SecurityToken is
             super._update(from, to, value);
         } else {
             (largest, code) = compliance().transferring(from, to, value);
-            if (value <= largest && !_refusesAll(largest, code) && _shift(from, to, value)) return;
-            uint256 available;
-            (code, available) = _judge(largest, code, from, value);
-            _refuse(code, from, to, value, available);
+            _pass(largest, code, from, to, value);
         }
+    }
+
+    function _deliver(address from, address to, uint256 amount) internal override {
+        (uint256 largest, uint8 code) = compliance().delivering(from, to, amount);
+        _pass(largest, code, from, to, amount);
+    }
+
+    /// @dev Moves what the rules let pass, or reverts with the reason.
+    function _pass(uint256 largest, uint8 code, address from, address to, uint256 amount) private {
+        if (amount <= largest && !_refusesAll(largest, code) && _shift(from, to, amount)) return;
+        uint256 available;
+        (code, available) = _judge(largest, code, from, amount);
+        _refuse(code, from, to, amount, available);
     }
 
     /// @dev Code of the rule that refuses, or SUCCESS, and the sender's available units.

@@ -23,6 +23,7 @@ abstract contract QueueDesk is LifeDesk {
         oracle = new FixedOracle();
         queue = new EarlyRedemption(address(manager), usd, payer, IPriceOracle(address(oracle)), identities);
         manager.grantRole(Roles.ISSUER, address(queue), 0);
+        manager.grantRole(Roles.CUSTODIAN, address(queue), 0);
         map(address(queue), EarlyRedemption.setWindow.selector, Roles.ISSUER);
         enrol("early-redemption", address(queue));
         security = createMaturing("912797ZZ1", MATURES);

@@ -5,6 +5,7 @@ import {Holds} from "src/token/Holds.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {Compliance} from "src/Compliance.sol";
 import {AssetRegistry} from "src/AssetRegistry.sol";
+import {Roles} from "src/Roles.sol";
 import {IdentityRegistry} from "src/IdentityRegistry.sol";
 import {Ledger} from "./base/Ledger.sol";
 import {Test} from "./base/Test.sol";
@@ -16,7 +17,7 @@ contract SecurityHandler is Test {
     Compliance private immutable _compliance;
     AssetRegistry private immutable _assets;
     uint256 private _lost;
-    address[5] private _roles; // issuer, freezer, enforcer, registrar, limiter
+    address[6] private _roles; // issuer, freezer, enforcer, registrar, limiter, who marks defaults
     address[4] public actors;
     bytes32[4] private _names;
     bytes32[] private _holdIds;
@@ -34,7 +35,7 @@ contract SecurityHandler is Test {
         IdentityRegistry identities,
         Compliance compliance,
         AssetRegistry assets,
-        address[5] memory roles,
+        address[6] memory roles,
         address[4] memory actors_,
         bytes32[4] memory names
     ) {
@@ -130,6 +131,11 @@ contract SecurityHandler is Test {
         _assets.setPaused(address(token), paused && seed % 4 == 0);
     }
 
+    function mark(bool inDefault, uint8 seed) external {
+        vm.prank(_roles[5]);
+        _assets.setInDefault(address(token), inDefault && seed % 4 == 0);
+    }
+
     function denominate(uint8 units) external {
         vm.prank(_roles[0]);
         _assets.setDenomination(address(token), 1 + (units % 3));
@@ -216,12 +222,13 @@ contract SecurityTokenInvariantTest is Ledger {
         super.setUp();
         address dave = address(0xDA7E);
         enrol("dave", dave);
+        manager.grantRole(Roles.DEFAULTS, address(0xDEF), 0);
         _handler = new SecurityHandler(
             note,
             identities,
             compliance,
             assets,
-            [issuer, freezer, enforcer, registrar, limiter],
+            [issuer, freezer, enforcer, registrar, limiter, address(0xDEF)],
             [alice, bob, carol, dave],
             [bytes32("alice"), "bob", "carol", "dave"]
         );

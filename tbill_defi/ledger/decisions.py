@@ -31,6 +31,7 @@ RULES = {
     13: "volume",
     14: "holding-cap",
     15: "denomination",
+    16: "default",
 }
 """ERC-1404 code -> rule; codes as in contracts/src/RestrictionCodes.sol."""
 MESSAGES = {
@@ -49,6 +50,7 @@ MESSAGES = {
     13: "the recipient's volume limit leaves less in its window",
     14: "the recipient's holding cap leaves less",
     15: "only multiples of the denomination pass",
+    16: "the security is in default",
 }
 SENDER_CODES = (1, 3, 5, 6, 8, 10, 12)
 STANDING_CODES = (1, 2, 3, 4, 10, 11)

@@ -18,7 +18,8 @@ from tbill_defi.ledger.life import Payment, distribute
 
 
 def declare_default(ledger: Ledger, cusip: str, evidence: bytes) -> Sequence[Receipt]:
-    """Mark a security as in default on a document: no coupon is funded and nothing is issued or redeemed from now on.
+    """Mark a security as in default on a document: nothing of it is transferred, issued or redeemed any more,
+    and no coupon is funded. What was set aside before, on hold or as collateral, goes to whom it is due.
 
     Raises
     ------

@@ -36,6 +36,8 @@ class Role(IntEnum):
     LIMITS = 6
     FACTORY = 7
     ORACLE = 8
+    DEFAULTS = 9
+    CUSTODIAN = 10
 
 
 ROLE_KEYS: Mapping[str, tuple[Role, ...]] = {
@@ -53,6 +55,7 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
         Role.FACTORY: ("register",),
         Role.ISSUER: ("setDenomination",),
         Role.FREEZER: ("setPaused",),
+        Role.DEFAULTS: ("setInDefault",),
     },
     "IdentityRegistry": {
         Role.REGISTRAR: (
@@ -70,6 +73,7 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
         Role.ISSUER: ("issue", "redeem", "redeemMatured"),
         Role.FREEZER: ("setFrozenTokens",),
         Role.ENFORCER: ("forcedTransfer", "forcedTransferEndingHolds"),
+        Role.CUSTODIAN: ("deliver",),
     },
     "Issuance": {
         Role.ISSUER: (
@@ -228,16 +232,24 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
     for name, roles in ROLE_KEYS.items():
         calls += [encode_call("AccessManager", "grantRole", role, holders[name], 0) for role in roles]
     calls += [encode_call("AccessManager", "labelRole", role, role.name) for role in Role if role is not Role.ADMIN]
-    for maker in (contracts.asset_factory, contracts.cash_factory):
-        calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, maker, 0))
-    for issuing in (contracts.issuance, contracts.early_redemption, contracts.stripping):
-        calls.append(encode_call("AccessManager", "grantRole", Role.ISSUER, issuing, 0))
+    for role, members in contract_roles(contracts).items():
+        calls += [encode_call("AccessManager", "grantRole", role, member, 0) for member in members]
     calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, admin, 0))
     steps.append(Step("admin", contracts.access_manager, multicall(calls)))
     steps.append(Step("admin", contracts.asset_registry, encode_call("AssetRegistry", "register", contracts.usd)))
     renounce = encode_call("AccessManager", "renounceRole", Role.FACTORY, admin)
     steps.append(Step("admin", contracts.access_manager, renounce))
     return contracts, steps
+
+
+def contract_roles(contracts: Contracts) -> Mapping[Role, tuple[bytes, ...]]:
+    """The roles that contracts hold, in the order in which they are granted."""
+    return {
+        Role.FACTORY: (contracts.asset_factory, contracts.cash_factory),
+        Role.ISSUER: (contracts.issuance, contracts.early_redemption, contracts.stripping),
+        Role.DEFAULTS: (contracts.issuance,),
+        Role.CUSTODIAN: (contracts.repo_facility, contracts.early_redemption),
+    }
 
 
 def wire(contract: str, target: bytes) -> list[bytes]:

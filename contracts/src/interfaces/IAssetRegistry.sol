@@ -9,6 +9,9 @@ interface IAssetRegistry {
     /// @notice Adds a token under its own asset id, for ever.
     function register(address token) external;
 
+    /// @notice Stops transfers of a security in default, or lets them go on.
+    function setInDefault(address token, bool inDefault) external;
+
     /// @notice Whether `token` is an asset of this ledger.
     function isRegistered(address token) external view returns (bool);
 

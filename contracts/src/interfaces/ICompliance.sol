@@ -11,6 +11,9 @@ interface ICompliance {
     /// @notice Dealing in the security is paused.
     error SecurityPaused(address token);
 
+    /// @notice The security is in default.
+    error SecurityInDefault(address token);
+
     /// @notice The least amount any rule allows, and the code of the rule that binds (0: no rule does).
     function largestAmount(address token, address from, address to) external view returns (uint256 largest, uint8 code);
 
@@ -24,6 +27,9 @@ interface ICompliance {
 
     /// @notice The same answer, and `amount` is counted if it is not more than that.
     function transferring(address from, address to, uint256 amount) external returns (uint256 largest, uint8 code);
+
+    /// @notice As `transferring`, of units that were set aside for `to` before: a default does not stop them.
+    function delivering(address from, address to, uint256 amount) external returns (uint256 largest, uint8 code);
 
     /// @notice The largest amount that may be issued to `to`, and `amount` is counted if it is not more than that.
     function issuing(address to, uint256 amount) external returns (uint256 largest, uint8 code);

@@ -39,7 +39,7 @@ contract Issuance is Redemptions {
         Settlement settlement_,
         IERC20 cash_,
         IIdentityRegistry identityRegistry_
-    ) AccessManaged(authority_) Redemptions(cash_, identityRegistry_) {
+    ) AccessManaged(authority_) Redemptions(cash_, identityRegistry_, settlement_.assetRegistry()) {
         settlement = settlement_;
     }
 

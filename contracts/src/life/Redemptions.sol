@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {IAssetRegistry} from "../interfaces/IAssetRegistry.sol";
 import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
 import {ISecurityLife} from "../interfaces/ISecurityLife.sol";
 import {SecurityToken} from "../SecurityToken.sol";
@@ -94,7 +95,11 @@ abstract contract Redemptions is Defaults {
 
     mapping(address token => Redemption) private _redemptions;
 
-    constructor(IERC20 cash_, IIdentityRegistry identityRegistry_) {
+    constructor(
+        IERC20 cash_,
+        IIdentityRegistry identityRegistry_,
+        IAssetRegistry assetRegistry_
+    ) Defaults(assetRegistry_) {
         cash = cash_;
         identityRegistry = identityRegistry_;
     }

@@ -84,8 +84,8 @@ abstract contract Custody {
         if (units == 0) revert NothingToCollect(owner, address(token));
         _setHeld(_nameOf(owner), token, 0);
         emit DeliveryCollected(owner, address(token), units);
-        (IERC20 asset, uint256 amount) = _standsFor(token, units);
-        asset.safeTransfer(_currentWallet(owner), amount);
+        address to = _currentWallet(owner);
+        if (!_paysOut(token, to, units)) token.deliver(to, units);
     }
 
     /// @dev The wallet that stands for another since it was recovered, or itself.
@@ -109,18 +109,20 @@ abstract contract Custody {
     /// @dev Sends units out of custody; those of a recipient who cannot receive stay in his name.
     function _deliver(SecurityToken token, address to, uint256 units) internal {
         if (units == 0) return;
-        (IERC20 asset, uint256 amount) = _standsFor(token, units);
-        try asset.transfer(to, amount) returns (bool) {} catch {
+        if (_paysOut(token, to, units)) return;
+        try token.deliver(to, units) {} catch {
             _setHeld(_nameOf(to), token, heldFor(_nameOf(to), token) + units);
             emit DeliveryDeferred(to, address(token), units);
         }
     }
 
-    /// @dev The token itself, or cash once it was redeemed. Redemption takes all of a holder's units at once.
-    function _standsFor(SecurityToken token, uint256 units) private view returns (IERC20 asset, uint256 amount) {
+    /// @dev Once the units were redeemed here, pays their cash, which has no rule of its own. Redemption takes all of a
+    /// holder's units at once.
+    function _paysOut(SecurityToken token, address to, uint256 units) private returns (bool) {
         ISecurityLife life = couponPayer.life();
         bool ended = block.timestamp >= life.endOf(address(token));
-        if (!ended || token.balanceOf(address(this)) >= units) return (token, units);
-        return (cash, life.redemptionCash(address(token), units));
+        if (!ended || token.balanceOf(address(this)) >= units) return false;
+        cash.safeTransfer(to, life.redemptionCash(address(token), units));
+        return true;
     }
 }

@@ -68,7 +68,8 @@ abstract contract Holds is Positions {
     }
 
     /// @notice Delivers `amount` of a hold to its recipient and frees the rest; the hold is over.
-    /// @dev Every rule of a transfer applies, the frozen amount included. Only the notary, and not after expiry.
+    /// @dev Every rule of a transfer applies, the frozen amount included, but a default: the units were set aside for
+    /// the recipient before. Only the notary, and not after expiry.
     function executeHold(bytes32 id, uint256 amount) external {
         Hold memory ended = _pendingHold(id);
         if (msg.sender != ended.notary) revert NotHoldNotary(id, msg.sender);
@@ -76,7 +77,7 @@ abstract contract Holds is Positions {
         if (amount == 0) revert HoldWithoutAmount(id);
         if (amount > ended.amount) revert HoldAmountExceeded(id, ended.amount, amount);
         _endHold(id, ended, HoldStatus.Executed);
-        _transfer(ended.holder, ended.to, amount);
+        _deliver(ended.holder, ended.to, amount);
         emit HoldExecuted(id, ended.holder, ended.to, amount);
     }
 
@@ -102,6 +103,9 @@ abstract contract Holds is Positions {
 
     /// @dev Reverts with the reason if `account` cannot spare `amount`.
     function _requireAvailable(address account, uint256 amount) internal view virtual;
+
+    /// @dev Moves units to whom they were set aside for.
+    function _deliver(address from, address to, uint256 amount) internal virtual;
 
     /// @dev Tells the rules that a hold begins or is over.
     function _reportHold(address from, address to, uint256 amount, bool begins) internal virtual;

@@ -141,6 +141,8 @@ abstract contract Ledger is Test {
         map(address(implementation), SecurityToken.setFrozenTokens.selector, Roles.FREEZER);
         map(address(implementation), SecurityToken.forcedTransfer.selector, Roles.ENFORCER);
         map(address(implementation), SecurityToken.forcedTransferEndingHolds.selector, Roles.ENFORCER);
+        map(address(implementation), SecurityToken.deliver.selector, Roles.CUSTODIAN);
+        map(address(assets), AssetRegistry.setInDefault.selector, Roles.DEFAULTS);
         map(address(assets), AssetRegistry.setDenomination.selector, Roles.ISSUER);
         map(address(assets), AssetRegistry.setPaused.selector, Roles.FREEZER);
         map(address(assets), AssetRegistry.register.selector, Roles.FACTORY);

@@ -38,6 +38,7 @@ abstract contract LifeDesk is Desk {
         issuance = new Issuance(address(manager), settlement, usd, identities);
         payer = new CouponPayer(address(manager), usd, identities, issuance);
         manager.grantRole(Roles.ISSUER, address(issuance), 0);
+        manager.grantRole(Roles.DEFAULTS, address(issuance), 0);
         map(address(payer), CouponPayer.announce.selector, Roles.ISSUER);
         map(address(payer), CouponPayer.announceIndexed.selector, Roles.ISSUER);
         map(address(payer), CouponPayer.announceFloating.selector, Roles.ISSUER);

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
+import {Roles} from "src/Roles.sol";
 import {RepoFacility} from "src/repo/RepoFacility.sol";
 import {MarginRule, RepoHash, RepoTerms} from "src/repo/RepoTerms.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
@@ -26,6 +27,7 @@ abstract contract RepoDesk is LifeDesk {
         super.setUp();
         oracle = new FixedOracle();
         facility = new RepoFacility(settlement, usd, payer, IPriceOracle(address(oracle)));
+        manager.grantRole(Roles.CUSTODIAN, address(facility), 0);
         enrol("repo-facility", address(facility));
         first = createMaturing(FIRST, MATURES);
         second = createMaturing(SECOND, MATURES);

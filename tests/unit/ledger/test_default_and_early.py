@@ -12,11 +12,16 @@ from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.instruments import CorporateBond, Note
 from tbill_defi.ledger import life
+from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.coupons import coupon_on
+from tbill_defi.ledger.decisions import decide
 from tbill_defi.ledger.defaults import cure_default, declare_default, in_default, pay_recovery
+from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.early_redemption import EarlyRedemption, Window
+from tbill_defi.ledger.instructions import instruction_of
 from tbill_defi.ledger.oracle import Oracle, OracleQuote, OracleRound
 from tbill_defi.ledger.passing import pass_on
+from tbill_defi.ledger.settlement import PlanLeg
 from tests.unit.ledger.support import DOLLAR, make_ledger
 
 START = date(2026, 4, 20)
@@ -65,6 +70,37 @@ def test_a_default_stops_everything_but_recoveries(ledger):
         pay_recovery(ledger, BOND, Fraction(1, 100), day - timedelta(days=1))
     assert caught.value.code == "SecurityPerforms"
     assert life.pay_coupon(ledger, BOND, FIRST).paid  # what was due is paid after the cure
+
+
+def test_a_default_stops_every_transfer_and_says_so(ledger):
+    """I3: the decision names the rule, and a transfer meets it; after the cure both pass."""
+    token = ledger.require_token(BOND.cusip)
+    ann, ben = (ledger.address_of(name) for name in ("ann", "ben"))
+    leg = PlanLeg(BOND.cusip, "ann", "ben", 10 * DOLLAR)
+    moves = [Step("ann", token, encode_call("SecurityToken", "transfer", ben, 10 * DOLLAR))]
+    declare_default(ledger, BOND.cusip, b"notice")
+    instruction = instruction_of(ledger, [leg], bytes(32), places={}, seconds=60)
+    (decision,) = decide(ledger, [leg], instruction)
+    assert (decision.ok, decision.code, decision.rule, decision.largest_amount) == (False, 16, "default", 0)
+    assert "in default" in decision.message
+    assert not ledger.call("SecurityToken", token, "canTransfer", ann, ben, 10 * DOLLAR)
+    with pytest.raises(LedgerError) as caught:
+        ledger.send(moves)
+    assert caught.value.code == "ERC7943CannotTransfer"
+    cure_default(ledger, BOND.cusip, b"court order")
+    (decision,) = decide(ledger, [leg], instruction)
+    assert decision.ok
+    ledger.send(moves)
+    assert ledger.wallet("ben").positions[BOND.cusip] == 343 * DOLLAR
+
+
+def test_a_request_is_taken_back_in_default(ledger):
+    queue = EarlyRedemption(ledger)
+    queue.set_window(BOND.cusip, Window(new_york_midnight(START), new_york_midnight(FIRST), DOLLAR, DOLLAR, 99_000_000))
+    request = queue.request("ben", BOND.cusip, 33 * DOLLAR)
+    declare_default(ledger, BOND.cusip, b"notice")
+    queue.cancel("ben", request)
+    assert ledger.wallet("ben").positions[BOND.cusip] == 333 * DOLLAR
 
 
 def test_a_default_stops_redemption(ledger):

@@ -227,6 +227,8 @@ def test_who_may_what_in_so_many_words():
             "Compliance.setCountries",
         },
         "FACTORY": {"AssetRegistry.register"},
+        "DEFAULTS": {"AssetRegistry.setInDefault"},
+        "CUSTODIAN": {"SecurityToken.deliver"},
         "ORACLE": {"PriceOracle.setPricers", "PriceOracle.setRules"},
     }
 
@@ -307,6 +309,8 @@ def test_each_role_has_its_key_and_the_administrator_only_his(shared):
     }
     makers = (shared.contracts.asset_factory, shared.contracts.cash_factory)
     expected[Role.FACTORY] = {"0x" + maker.hex() for maker in makers}
+    expected[Role.DEFAULTS] = {"0x" + contracts.issuance.hex()}
+    expected[Role.CUSTODIAN] = {"0x" + c.hex() for c in (contracts.repo_facility, contracts.early_redemption)}
     assert holders(shared) == expected
 
 
@@ -331,7 +335,10 @@ def test_no_key_holds_two_of_freezer_enforcer_issuer_bank():
     apart = {Role.FREEZER, Role.ENFORCER, Role.ISSUER, Role.CASH_ISSUER, Role.ORACLE}
     for roles in ROLE_KEYS.values():
         assert len(apart & set(roles)) <= 1
-    assert {role for roles in ROLE_KEYS.values() for role in roles} == set(Role) - {Role.ADMIN, Role.FACTORY}
+    assert {role for roles in ROLE_KEYS.values() for role in roles} == set(Role) - {
+        Role.ADMIN,
+        *(Role.FACTORY, Role.DEFAULTS, Role.CUSTODIAN),  # contracts' alone
+    }
 
 
 def test_roles_are_labelled_for_explorers(shared):
@@ -367,7 +374,7 @@ def test_codes_and_rules_are_those_of_the_contract(shared):
     """Python's words for a code and the contract's sentence speak of the same rule."""
     words = {1: "identity", 2: "identity", 3: "claim", 4: "claim", 5: "unfrozen", 6: "balance", 7: "trade", 8: "hold"}
     words |= {9: "paused", 10: "country", 11: "country", 12: "volume", 13: "volume", 14: "cap"}
-    words |= {15: "denomination"}
+    words |= {15: "denomination", 16: "default"}
     for code, word in words.items():
         sentence = shared.ledger.call("SecurityToken", shared.note, "messageForTransferRestriction", code)
         assert word in sentence
