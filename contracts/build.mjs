@@ -10,7 +10,6 @@ import solc from "solc";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const TARGET = join(HERE, "..", "tbill_defi", "ledger", "artifacts");
 const DEPLOYABLE = {
-  AccessManager: "@openzeppelin/contracts/access/manager/AccessManager.sol",
   AssetFactory: "src/AssetFactory.sol",
   AssetRegistry: "src/AssetRegistry.sol",
   CashFactory: "src/CashFactory.sol",
@@ -26,10 +25,12 @@ const DEPLOYABLE = {
   AuctionBook: "src/life/AuctionBook.sol",
   EarlyRedemption: "src/life/EarlyRedemption.sol",
   Stripping: "src/life/Stripping.sol",
+  RoleManager: "src/RoleManager.sol",
   RepoFacility: "src/repo/RepoFacility.sol",
   OptionBook: "src/option/OptionBook.sol",
   SecurityToken: "src/SecurityToken.sol",
   Settlement: "src/Settlement.sol",
+  TimelockController: "@openzeppelin/contracts/governance/TimelockController.sol",
   TradeBook: "src/settlement/TradeBook.sol",
 };
 const MAX_RUNTIME_BYTES = 24_576;

@@ -27,11 +27,11 @@ contract CashFactory is AccessManaged {
     /// @notice Where new currencies are registered.
     IAssetRegistry public immutable registry;
 
-    /// @notice Where currencies settle.
-    address public immutable settlement;
+    /// @notice The currency that others are like: where they settle, what stops them, where the map of roles stands.
+    CashToken public immutable model;
 
-    constructor(address authority_, IAssetRegistry registry_, address settlement_) AccessManaged(authority_) {
-        (registry, settlement) = (registry_, settlement_);
+    constructor(address authority_, IAssetRegistry registry_, CashToken model_) AccessManaged(authority_) {
+        (registry, model) = (registry_, model_);
     }
 
     /// @notice Creates and registers a currency.
@@ -46,14 +46,32 @@ contract CashFactory is AccessManaged {
         if (!_isCode(currency)) revert InvalidCurrency(currency);
         if (bytes(name).length == 0 || bytes(name).length > 31) revert InvalidCurrencyName(name);
         if (decimals > MAX_DECIMALS) revert TooManyDecimals(decimals, MAX_DECIMALS);
-        token = address(new CashToken{salt: currency}(authority(), settlement, currency, name, decimals));
+        token = address(
+            new CashToken{salt: currency}(
+                authority(),
+                model.settlement(),
+                model.emergencyStop(),
+                address(model),
+                currency,
+                name,
+                decimals
+            )
+        );
         emit CurrencyCreated(currency, token, name, decimals);
         registry.register(token);
     }
 
     /// @notice Address `create` gives, or gave.
     function predict(bytes32 currency, string calldata name, uint8 decimals) external view returns (address) {
-        bytes memory arguments = abi.encode(authority(), settlement, currency, name, decimals);
+        bytes memory arguments = abi.encode(
+            authority(),
+            model.settlement(),
+            model.emergencyStop(),
+            model,
+            currency,
+            name,
+            decimals
+        );
         return Create2.computeAddress(currency, keccak256(bytes.concat(type(CashToken).creationCode, arguments)));
     }
 

@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {EmergencyStop} from "./compliance/EmergencyStop.sol";
 import {Exposures} from "./compliance/Exposures.sol";
-import {Limits} from "./compliance/Limits.sol";
 import {RulesWord} from "./compliance/RulesWord.sol";
 import {VolumeLog} from "./compliance/VolumeLog.sol";
 import {AssetWord} from "./AssetWord.sol";
@@ -21,7 +21,7 @@ import {RestrictionCodes} from "./RestrictionCodes.sol";
 /// in a sliding window (I8); it is counted while a window is set. Pending holds count on both sides as if they were
 /// executed. The holding cap is on securities held plus pending in. Balances are counted per wallet, so that they go
 /// along when the registrar binds a wallet to another identity; volume is the identity's own and stays.
-contract Compliance is ICompliance, Limits, Exposures {
+contract Compliance is ICompliance, EmergencyStop, Exposures {
     using SafeCast for uint256;
     using VolumeLog for VolumeLog.Log;
 
@@ -126,7 +126,8 @@ contract Compliance is ICompliance, Limits, Exposures {
         if (
             giver & taker & VALID_CLAIM != 0 &&
             token.isPlain() &&
-            (rules.bindsOnlyTrades() || (!rules.bindsIdentities() && _areAdmitted(giver, taker, rules)))
+            (rules.bindsOnlyTrades() ||
+                (!rules.isStopped() && !rules.bindsIdentities() && _areAdmitted(giver, taker, rules)))
         ) {
             // the usual case, at a quarter of the price: two valid claims, and no rule but country and trade limit
             largest = rules.tradeOf();
@@ -148,6 +149,7 @@ contract Compliance is ICompliance, Limits, Exposures {
     function issuing(address to, uint256 amount) external returns (uint256 largest, uint8 code) {
         AssetWord token = _callingToken();
         RulesWord rules = _rules;
+        if (rules.isStopped()) return (0, RestrictionCodes.STOPPED);
         (bytes32 identity, uint256 found) = identityRegistry.standingOf(to);
         if (identity == 0) return (0, RestrictionCodes.RECIPIENT_UNKNOWN);
         if (found & VALID_CLAIM == 0) return (0, RestrictionCodes.RECIPIENT_CLAIM);
@@ -164,6 +166,7 @@ contract Compliance is ICompliance, Limits, Exposures {
 
     /// @inheritdoc ICompliance
     function moved(address from, address to, uint256 amount) external onlyToken {
+        if (to == address(0)) _requireRunning(_rules);
         _move(from, to, amount);
     }
 
@@ -172,6 +175,7 @@ contract Compliance is ICompliance, Limits, Exposures {
         AssetWord token = _callingToken();
         if (token.isPaused()) revert SecurityPaused(msg.sender);
         if (token.isInDefault()) revert SecurityInDefault(msg.sender);
+        _requireRunning(_rules);
         _pend(from, to, amount);
     }
 
@@ -218,6 +222,7 @@ contract Compliance is ICompliance, Limits, Exposures {
         Side memory taker,
         RulesWord rules
     ) private view returns (uint256 largest, uint8 code) {
+        if (rules.isStopped()) return (0, RestrictionCodes.STOPPED);
         if (giver.identity == 0) return (0, RestrictionCodes.SENDER_UNKNOWN);
         if (taker.identity == 0) return (0, RestrictionCodes.RECIPIENT_UNKNOWN);
         if (giver.found & VALID_CLAIM == 0) return (0, RestrictionCodes.SENDER_CLAIM);

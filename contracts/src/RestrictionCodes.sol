@@ -21,6 +21,7 @@ library RestrictionCodes {
     uint8 internal constant HOLDING_CAP = 14;
     uint8 internal constant DENOMINATION = 15;
     uint8 internal constant IN_DEFAULT = 16;
+    uint8 internal constant STOPPED = 17;
 
     /// @notice The sender may not send at all.
     function isOfSender(uint8 code) internal pure returns (bool) {
@@ -51,6 +52,7 @@ library RestrictionCodes {
         if (code == HOLDING_CAP) return "amount exceeds what the recipient's holding cap leaves";
         if (code == DENOMINATION) return "amount is not a multiple of the security's denomination";
         if (code == IN_DEFAULT) return "security is in default";
+        if (code == STOPPED) return "the ledger is stopped in an emergency";
         return "";
     }
 }

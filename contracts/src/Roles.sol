@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title Roles
-/// @notice The roles of the one AccessManager that every contract asks. Numbers are AccessManager role ids.
+/// @notice The roles of the one RoleManager that every contract asks. Numbers are AccessManager role ids.
 /// @dev No contract grants itself a role: deployment maps each restricted selector to one of these.
 library Roles {
     uint64 internal constant ADMIN = 0;
@@ -26,4 +26,6 @@ library Roles {
     uint64 internal constant DEFAULTS = 9;
     /// @notice Delivers securities it holds for others, in default too; held by RepoFacility and EarlyRedemption.
     uint64 internal constant CUSTODIAN = 10;
+    /// @notice Stops everything for a while.
+    uint64 internal constant GUARDIAN = 11;
 }

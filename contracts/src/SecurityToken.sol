@@ -23,7 +23,7 @@ import {RestrictionCodes} from "./RestrictionCodes.sol";
 /// @dev Used through clones whose immutable arguments are abi.encode(authority, compliance, cusip, termsHash,
 /// maturity). One function, `_verdict`, answers every question about a transfer and guards every transfer, so that the
 /// answers and the deeds cannot differ (I3). Identity and trade-limit refusals hold for zero amounts too.
-/// The AccessManager knows the restricted functions of all securities by the implementation's address: a new security
+/// The RoleManager knows the restricted functions of all securities by the implementation's address: a new security
 /// needs no wiring, and no role can be had on one security alone.
 contract SecurityToken is
     Holds,
@@ -110,7 +110,7 @@ contract SecurityToken is
         return ICompliance(address(uint160(uint256(_argument(1)))));
     }
 
-    /// @notice The AccessManager of this security, fixed in the clone's code.
+    /// @notice The RoleManager of this security, fixed in the clone's code.
     function authority() public view override returns (address) {
         return address(uint160(uint256(_argument(0))));
     }

@@ -248,7 +248,7 @@ contract MandateAttacksTest is Mandated {
         guard.recognise(address(account), wanted);
         (tokens, , ) = guard.holdings(address(account));
         assertEq(tokens.length, 3, "the owner may");
-        wanted[0] = address(new CashToken(address(manager), address(settlement), "912797SX6", "not registered", 6));
+        wanted[0] = address(createCash(address(usd), "912797SX6", "not registered"));
         vm.prank(owner);
         vm.expectRevert(abi.encodeWithSelector(MandateGuard.UnregisteredToken.selector, wanted[0]));
         guard.recognise(address(account), wanted);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
 import {Accrual} from "src/oracle/Accrual.sol";
 import {PriceOracle} from "src/oracle/PriceOracle.sol";
+import {RoleManager} from "src/RoleManager.sol";
 import {Quote, Round} from "src/oracle/Round.sol";
 import {Pricers} from "./base/Pricers.sol";
 
@@ -17,7 +17,7 @@ contract PriceOracleTest is Pricers {
 
     function setUp() public {
         vm.warp(TODAY + 16 hours);
-        _deployOracle(new AccessManager(address(this)));
+        _deployOracle(new RoleManager(address(this)));
     }
 
     function test_publishes_and_accrues() public {

@@ -17,7 +17,7 @@ contract SecurityHandler is Test {
     Compliance private immutable _compliance;
     AssetRegistry private immutable _assets;
     uint256 private _lost;
-    address[6] private _roles; // issuer, freezer, enforcer, registrar, limiter, who marks defaults
+    address[7] private _roles; // issuer, freezer, enforcer, registrar, limiter, who marks defaults, guardian
     address[4] public actors;
     bytes32[4] private _names;
     bytes32[] private _holdIds;
@@ -35,7 +35,7 @@ contract SecurityHandler is Test {
         IdentityRegistry identities,
         Compliance compliance,
         AssetRegistry assets,
-        address[6] memory roles,
+        address[7] memory roles,
         address[4] memory actors_,
         bytes32[4] memory names
     ) {
@@ -136,6 +136,15 @@ contract SecurityHandler is Test {
         _assets.setInDefault(address(token), inDefault && seed % 4 == 0);
     }
 
+    /// @dev One call in four stops the ledger, the next one lets it go on.
+    function stopOrResume(uint8 seed) external {
+        bool stops = block.timestamp >= _compliance.stoppedUntil();
+        if (stops && seed % 4 != 0) return;
+        vm.prank(_roles[6]);
+        if (stops) _compliance.stop();
+        else _compliance.resume();
+    }
+
     function denominate(uint8 units) external {
         vm.prank(_roles[0]);
         _assets.setDenomination(address(token), 1 + (units % 3));
@@ -228,7 +237,7 @@ contract SecurityTokenInvariantTest is Ledger {
             identities,
             compliance,
             assets,
-            [issuer, freezer, enforcer, registrar, limiter, address(0xDEF)],
+            [issuer, freezer, enforcer, registrar, limiter, address(0xDEF), guardian],
             [alice, bob, carol, dave],
             [bytes32("alice"), "bob", "carol", "dave"]
         );

@@ -11,7 +11,8 @@ from typing import Any
 from tbill_defi.core.hashing import keccak256
 
 CONTRACTS = (
-    "AccessManager",
+    "RoleManager",
+    "TimelockController",
     "AssetRegistry",
     "IdentityRegistry",
     "Compliance",

@@ -15,8 +15,8 @@ from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.identifiers import bytes32, currency_code
 from tbill_defi.core.money import format_units
 from tbill_defi.ledger.abi import encode_call
-from tbill_defi.ledger.deployment import DECIMALS, Step, multicall, wire
-from tbill_defi.ledger.ledger import ADMIN, Ledger
+from tbill_defi.ledger.deployment import DECIMALS, Step
+from tbill_defi.ledger.ledger import Ledger
 
 BANK = "bank"
 LONGEST_NAME = 31
@@ -64,7 +64,7 @@ def require_currency(ledger: Ledger, code: str) -> Currency:
 
 
 def create_currency(ledger: Ledger, code: str, name: str, *, decimals: int = DECIMALS) -> Currency:
-    """Make a currency: the bank creates its token, the administrator gives issuing and redeeming to the bank.
+    """Make a currency: the bank creates its token, and may issue and redeem it like any other.
 
     Parameters
     ----------
@@ -87,14 +87,8 @@ def create_currency(ledger: Ledger, code: str, name: str, *, decimals: int = DEC
         raise UsageError(f"decimals: {decimals} is not 0 to {MOST_DECIMALS}")
     if code in ledger.books().decimals:
         raise LedgerError(f"{code} is a currency of this ledger already; one code has one token", "CurrencyExists")
-    factory, arguments = ledger.contracts.cash_factory, (bytes32(code), name, decimals)
-    token: bytes = ledger.call("CashFactory", factory, "predict", *arguments)
-    ledger.send(
-        [
-            Step(BANK, factory, encode_call("CashFactory", "create", *arguments)),
-            Step(ADMIN, ledger.contracts.access_manager, multicall(wire("CashToken", token))),
-        ]
-    )
+    data = encode_call("CashFactory", "create", bytes32(code), name, decimals)
+    ledger.send([Step(BANK, ledger.contracts.cash_factory, data)])
     return require_currency(ledger, code)
 
 

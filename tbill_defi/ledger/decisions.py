@@ -32,6 +32,7 @@ RULES = {
     14: "holding-cap",
     15: "denomination",
     16: "default",
+    17: "stopped",
 }
 """ERC-1404 code -> rule; codes as in contracts/src/RestrictionCodes.sol."""
 MESSAGES = {
@@ -51,9 +52,10 @@ MESSAGES = {
     14: "the recipient's holding cap leaves less",
     15: "only multiples of the denomination pass",
     16: "the security is in default",
+    17: "the ledger is stopped in an emergency",
 }
 SENDER_CODES = (1, 3, 5, 6, 8, 10, 12)
-STANDING_CODES = (1, 2, 3, 4, 10, 11)
+STANDING_CODES = (1, 2, 3, 4, 10, 11, 17)
 CAP_CODE = 14
 
 

@@ -25,7 +25,7 @@ DOLLAR = "US dollar"
 
 
 class Role(IntEnum):
-    """Roles of the AccessManager (contracts/src/Roles.sol); the value is the role id."""
+    """Roles of the RoleManager (contracts/src/Roles.sol); the value is the role id."""
 
     ADMIN = 0
     REGISTRAR = 1
@@ -38,6 +38,7 @@ class Role(IntEnum):
     ORACLE = 8
     DEFAULTS = 9
     CUSTODIAN = 10
+    GUARDIAN = 11
 
 
 ROLE_KEYS: Mapping[str, tuple[Role, ...]] = {
@@ -47,8 +48,14 @@ ROLE_KEYS: Mapping[str, tuple[Role, ...]] = {
     "enforcer": (Role.ENFORCER,),
     "bank": (Role.CASH_ISSUER,),
     "oracle": (Role.ORACLE,),
+    "guardian": (Role.GUARDIAN,),
 }
-"""Key name -> the roles it holds. The administrator holds ADMIN and nothing else."""
+"""Key name -> the roles it holds. ADMIN is the timelock's, to which the deployer hands over and is nothing any more."""
+GOVERNOR = "governor"
+"""Name of the key that proposes what the timelock does; the guardian may veto it, and anyone carries it out."""
+GUARDIAN = "guardian"
+TIMELOCK_SECONDS = 2 * 86_400
+"""What everything waits that the timelock does; then a role that it granted waits another day before it is in force."""
 
 RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "AssetRegistry": {
@@ -64,7 +71,11 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
         ),
         Role.ENFORCER: ("confirmRecovery",),
     },
-    "Compliance": {Role.LIMITS: ("setTradeLimit", "setVolumeLimit", "setHoldingCap", "setOwnLimits", "setCountries")},
+    "Compliance": {
+        Role.LIMITS: ("setTradeLimit", "setVolumeLimit", "setHoldingCap", "setOwnLimits", "setCountries"),
+        Role.GUARDIAN: ("stop", "resume"),
+        Role.ADMIN: ("renewStop",),
+    },
     "AssetFactory": {Role.ISSUER: ("create",)},
     "PriceOracle": {Role.ORACLE: ("setPricers", "setRules")},
     "CashToken": {Role.CASH_ISSUER: ("issue", "redeem")},
@@ -93,14 +104,15 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "AuctionBook": {Role.ISSUER: ("announce", "close")},
 }
 """Contract -> role -> its restricted functions. What is not here is the administrator's alone. Those of all securities
-are mapped on the implementation that their clones run."""
+are mapped on the implementation that their clones run, those of all currencies on the dollar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
     """Addresses, 20 bytes each."""
 
-    access_manager: bytes
+    role_manager: bytes
+    timelock: bytes
     asset_registry: bytes
     identity_registry: bytes
     compliance: bytes
@@ -158,15 +170,16 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
         codes.append(code)
         return create2_address(SALT, keccak256(code))
 
-    manager = place("AccessManager", admin)
+    manager = place("RoleManager", admin)
+    timelock = place("TimelockController", TIMELOCK_SECONDS, [], [bytes(20)], admin)
     assets = place("AssetRegistry", manager)
     identities = place("IdentityRegistry", manager)
     compliance = place("Compliance", manager, identities, assets)
     settlement = place("Settlement", assets, identities)
     implementation = place("SecurityToken", settlement)
     factory = place("AssetFactory", manager, assets, compliance, implementation)
-    usd = place("CashToken", manager, settlement, bytes32(CURRENCY), DOLLAR, DECIMALS)
-    currencies = place("CashFactory", manager, assets, settlement)
+    usd = place("CashToken", manager, settlement, compliance, bytes(20), bytes32(CURRENCY), DOLLAR, DECIMALS)
+    currencies = place("CashFactory", manager, assets, usd)
     oracle = place("PriceOracle", manager)
     guard = place("MandateGuard", settlement, assets, oracle, usd)
     issuance = place("Issuance", manager, settlement, usd, identities)
@@ -178,7 +191,8 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     options = place("OptionBook", settlement, usd)
     trades = place("TradeBook", settlement)
     contracts = Contracts(
-        access_manager=manager,
+        role_manager=manager,
+        timelock=timelock,
         asset_registry=assets,
         identity_registry=identities,
         compliance=compliance,
@@ -202,14 +216,14 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
 
 
 def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contracts, list[Step]]:
-    """Every transaction that makes a working ledger: contracts, roles, and dollars registered.
+    """Every transaction that makes a working ledger: contracts, roles, dollars registered, and the handing over.
 
     Parameters
     ----------
     admin
         Address of the key "admin".
     holders
-        Key name of `ROLE_KEYS` -> address.
+        Key name of `ROLE_KEYS`, and the governor's -> address.
     """
     contracts, codes = plan_deployment(admin)
     steps = [Step("admin", DEPLOYMENT_PROXY, SALT + code) for code in codes]
@@ -230,16 +244,34 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
     }
     calls = [call for name, target in targets.items() for call in wire(name, target)]
     for name, roles in ROLE_KEYS.items():
-        calls += [encode_call("AccessManager", "grantRole", role, holders[name], 0) for role in roles]
-    calls += [encode_call("AccessManager", "labelRole", role, role.name) for role in Role if role is not Role.ADMIN]
+        calls += [encode_call("RoleManager", "grantRole", role, holders[name], 0) for role in roles]
+    calls += [encode_call("RoleManager", "labelRole", role, role.name) for role in Role if role is not Role.ADMIN]
     for role, members in contract_roles(contracts).items():
-        calls += [encode_call("AccessManager", "grantRole", role, member, 0) for member in members]
-    calls.append(encode_call("AccessManager", "grantRole", Role.FACTORY, admin, 0))
-    steps.append(Step("admin", contracts.access_manager, multicall(calls)))
+        calls += [encode_call("RoleManager", "grantRole", role, member, 0) for member in members]
+    calls.append(encode_call("RoleManager", "grantRole", Role.FACTORY, admin, 0))
+    steps.append(Step("admin", contracts.role_manager, multicall(calls)))
     steps.append(Step("admin", contracts.asset_registry, encode_call("AssetRegistry", "register", contracts.usd)))
-    renounce = encode_call("AccessManager", "renounceRole", Role.FACTORY, admin)
-    steps.append(Step("admin", contracts.access_manager, renounce))
-    return contracts, steps
+    return contracts, [*steps, *_hand_over(contracts, admin, holders)]
+
+
+def _hand_over(contracts: Contracts, admin: bytes, holders: Mapping[str, bytes]) -> list[Step]:
+    """The deployer's last transactions: the timelock gets its people and then the roles, the deployer keeps nothing."""
+    on_timelock = [
+        ("grantRole", timelock_role("PROPOSER"), holders[GOVERNOR]),
+        ("grantRole", timelock_role("CANCELLER"), holders[GUARDIAN]),
+        ("renounceRole", bytes(32), admin),
+    ]
+    away = [
+        encode_call("RoleManager", "renounceRole", Role.FACTORY, admin),
+        encode_call("RoleManager", "handOver", contracts.timelock),
+    ]
+    steps = [Step("admin", contracts.timelock, encode_call("TimelockController", *call)) for call in on_timelock]
+    return [*steps, Step("admin", contracts.role_manager, multicall(away))]
+
+
+def timelock_role(name: str) -> bytes:
+    """Id of a role of the TimelockController: "PROPOSER", "CANCELLER", "EXECUTOR"."""
+    return keccak256(f"{name}_ROLE".encode())
 
 
 def contract_roles(contracts: Contracts) -> Mapping[Role, tuple[bytes, ...]]:
@@ -253,10 +285,10 @@ def contract_roles(contracts: Contracts) -> Mapping[Role, tuple[bytes, ...]]:
 
 
 def wire(contract: str, target: bytes) -> list[bytes]:
-    """AccessManager calls that give a contract's restricted functions to their roles."""
+    """RoleManager calls that give a contract's restricted functions to their roles."""
     return [
         encode_call(
-            "AccessManager",
+            "RoleManager",
             "setTargetFunctionRole",
             target,
             [artifact(contract).function(name).selector for name in names],
@@ -267,5 +299,5 @@ def wire(contract: str, target: bytes) -> list[bytes]:
 
 
 def multicall(calls: Sequence[bytes]) -> bytes:
-    """One AccessManager transaction for several of its calls."""
-    return encode_call("AccessManager", "multicall", list(calls))
+    """One RoleManager transaction for several of its calls."""
+    return encode_call("RoleManager", "multicall", list(calls))

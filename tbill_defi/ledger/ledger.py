@@ -20,6 +20,7 @@ from tbill_defi.ledger.books import EVENTS, Books, TapeEntry, Wallet
 from tbill_defi.ledger.coupons import dated_cpi_e5
 from tbill_defi.ledger.deployment import (
     CURRENCY,
+    GOVERNOR,
     ROLE_KEYS,
     Contracts,
     Step,
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=AnySecurity)
 OPERATOR = "operator"
 ADMIN = "admin"
+"""Deploys; holds nothing afterwards."""
 UNITED_STATES = 840
 """ISO 3166-1 numeric."""
-ROLE_NAMES = (OPERATOR, ADMIN, *ROLE_KEYS)
+ROLE_NAMES = (OPERATOR, ADMIN, GOVERNOR, *ROLE_KEYS)
 
 
 class Ledger:
@@ -83,7 +85,7 @@ class Ledger:
         for name in ROLE_NAMES:
             keys.ensure(name)
         admin = keys.key(ADMIN).address
-        contracts, steps = deployment_steps(admin, {name: keys.key(name).address for name in ROLE_KEYS})
+        contracts, steps = deployment_steps(admin, {name: keys.key(name).address for name in ROLE_NAMES})
         chain = EmbeddedChain.create(
             url,
             operator=keys.key(OPERATOR),

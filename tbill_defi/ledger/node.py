@@ -18,7 +18,7 @@ from tbill_defi.core.clock import Clock
 from tbill_defi.core.errors import KeyStoreError, LedgerError
 from tbill_defi.ledger.abi import decode_log
 from tbill_defi.ledger.chain_file import ChainFile, shortened
-from tbill_defi.ledger.deployment import ROLE_KEYS, Contracts, deployment_steps
+from tbill_defi.ledger.deployment import Contracts, deployment_steps
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import ADMIN, ROLE_NAMES, Ledger
 
@@ -125,7 +125,7 @@ def deploy(
     for name in ROLE_NAMES:
         keys.ensure(name)
     admin = keys.key(ADMIN).address
-    contracts, steps = deployment_steps(admin, {name: keys.key(name).address for name in ROLE_KEYS})
+    contracts, steps = deployment_steps(admin, {name: keys.key(name).address for name in ROLE_NAMES})
     records = {"admin": "0x" + admin.hex(), **contracts.to_extras()}
     if stored is None:
         fund(chain, keys, {name: keys.key(name).address for name in ROLE_NAMES}, funder)

@@ -22,6 +22,7 @@ AMOUNTS = (
 TIMES = ("from", "until", "earliest", "observedAt", "notBefore", "deadline", "payableFrom", "recordTime", "expiry")
 """Arguments that are Unix seconds: shown with their New York time, up to the year 6325."""
 CURES = {
+    "LedgerStopped": "`tbill stop` shows more, the guardian lifts it by `tbill resume`",
     "PriceMissing": "`tbill oracle publish` signs one, with --all of every security",
     "StalePrice": "`tbill oracle publish` signs a new one",
     "RoundTooOld": "publish the prices of a later date",

@@ -93,7 +93,7 @@ def test_the_chain(file, state, detail):
         ({"eth_simulateV1": {"error": {"code": -32601, "message": "no"}}}, START, "abilities", "warning", "one by one"),
         ({"eth_getCode": "0x"}, START, "deployment proxy", "warning", "absent; `tbill init --chain` sends its transac"),
         ({"eth_getCode": "0x00"}, START, "deployment proxy", "wrong", "holds other code"),
-        ({"eth_getCode": "0x"}, START, "contracts", "wrong", "without code: access_manager"),
+        ({"eth_getCode": "0x"}, START, "contracts", "wrong", "without code: role_manager"),
         ({"eth_getBalance": "0x0"}, START, "key operator", "wrong", "has 0 ETH; the largest transaction reserves 0.0"),
         ({"eth_getBalance": "0x1"}, START, "key operator", "warning", "0.000000000000000001 ETH; the largest"),
         ({"eth_getBalance": "many"}, START, "key operator", "wrong", "many"),

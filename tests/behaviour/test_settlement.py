@@ -472,8 +472,8 @@ def test_no_one_moves_what_is_not_his(unmoved, caller, contract, token, function
         ("Compliance", "compliance", "setTradeLimit", (0,)),
         ("AssetFactory", "asset_factory", "create", (bytes32("912797AAA"), bytes(32), 0)),
         ("AssetRegistry", "asset_registry", "register", (OUTSIDER.address,)),
-        ("AccessManager", "access_manager", "grantRole", (2, OUTSIDER.address, 0)),
-        ("AccessManager", "access_manager", "setTargetClosed", (OUTSIDER.address, True)),
+        ("RoleManager", "role_manager", "grantRole", (2, OUTSIDER.address, 0)),
+        ("RoleManager", "role_manager", "setTargetClosed", (OUTSIDER.address, True)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

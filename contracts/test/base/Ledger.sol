@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {AssetFactory} from "src/AssetFactory.sol";
 import {AssetRegistry} from "src/AssetRegistry.sol";
 import {CashToken} from "src/CashToken.sol";
 import {Compliance} from "src/Compliance.sol";
 import {IdentityRegistry} from "src/IdentityRegistry.sol";
+import {RoleManager} from "src/RoleManager.sol";
 import {Roles} from "src/Roles.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {Settlement} from "src/Settlement.sol";
@@ -26,6 +26,7 @@ abstract contract Ledger is Test {
     address internal cashIssuer = address(0xA5);
     address internal limiter = address(0xA6);
     address internal registrant = address(0xA7);
+    address internal guardian = address(0xA9);
 
     uint256 internal aliceKey = 0xA11CE;
     uint256 internal bobKey = 0xB0B;
@@ -35,7 +36,7 @@ abstract contract Ledger is Test {
     address internal carol;
     address internal stranger = address(0xBAD);
 
-    AccessManager internal manager;
+    RoleManager internal manager;
     IdentityRegistry internal identities;
     AssetRegistry internal assets;
     Compliance internal compliance;
@@ -49,15 +50,15 @@ abstract contract Ledger is Test {
     function setUp() public virtual {
         vm.warp(START);
         (alice, bob, carol) = (vm.addr(aliceKey), vm.addr(bobKey), vm.addr(carolKey));
-        manager = new AccessManager(address(this));
+        manager = new RoleManager(address(this));
         identities = new IdentityRegistry(address(manager));
         assets = new AssetRegistry(address(manager));
         compliance = new Compliance(address(manager), identities, assets);
         settlement = new Settlement(assets, identities);
         implementation = new SecurityToken(address(settlement));
         factory = new AssetFactory(address(manager), assets, compliance, address(implementation));
-        usd = new CashToken(address(manager), address(settlement), "USD", "US Dollar", 6);
-        eur = new CashToken(address(manager), address(settlement), "EUR", "Euro", 6);
+        usd = createCash(address(0), "USD", "US Dollar");
+        eur = createCash(address(usd), "EUR", "Euro");
         _grantRoles();
         _mapRoles();
         vm.prank(registrant);
@@ -68,6 +69,10 @@ abstract contract Ledger is Test {
         enrol("alice", alice);
         enrol("bob", bob);
         enrol("carol", carol);
+    }
+
+    function createCash(address model, bytes32 currency, string memory name) internal returns (CashToken) {
+        return new CashToken(address(manager), address(settlement), compliance, model, currency, name, 6);
     }
 
     function createSecurity(bytes32 cusip) internal returns (SecurityToken) {
@@ -125,6 +130,7 @@ abstract contract Ledger is Test {
         manager.grantRole(Roles.LIMITS, limiter, 0);
         manager.grantRole(Roles.FACTORY, address(factory), 0);
         manager.grantRole(Roles.FACTORY, registrant, 0);
+        manager.grantRole(Roles.GUARDIAN, guardian, 0);
     }
 
     function _mapRoles() private {
@@ -151,11 +157,11 @@ abstract contract Ledger is Test {
         map(address(compliance), compliance.setHoldingCap.selector, Roles.LIMITS);
         map(address(compliance), compliance.setOwnLimits.selector, Roles.LIMITS);
         map(address(compliance), compliance.setCountries.selector, Roles.LIMITS);
+        map(address(compliance), compliance.stop.selector, Roles.GUARDIAN);
+        map(address(compliance), compliance.resume.selector, Roles.GUARDIAN);
         map(address(factory), AssetFactory.create.selector, Roles.ISSUER);
         map(address(usd), CashToken.issue.selector, Roles.CASH_ISSUER);
         map(address(usd), CashToken.redeem.selector, Roles.CASH_ISSUER);
-        map(address(eur), CashToken.issue.selector, Roles.CASH_ISSUER);
-        map(address(eur), CashToken.redeem.selector, Roles.CASH_ISSUER);
     }
 
     function map(address target, bytes4 selector, uint64 role) internal {

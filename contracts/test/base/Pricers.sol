@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {PriceOracle} from "src/oracle/PriceOracle.sol";
 import {Quote, Round} from "src/oracle/Round.sol";
+import {RoleManager} from "src/RoleManager.sol";
 import {Roles} from "src/Roles.sol";
 import {Test} from "./Test.sol";
 
@@ -22,7 +22,7 @@ abstract contract Pricers is Test {
     PriceOracle internal oracle;
     uint64 internal lastRound;
 
-    function _deployOracle(AccessManager manager) internal {
+    function _deployOracle(RoleManager manager) internal {
         oracle = new PriceOracle(address(manager));
         manager.grantRole(Roles.ORACLE, curator, 0);
         bytes4[] memory selectors = new bytes4[](2);

@@ -129,7 +129,7 @@ class World:
         config = self.revm.CfgEnv(chain_id=CHAIN_ID)
         self.machine = self.revm.EVM(spec_id="PRAGUE", env=self.revm.Env(cfg=config))
         self.set_time(self.now)
-        manager = self.deploy("AccessManager", self.admin)
+        manager = self.deploy("RoleManager", self.admin)
         identity = self.deploy("IdentityRegistry", manager.address)
         assets = self.deploy("AssetRegistry", manager.address)
         compliance = self.deploy("Compliance", manager.address, identity.address, assets.address)
@@ -138,7 +138,9 @@ class World:
         factory = self.deploy(
             "AssetFactory", manager.address, assets.address, compliance.address, implementation.address
         )
-        cash = self.deploy("CashToken", manager.address, settlement.address, word("USD"), "US Dollar", 6)
+        nobody = "0x" + "00" * 20
+        currency = (nobody, word("USD"), "US Dollar", 6)
+        cash = self.deploy("CashToken", manager.address, settlement.address, compliance.address, *currency)
         for role in ROLES.values():
             manager.send("grantRole", role, self.admin, 0)
         manager.send("grantRole", ROLES["FACTORY"], factory.address, 0)
@@ -147,7 +149,7 @@ class World:
         assets.send("register", cash.address)
 
     def map_roles(self, target: str, name: str) -> None:
-        manager = self.contracts["AccessManager"]
+        manager = self.contracts["RoleManager"]
         for function, role in RESTRICTED[name].items():
             selector = self.contracts[name].interface.selector(function)
             manager.send("setTargetFunctionRole", target, [selector], ROLES[role])

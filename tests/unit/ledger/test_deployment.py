@@ -13,144 +13,17 @@ from tbill_defi.ledger.artifacts import CONTRACTS, PER_PARTY, artifact
 from tbill_defi.ledger.decisions import MESSAGES, RULES
 from tbill_defi.ledger.deployment import RESTRICTED, ROLE_KEYS, Contracts, Role, plan_deployment
 from tbill_defi.ledger.ledger import ROLE_NAMES
+from tests.unit.ledger.powers import OPEN
 from tests.unit.ledger.support import OUTSIDER
 
 SOURCES = Path(__file__).resolve().parents[3] / "contracts" / "src"
 RESTRICTED_FUNCTION = re.compile(r"function\s+(\w+)\s*\([^)]*\)([^{;]*)[{;]")
-OPEN = {
-    "SecurityToken": {
-        "approve": "own allowance",
-        "permit": "by the owner's signature",
-        "transfer": "own units, within compliance",
-        "transferFrom": "within allowance and compliance",
-        "batchTransfer": "own units, within compliance",
-        "createHold": "own units",
-        "executeHold": "the hold's notary",
-        "releaseHold": "the hold's notary or recipient",
-        "expireHold": "after the hold's expiry",
-        "settlementTransfer": "Settlement, fixed at deployment",
-        "recover": "anyone: it follows what two roles have said in the registry",
-    },
-    "CashToken": {
-        "approve": "own allowance",
-        "permit": "by the owner's signature",
-        "transfer": "own cash",
-        "transferFrom": "within allowance",
-        "settlementTransfer": "Settlement, fixed at deployment",
-        "setAuthority": "the AccessManager itself, on the administrator's word",
-    },
-    "Settlement": {
-        "settle": "by the givers' signatures",
-        "settleMany": "by the givers' signatures",
-        "settleOne": "Settlement itself",
-        "cancel": "own nonce",
-        "judge": "anyone: it answers by reverting",
-        "setOperator": "the giver, for himself",
-    },
-    "TradeBook": {
-        "affirm": "by both parties' signatures",
-        "settle": "by what both parties signed: as their operator, or with their signatures of the instruction",
-        "cancel": "by both parties' signatures",
-        "allocate": "by the allocator's signature and each account's, unless he manages it",
-        "novate": "the clearer that both parties named",
-    },
-    "ClearingHouse": {
-        "novate": "the central counterparty",
-        "settle": "the central counterparty, what members owe and no more",
-    },
-    "Issuance": {
-        "fundRedemption": "the payer that was named when it was opened, out of its own cash",
-        "redeem": "anyone, once funded and due: it only pays holders",
-        "redeemOne": "Issuance itself",
-        "setAuthority": "the AccessManager itself, on the administrator's word",
-    },
-    "OptionBook": {
-        "write": "the writer, against collateral of his own",
-        "buy": "by the holder's and the writer's signatures",
-        "exercise": "by the holder's signature, inside the window",
-        "expire": "anyone after the window: it only frees collateral",
-        "withdraw": "the writer, while nobody has bought",
-        "follow": "anyone: it follows what two roles have said in the registry",
-    },
-    "RepoFacility": {
-        "open": "by both parties' signatures",
-        "mark": "anyone: it states what is true",
-        "deliverMargin": "by the borrower's signature",
-        "releaseCollateral": "the lender",
-        "substitute": "by both parties' signatures",
-        "repurchase": "by the borrower's signature, and the lender's if it is early or a part",
-        "closeOut": "the lender, on default",
-        "passCoupon": "anyone: it pays who is entitled",
-        "collect": "anyone: it delivers to the owner",
-        "follow": "anyone: it follows what two roles have said in the registry",
-    },
-    "CouponPayer": {
-        "fund": "the caller's own cash, by allowance",
-        "pay": "anyone, once funded and due: it only pays holders",
-        "setAuthority": "the AccessManager itself, on the administrator's word",
-    },
-    "EarlyRedemption": {
-        "fund": "the window's payer, out of its own cash",
-        "withdrawFunds": "the window's payer: what is not spent",
-        "request": "own units, by allowance",
-        "cancel": "who asked; anyone once the security has ended: it only gives back",
-        "strike": "anyone: it pays the front of the queue",
-        "passCoupon": "anyone: it pays who is entitled",
-        "collect": "anyone: it delivers to the owner",
-        "setAuthority": "the AccessManager itself, on the administrator's word",
-    },
-    "Stripping": {
-        "strip": "own units",
-        "reconstitute": "own units",
-        "carryOn": "anyone delivers; the holder alone brings pieces in",
-        "giveUp": "who began it",
-        "setAuthority": "the AccessManager itself, on the administrator's word",
-    },
-    "AuctionBook": {
-        "seal": "registered wallets, before the close",
-        "withdraw": "who sealed it, before the close",
-        "setAuthority": "the AccessManager itself, on the administrator's word",
-    },
-    "IdentityRegistry": {
-        "contestRecovery": "a wallet, of itself",
-        "setAuthority": "the AccessManager itself, on the administrator's word",
-    },
-    "AssetRegistry": {"setAuthority": "the AccessManager itself, on the administrator's word"},
-    "Compliance": {
-        "transferring": "registered tokens",
-        "issuing": "registered tokens",
-        "moved": "registered tokens",
-        "holding": "registered tokens",
-        "rehold": "registered tokens",
-        "unholding": "registered tokens",
-        "setAuthority": "the AccessManager itself, on the administrator's word",
-    },
-    "CashFactory": {"setAuthority": "the AccessManager itself, on the administrator's word"},
-    "AssetFactory": {"setAuthority": "the AccessManager itself, on the administrator's word"},
-    "MandateGuard": {
-        "check": "Settlement, fixed at deployment",
-        "setMandate": "the account's owner; looser only by announcement",
-        "applyMandate": "the account's owner, after the delay",
-        "recognise": "the account's owner or manager",
-        "sync": "anyone: it lowers the books to the balance",
-    },
-    "ManagedAccount": {
-        "setManager": "the owner",
-        "follow": "anyone: it follows what two roles have said in the registry",
-        "cancel": "owner or manager: the account's own nonce",
-        "announceGuard": "the owner",
-        "setGuard": "the owner, after the delay",
-        "announceWithdrawal": "the owner",
-        "cancelWithdrawal": "the owner",
-        "withdraw": "the owner, after the delay",
-    },
-    "PriceOracle": {
-        "publish": "by the pricers' signatures",
-        "setAuthority": "the AccessManager itself, on the administrator's word",
-    },
+PART_OF = {
+    "Defaults": "Issuance",
+    "EmergencyStop": "Compliance",
+    "Limits": "Compliance",
+    "Redemptions": "Issuance",
 }
-"""Contract -> functions that change state and no role guards -> who can call them, or why anyone may."""
-PART_OF = {"Defaults": "Issuance", "Limits": "Compliance", "Redemptions": "Issuance"}
 """Abstract contract -> the one that is deployed with it."""
 
 
@@ -230,6 +103,8 @@ def test_who_may_what_in_so_many_words():
         "DEFAULTS": {"AssetRegistry.setInDefault"},
         "CUSTODIAN": {"SecurityToken.deliver"},
         "ORACLE": {"PriceOracle.setPricers", "PriceOracle.setRules"},
+        "GUARDIAN": {"Compliance.stop", "Compliance.resume"},
+        "ADMIN": {"Compliance.renewStop"},
     }
 
 
@@ -237,12 +112,13 @@ def test_every_restricted_function_is_mapped_and_nothing_else():
     assert restricted_in_sources() == mapped()
 
 
-@pytest.mark.parametrize("name", [c for c in CONTRACTS if c != "AccessManager"])
+@pytest.mark.parametrize("name", CONTRACTS)
 def test_every_other_function_that_changes_state_is_justified(name):
     abi = json.loads(resources.files("tbill_defi.ledger").joinpath("artifacts", f"{name}.json").read_text())["abi"]
     changing = {e["name"] for e in abi if e["type"] == "function" and e["stateMutability"] in ("nonpayable", "payable")}
     assert changing - mapped().get(name, set()) == set(OPEN[name])
-    assert not any(e.get("stateMutability") == "payable" for e in abi)
+    payable = {e["name"] for e in abi if e["type"] == "function" and e["stateMutability"] == "payable"}
+    assert payable == ({"execute", "executeBatch"} & changing if name in ("RoleManager", "TimelockController") else set())
 
 
 def test_roles_are_those_of_the_sources():
@@ -280,7 +156,7 @@ def test_the_chain_has_the_map(shared):
         for entry in artifact(name).entries:
             if entry.kind == "function":
                 found = shared.ledger.call(
-                    "AccessManager", shared.contracts.access_manager, "getTargetFunctionRole", target, entry.selector
+                    "RoleManager", shared.contracts.role_manager, "getTargetFunctionRole", target, entry.selector
                 )
                 assert found == roles.get(entry.name, Role.ADMIN), f"{name}.{entry.name}"
 
@@ -288,8 +164,8 @@ def test_the_chain_has_the_map(shared):
 def holders(bench):
     """Role -> holders, folded from the AccessManager's events."""
     found = {}
-    for event in bench.chain.events(names=["RoleGranted", "RoleRevoked"]):
-        assert event.log.address == bench.contracts.access_manager
+    place = bench.contracts.role_manager
+    for event in bench.chain.events(names=["RoleGranted", "RoleRevoked"], addresses=[place]):
         role, account = int(event.arguments["roleId"]), event.arguments["account"]
         if event.name == "RoleGranted":
             assert event.arguments["delay"] == "0"
@@ -299,8 +175,8 @@ def holders(bench):
     return {Role(role): accounts for role, accounts in found.items()}
 
 
-def test_each_role_has_its_key_and_the_administrator_only_his(shared):
-    expected = {Role.ADMIN: {"0x" + shared.address("admin").hex()}}
+def test_each_role_has_its_key_and_the_timelock_administers(shared):
+    expected = {Role.ADMIN: {"0x" + shared.contracts.timelock.hex()}}
     for name, roles in ROLE_KEYS.items():
         expected |= {role: {"0x" + shared.address(name).hex()} for role in roles}
     contracts = shared.contracts
@@ -315,7 +191,7 @@ def test_each_role_has_its_key_and_the_administrator_only_his(shared):
 
 
 def test_has_role_says_the_same(shared):
-    manager = shared.contracts.access_manager
+    manager = shared.contracts.role_manager
     people = [shared.address(name) for name in (*ROLE_NAMES, "desk", "dealer")] + [
         OUTSIDER.address,
         shared.contracts.asset_factory,
@@ -323,11 +199,12 @@ def test_has_role_says_the_same(shared):
         shared.contracts.issuance,
         shared.contracts.coupon_payer,
         shared.contracts.settlement,
+        shared.contracts.timelock,
     ]
     found = holders(shared)
     for role in Role:
         for who in people:
-            is_member, _ = shared.ledger.call("AccessManager", manager, "hasRole", role, who)
+            is_member, _ = shared.ledger.call("RoleManager", manager, "hasRole", role, who)
             assert is_member == ("0x" + who.hex() in found[role])
 
 
@@ -374,7 +251,7 @@ def test_codes_and_rules_are_those_of_the_contract(shared):
     """Python's words for a code and the contract's sentence speak of the same rule."""
     words = {1: "identity", 2: "identity", 3: "claim", 4: "claim", 5: "unfrozen", 6: "balance", 7: "trade", 8: "hold"}
     words |= {9: "paused", 10: "country", 11: "country", 12: "volume", 13: "volume", 14: "cap"}
-    words |= {15: "denomination", 16: "default"}
+    words |= {15: "denomination", 16: "default", 17: "stopped"}
     for code, word in words.items():
         sentence = shared.ledger.call("SecurityToken", shared.note, "messageForTransferRestriction", code)
         assert word in sentence

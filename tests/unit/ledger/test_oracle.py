@@ -83,8 +83,8 @@ def test_pricers_are_made_and_named_on_first_use(ledger):
 def test_no_pricer_holds_a_role(ledger):
     for key in Oracle(ledger).own_pricers():
         for role in Role:
-            manager = ledger.contracts.access_manager
-            assert not ledger.call("AccessManager", manager, "hasRole", role, key.address)[0]
+            manager = ledger.contracts.role_manager
+            assert not ledger.call("RoleManager", manager, "hasRole", role, key.address)[0]
 
 
 def test_foreign_pricers_sign_elsewhere(ledger):
