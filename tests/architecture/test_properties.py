@@ -2,8 +2,8 @@
 
 from tests.properties import INVARIANTS, PAGE, collected, kind, page
 
-NOT_BUILT = {"I13", "I15"}
-"""Votes, and a timelock over the roles: no contract of the ledger counts the one, none stands over the other yet."""
+NOT_BUILT = {"I13"}
+"""Votes: no contract of the ledger counts them yet."""
 BY_EXAMPLE = {"I14", "I16"}
 """Facts of one journal and one backtest: shown on each, not over a state machine."""
 IN_ONE_STEP = {"I5"}

@@ -135,6 +135,7 @@ OPEN = {
     "AssetRegistry": {"setAuthority": FIXED},
     "Compliance": {
         "transferring": "registered tokens",
+        "delivering": "registered tokens",
         "issuing": "registered tokens",
         "moved": "registered tokens",
         "holding": "registered tokens",
