@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import DataError, UnknownSecurity
+from tbill_defi.core.files import write_durably
 from tbill_defi.core.home import home_path
 from tbill_defi.instruments import AnySecurity, read_security, terms_hash
 from tbill_defi.ledger.coupons import Fixings
@@ -98,6 +99,12 @@ class Scene:
         if cusip not in self._terms:
             self._terms[cusip] = self._found_terms(cusip)
         return self._terms[cusip]
+
+    def keep(self, security: AnySecurity) -> None:
+        """Keep terms in the home's folder, so that coupons and redemption find them."""
+        folder = self.home / TERMS_FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        write_durably(folder / f"{security.cusip}.json", security.model_dump_json(exclude_none=True).encode())
 
     def _found_terms(self, cusip: str) -> AnySecurity:
         kept = self.home / TERMS_FOLDER / f"{cusip}.json"

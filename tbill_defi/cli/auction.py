@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tbill_defi.cli.common import Home, Json, console, group, hint, parse_date, print_json, progress, read_terms
+from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, print_json, read_terms
 from tbill_defi.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,9 +48,9 @@ def issue(
 
     security = _read(terms)
     purchases = [_purchase(text) for text in to]
-    with _scene(home) as scene:
+    with open_scene(home) as scene:
         receipts = issue_security(scene.ledger, security, purchases)
-        _keep(scene, security)
+        scene.keep(security)
         sold = [(p.buyer, p.face_units, p.cash_units) for p in purchases]
     _tell(security, sold, receipts[-1].height, json_)
 
@@ -89,7 +87,7 @@ def announce(
         competitive_close=last,
         reopening=reopening,
     )
-    with _scene(home) as scene:
+    with open_scene(home) as scene:
         AuctionBook(scene.ledger).announce(made)
         folder = _folder(scene, security.cusip)
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +118,7 @@ def bid(
     from tbill_defi.ledger.auction import Bid
     from tbill_defi.ledger.auction_book import AuctionBook
 
-    with _scene(home) as scene:
+    with open_scene(home) as scene:
         offered = _offered(scene, cusip.upper())
         made = Bid(party, units(face, field="face"), _rate_e5(rate), units(net_long, field="net-long"))
         signed = AuctionBook(scene.ledger).seal(offered.announcement, made)
@@ -142,7 +140,7 @@ def close(cusip: Cusip, home: Home = None, json_: Json = False) -> None:
     from tbill_defi.core.clock import moment
     from tbill_defi.ledger.auction_book import AuctionBook
 
-    with _scene(home) as scene:
+    with open_scene(home) as scene:
         last = _offered(scene, cusip.upper()).announcement.competitive_close
         if scene.now < last:
             raise UsageError(
@@ -150,7 +148,7 @@ def close(cusip: Cusip, home: Home = None, json_: Json = False) -> None:
             )
         result, security = _result(scene, cusip.upper())
         AuctionBook(scene.ledger).close(result)
-        _keep(scene, security)
+        scene.keep(security)
     if json_:
         print_json({"result_hash": "0x" + result.hash.hex(), **result.to_json()})
         return
@@ -165,7 +163,7 @@ def award(cusip: Cusip, home: Home = None, json_: Json = False) -> None:
     """
     from tbill_defi.portfolio.auction import issue_awards
 
-    with _scene(home) as scene:
+    with open_scene(home) as scene:
         result, security = _result(scene, cusip.upper())
         day = result.announcement.issue_date
         if scene.today != day:
@@ -176,15 +174,6 @@ def award(cusip: Cusip, home: Home = None, json_: Json = False) -> None:
 
 
 # --- inside -----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _scene(home: Path | None) -> Iterator[Scene]:
-    from tbill_defi.automation.scene import Scene
-    from tbill_defi.ledger.open import open_ledger
-
-    with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
-        yield Scene(ledger, home)
 
 
 def _read(path: Path) -> AnySecurity:
@@ -237,16 +226,6 @@ def _rate_e5(rate: float | None) -> int | None:
 
 def _folder(scene: Scene, cusip: str) -> Path:
     return scene.home / "auctions" / cusip
-
-
-def _keep(scene: Scene, security: AnySecurity) -> None:
-    """Keep the terms, so that coupons and redemption find them."""
-    from tbill_defi.automation.scene import TERMS_FOLDER
-    from tbill_defi.core.files import write_durably
-
-    folder = scene.home / TERMS_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    write_durably(folder / f"{security.cusip}.json", security.model_dump_json(exclude_none=True).encode())
 
 
 def _offered(scene: Scene, cusip: str) -> Offered:

@@ -19,6 +19,7 @@ from tbill_defi.core.errors import ConventionError, DataError, LedgerError, Usag
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tbill_defi.automation.scene import Scene
     from tbill_defi.instruments import AnySecurity
     from tbill_defi.portfolio.view import View
 
@@ -86,6 +87,26 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def open_scene(home: Path | None, *, read_only: bool = False) -> Iterator[Scene]:
+    """The ledger at its time with the home's market files and terms."""
+    from tbill_defi.automation.scene import Scene
+    from tbill_defi.ledger.open import open_ledger
+
+    with progress("replaying") as advance, open_ledger(home=home, read_only=read_only, progress=advance) as ledger:
+        yield Scene(ledger, home)
+
+
+def positive_units(text: str, field: str) -> int:
+    """Base units of an amount of dollars that is not nothing."""
+    from tbill_defi.core.money import units
+
+    found = units(text, field=field)
+    if found <= 0:
+        raise UsageError(f"{field}: {text} is not a positive amount of dollars")
+    return found
 
 
 def parse_date(text: str, field: str = "date", other: str = "") -> date:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tbill_defi.cli.common import Home, Json, console, group, hint, parse_date, print_json, progress
+from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, print_json
 from tbill_defi.core.errors import LedgerError, TbillError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def show(cusip: Cusip = None, home: Home = None, json_: Json = False) -> None:
     """Show coupons: paid, due, and the next of each security."""
-    with _scene(home, read_only=True) as scene:
+    with open_scene(home, read_only=True) as scene:
         dues, problems = _coupons(scene, cusip)
         value: dict[str, Any] = {
             "market_date": scene.today.isoformat(),
@@ -67,7 +65,7 @@ def pay(
     if day is not None and cusip is None:
         raise UsageError("coupon pay: --date needs a CUSIP")
     wanted = None if day is None else parse_date(day)
-    with _scene(home) as scene:
+    with open_scene(home) as scene:
         dues, problems = _coupons(scene, cusip)
         if cusip is not None and wanted is not None:
             _require_coupon(scene, cusip.upper(), wanted)
@@ -95,7 +93,7 @@ def redeem(cusip: Cusip = None, home: Home = None, json_: Json = False) -> None:
     from tbill_defi.automation.dues import Status, principal_dues
     from tbill_defi.ledger.life import redeem as redeem_security
 
-    with _scene(home) as scene:
+    with open_scene(home) as scene:
         name = None if cusip is None else _on_ledger(scene, cusip)
         dues = [due for due in principal_dues(scene) if name in (None, due.cusip)]
         chosen = [due for due in dues if due.status is Status.DUE]
@@ -113,15 +111,6 @@ def redeem(cusip: Cusip = None, home: Home = None, json_: Json = False) -> None:
 
 
 # --- inside -----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _scene(home: Path | None, *, read_only: bool = False) -> Iterator[Scene]:
-    from tbill_defi.automation.scene import Scene
-    from tbill_defi.ledger.open import open_ledger
-
-    with progress("replaying") as advance, open_ledger(home=home, read_only=read_only, progress=advance) as ledger:
-        yield Scene(ledger, home)
 
 
 def _on_ledger(scene: Scene, cusip: str) -> str:

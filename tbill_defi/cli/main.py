@@ -21,8 +21,10 @@ from tbill_defi.cli import (
     chain,
     clock,
     curve,
+    default,
     demo,
     desk,
+    early,
     fails,
     keeper,
     ledger,
@@ -42,6 +44,7 @@ from tbill_defi.cli import (
     serve,
     status,
     strategy,
+    strips,
     trade,
 )
 from tbill_defi.cli.common import Interrupted, group, show_help
@@ -93,6 +96,9 @@ for module in (
     clock,
     auction,
     life,
+    default,
+    early,
+    strips,
     rules,
     registry,
     oracle,

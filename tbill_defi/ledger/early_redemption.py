@@ -119,6 +119,38 @@ class EarlyRedemption:
             for e in self._named(receipts, "EarlyRedemptionStruck")
         ]
 
+    def collect(self, party: str, cusip: str) -> Sequence[Receipt]:
+        """Deliver a party's units that it could not receive when its request ended. LedgerError "NothingToCollect"."""
+        ledger = self._ledger
+        return self._send(OPERATOR, "collect", ledger.address_of(party), ledger.require_token(cusip))
+
+    def windows(self) -> dict[str, tuple[Window, int]]:
+        """CUSIP -> the window's terms and its cash, base units, by CUSIP."""
+        ledger = self._ledger
+        assets, found = ledger.books().tokens(), {}
+        for event in ledger.chain.events(names=("WindowSet",), addresses=(self._queue,)):
+            cusip = assets[event.arguments["token"]]
+            terms, queue = ledger.call("EarlyRedemption", self._queue, "windowOf", ledger.require_token(cusip))
+            faces = (terms["minimumFace"], terms["dailyFace"])
+            found[cusip] = (Window(terms["opensAt"], terms["closesAt"], *faces, terms["priceE6"]), queue["funds"])
+        return dict(sorted(found.items()))
+
+    def find(self, digits: str) -> tuple[str, Request]:
+        """CUSIP and request that the first digits of an id name.
+
+        Raises
+        ------
+        UsageError
+            If they name none in any queue, or several.
+        """
+        wanted = digits.removeprefix("0x").lower()
+        queued = [(cusip, request) for cusip in self.windows() for request in self.waiting(cusip)]
+        found = [entry for entry in queued if wanted and entry[1].request_id.hex().startswith(wanted)]
+        if len(found) != 1:
+            many = f"{len(found)} requests begin so; give more digits" if found else "no request in a queue begins so"
+            raise UsageError(f"request: {digits!r}: {many}")
+        return found[0]
+
     def waiting(self, cusip: str) -> list[Request]:
         """The queue, from its front."""
         ledger, token, found = self._ledger, self._ledger.require_token(cusip), []

@@ -13,7 +13,7 @@ PAGE = ROOT / "docs" / "life.md"
 
 @pytest.mark.slow
 def test_every_block_of_the_page(tmp_path):
-    auction, coupons, issue = terminal.blocks(PAGE)
+    auction, coupons, issue, _ = terminal.blocks(PAGE)
     code, said = terminal.typed(auction, tmp_path)
     assert code == 0, said
     assert "85.72% awarded at 4.017%, coupon 4.000%" in said
@@ -27,3 +27,23 @@ def test_every_block_of_the_page(tmp_path):
     with td.open_ledger(home=home, read_only=True) as ledger:
         assert all(units == 0 for cusip, units in ledger.books().supply() if cusip != "USD")
         assert ledger.wallet("desk").cash > 400_000 * 10**6
+
+
+@pytest.mark.slow
+def test_the_block_of_ends(tmp_path):
+    """A call, the queue, strips and a default, each with its figure."""
+    *_, ends = terminal.blocks(PAGE)
+    code, said = terminal.typed(ends, tmp_path)
+    assert code == 0, said
+    for line in (
+        "desk: 4,000.00 91282CAC7 for 3,976.00",
+        "fund: 1,000.00 91282CAC7 for 994.00",  # the day's limit
+        "fund: 2,000.00 91282CAC7 for 1,988.00",  # the next day
+        "594918CC4 is called on 2027-03-24 at 102.0",
+        "desk: 200.00 paid",
+        "594918CC4 performs again",
+    ):
+        assert line in said, said
+    with td.open_ledger(home=str(tmp_path / "ends"), read_only=True) as ledger:
+        left = {cusip: units for cusip, units in ledger.books().supply() if cusip != "USD" and units}
+        assert not left, left

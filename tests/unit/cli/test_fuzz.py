@@ -29,6 +29,7 @@ BOUGHT = "91282CAA1"
 """CUSIP of a note that is under auction."""
 NOTE_TERMS = {"kind": "note", "coupon": 0.0, "dated_date": "2026-03-31", "maturity_date": "2028-03-31"}
 SOLD = {"kind": "note", "cusip": "91282CAC7", "coupon": 0.04, "dated_date": "2026-03-24", "maturity_date": "2028-03-24"}
+EARLY = ["--price", "99"]
 ANNOUNCED = ["--offering", "100000", "--issue", "2026-03-31", "--closes", "2026-03-24T17:00"]
 SALE = ["--seller", "desk", "--buyer", "dealer"]
 AGREED = [NOTE, "1000", "990", *SALE, "--minimum", "100", "--lot", "100", "--ccp", "ccp", "--allocator", "dealer"]
@@ -130,6 +131,21 @@ GOOD: dict[str, list[str]] = {
     "books export": ["desk", "--out", "books.csv"],
     "books identify": ["{sale}", "{lot}=1000"],
     "books cost": ["{lot}", "980"],
+    "default declare": [NOTE, "--document", "more.csv"],
+    "default lift": [NOTE, "--document", "more.csv"],
+    "default recover": [NOTE, "0.4"],
+    "default show": [],
+    "call": [NOTE, "2030-03-24"],
+    "early open": [NOTE, "--opens", "2026-03-24", "--closes", "2026-06-24", "--daily", "1000"],
+    "early fund": [OTHER, "100"],
+    "early request": [OTHER, "100", "--party", "desk"],
+    "early cancel": ["{request}"],
+    "early strike": [OTHER],
+    "early collect": [OTHER, "desk"],
+    "early show": [],
+    "strips name": [NOTE, "pieces.csv"],
+    "strips strip": [NOTE, "1000"],
+    "strips reconstitute": [NOTE, "1000"],
     "status": [],
     "config": [],
     "backup": ["desk.tar"],
@@ -150,6 +166,7 @@ PURCHASES = (
 )
 VALUES: dict[str, tuple[str, ...]] = {
     "file": ("missing", "folder", "binary", "empty", "html", "sofr.csv/below"),
+    "document": ("missing", "folder", "empty", "sofr.csv/below"),
     "settings": ("missing", "folder", "binary", "html", "sofr.csv/below"),
     "out": ("folder", "sofr.csv/below"),
     "folder": ("sofr.csv", "sofr.csv/below"),
@@ -192,6 +209,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "purchase": (*NOISE, *PURCHASES),
     "allocation": (*NOISE, "desk", "desk=", "=3000", "nobody=3000", "desk=-5", "desk=999", f"desk={HUGE}", "desk=nan"),
     "number of a trade": (*NOISE, "many", "1.5", "0", "99999", HUGE),
+    "fraction": (*NOISE, "many", "0", "1.0001", "-0.1", "inf", "0.1234567890123", "2/5", HUGE),
     "lots": (*NOISE, "1", "x=1", "1=", "1=-5", "1=0", "1=nan", "99999=5", f"{HUGE}=5", f"1={HUGE}"),
 }
 """What cannot be meant, by what a parameter takes."""
@@ -203,13 +221,15 @@ NAMES = {
     "band": "duration",
     "codes": "admit refuse",
     "cusip": "asset cusip",
-    "date": "start date_ day end expiry first issue_date last price_date settlement since until",
+    "date": "start date_ day end expiry first issue_date last price_date settlement since until opens",
     "dollars": "amount capital cash face holding_cap net_long premium principal proceeds trade volume",
-    "positive": "denomination lot minimum offering",
+    "positive": "daily denomination lot minimum offering",
+    "document": "document",
     "file": "file files head_file holdings plan_file rates sheet terms",
     "folder": "data folder keep",
     "home": "home",
-    "id": "option_id repo_id trade_id",
+    "fraction": "fraction",
+    "id": "option_id repo_id request_id trade_id",
     "moment": "at closes noncompetitive to",
     "name": "name",
     "number": "discount haircut level margin_ratio max_weight mean_reversion rate repo_rate sigma turnover volatility "
@@ -259,6 +279,7 @@ KINDS_OF_COMMANDS = {
     ("cash create", "currency"): "new currency",
     ("cash create", "name"): "text",
     ("issue", "to"): "purchase",
+    ("early open", "closes"): "date",
     ("kyc recover", "to"): "address",
     ("books cost", "trade"): "number of a trade",
     ("books identify", "trade"): "number of a trade",
@@ -361,6 +382,8 @@ def template(tmp_path_factory):
             ["trade", "agree", OTHER, "1000", "985", *SALE, "--settle-on", "2026-03-24"],
             ["trade", "settle"],
             ["auction", "announce", "bought.json", *ANNOUNCED],
+            ["early", "open", OTHER, "--opens", "2026-03-24", "--closes", "2026-06-24", "--daily", "1000", *EARLY],
+            ["early", "request", OTHER, "100"],
             ["books", "index"],
             ["backup", "made.tar"],
         ):
@@ -386,6 +409,7 @@ def desk(template, tmp_path, monkeypatch, capsys):
     (work / "empty").write_text("")
     (work / "html").write_text("<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head></html>\n")
     (work / "sofr.csv").write_text("observation_date,SOFR\n2026-03-24,3.63\n")
+    (work / "pieces.csv").write_text("date,cusip\nprincipal,912820AA7\n")
     (work / "rates.csv").write_text("effective_date,lower_bound\n2025-12-11,0.035\n")
     (work / "more.csv").write_text(f"cusip,face,cost_price\n{NOTE},1000,\n")
     (work / "broken" / "ledger").mkdir(parents=True)
@@ -419,6 +443,7 @@ PLACEHOLDERS = {
     "{repo}": lambda desk: answer(desk, "repo", "show")["repos"][0]["repo_id"],
     "{trade}": lambda desk: trade_of(desk, 2000),
     "{block}": lambda desk: trade_of(desk, 3000),
+    "{request}": lambda desk: answer(desk, "early", "show")[0]["queue"][0]["request_id"],
     "{wallet}": lambda desk: answer(desk, "kyc", "show", "dealer")[0]["wallets"][0],
     "{sale}": lambda desk: number_of(desk, "<"),
     "{lot}": lambda desk: number_of(desk, ">"),

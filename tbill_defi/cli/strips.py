@@ -1,0 +1,151 @@
+"""`tbill strips`: a note or bond taken apart into its payments, and put together again (31 CFR 356.31)."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, positive_units, print_json
+from tbill_defi.core.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from tbill_defi.automation.scene import Scene
+    from tbill_defi.instruments import Bond, Note
+
+Cusip = Annotated[str, typer.Argument(metavar="CUSIP", help="The note or bond.")]
+Face = Annotated[str, typer.Argument(metavar="FACE", help="Dollars.")]
+Party = Annotated[str, typer.Option(help="Whose it is.")]
+PRINCIPAL = "principal"
+HEADER = "date,cusip"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    commands = group("STRIPS: a bond's payments as securities of their own.")
+    for command in (name, strip, reconstitute):
+        commands.command(command.__name__)(command)
+    app.add_typer(commands, name="strips")
+
+
+def name(
+    cusip: Cusip,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=f"CSV with {HEADER}; one row says {PRINCIPAL}.")],
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Name the pieces of a note or bond, once.
+
+    A row for each payment date, and one with `principal` in place of the date. Interest due on one date is one
+    security, whatever bond it comes from; pieces that the ledger lacks are made, and their terms kept in the home.
+    """
+    from tbill_defi.instruments import strip as pieces_of
+    from tbill_defi.ledger.stripping import Stripping
+
+    interest, principal = _named(file)
+    with open_scene(home) as scene:
+        bond = _bond(scene, cusip.upper())
+        _require_dates(bond, interest, file)
+        Stripping(scene.ledger).name_pieces(bond, interest, principal)
+        pieces = pieces_of(bond, interest_cusips=interest, principal_cusip=principal)
+        for piece in pieces:
+            scene.keep(piece)
+    rows = [
+        {
+            "cusip": piece.cusip,
+            "date": piece.maturity_date.isoformat(),
+            "principal": piece.cusip == principal,
+            "fraction": [(part / 100).numerator, (part / 100).denominator],
+        }
+        for piece, part in sorted(pieces.items(), key=lambda entry: (entry[0].maturity_date, entry[1]))
+    ]
+    if json_:
+        print_json({"cusip": bond.cusip, "pieces": rows})
+        return
+    console().print(f"{bond.cusip}: {len(rows)} pieces named")
+    hint(f"tbill strips strip {bond.cusip} 100000")
+
+
+def strip(cusip: Cusip, face: Face, party: Party = "desk", home: Home = None, json_: Json = False) -> None:
+    """Take a face apart: its holder gets one strip for each payment to come."""
+    _act("strip", cusip, face, party, home, json_)
+
+
+def reconstitute(cusip: Cusip, face: Face, party: Party = "desk", home: Home = None, json_: Json = False) -> None:
+    """Put a face together again from the strips of every payment to come."""
+    _act("reconstitute", cusip, face, party, home, json_)
+
+
+# --- inside -----------------------------------------------------------------------------------------------------
+
+
+def _act(word: str, cusip: str, face: str, party: str, home: Path | None, json_: bool) -> None:
+    from tbill_defi.core.money import format_units
+    from tbill_defi.ledger.stripping import Stripping
+
+    units = positive_units(face, "face")
+    with open_scene(home) as scene:
+        bond = _bond(scene, cusip.upper())
+        done = getattr(Stripping(scene.ledger), word)(party, bond, units)
+    pieces = {name_: str(amount) for name_, amount in sorted(done.pieces.items())}
+    if json_:
+        value: dict[str, Any] = {"act_id": "0x" + done.act_id.hex(), "cusip": bond.cusip, "party": party}
+        print_json({**value, "face": str(units), "pieces": pieces})
+        return
+    verb = "taken apart into" if word == "strip" else "put together from"
+    console().print(f"{party}: {format_units(units)} {bond.cusip} {verb} {len(pieces)} strips")
+    for name_, amount in pieces.items():
+        console().print(f"  {name_} {format_units(int(amount))}")
+
+
+def _bond(scene: Scene, cusip: str) -> Note | Bond:
+    from tbill_defi.instruments import Bond, Note
+
+    scene.token(cusip)
+    found = scene.terms(cusip)
+    if not isinstance(found, Note | Bond):
+        raise UsageError(f"strips: {cusip} is a {found.kind}; only a note or bond has strips")
+    return found
+
+
+def _named(file: Path) -> tuple[dict[date, str], str]:
+    """Payment date -> CUSIP, and the principal's, from a CSV file."""
+    from tbill_defi.core.identifiers import cusip as checked_cusip
+
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f"{file}: is not UTF-8 text; expected CSV with {HEADER}") from None
+    if not lines or lines[0].replace(" ", "").lower() != HEADER:
+        raise DataError(f"{file}: its first line is not {HEADER}")
+    interest: dict[date, str] = {}
+    principal = ""
+    for number, line in enumerate(lines[1:], 2):
+        if not line.strip():
+            continue
+        when, _, text = (part.strip() for part in line.partition(","))
+        place, cusip = f"{file} line {number}", checked_cusip(text)
+        if when == PRINCIPAL:
+            if principal:
+                raise DataError(f"{place}: the principal is named twice")
+            principal = cusip
+            continue
+        day = parse_date(when, f"{place}, date", PRINCIPAL)
+        if day in interest:
+            raise DataError(f"{place}: {day} is named twice")
+        interest[day] = cusip
+    if not principal:
+        raise DataError(f"{file}: no row names the {PRINCIPAL}")
+    return interest, principal
+
+
+def _require_dates(bond: Note | Bond, interest: dict[date, str], file: Path) -> None:
+    """Every payment date of a bond is named, and no other."""
+    from tbill_defi.instruments import strip as pieces_of
+
+    due = {piece.maturity_date for piece in pieces_of(bond)}
+    for day in sorted(due ^ set(interest)):
+        why = "has no row" if day in due else f"is no payment date of {bond.cusip}"
+        raise DataError(f"{file}: date {day} {why}")
