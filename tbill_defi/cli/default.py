@@ -100,7 +100,7 @@ def recover(
 
 
 def show(home: Home = None, json_: Json = False) -> None:
-    """Show the securities in default, since when, and what was recovered."""
+    """Show what is in default, and what was recovered."""
     from tbill_defi.core.clock import moment
     from tbill_defi.core.money import format_units
     from tbill_defi.ledger.defaults import defaults_in_force
