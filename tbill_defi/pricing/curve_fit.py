@@ -19,8 +19,8 @@ from tbill_defi.pricing.least_squares import minimum
 from tbill_defi.pricing.svensson import SvenssonCurve, loadings
 from tbill_defi.pricing.tau_grid import Regressions, TauGrid
 
-NODES, FIRST_YEARS = 48, 0.3
-"""Chebyshev's nodes in log(1 + t/FIRST_YEARS): between them the factors and slopes of a curve are exact to 1e-12."""
+NODES, FIRST_YEARS = 40, 0.3
+"""Chebyshev's nodes in log(1 + t/FIRST_YEARS): between them the factors and slopes of a curve are exact to 5e-12."""
 STARTS = 8
 """Points to begin at, at most; the first will often do."""
 CLOSE, BLURRED, FINE = 1.05, 0.85, 4e-10
@@ -88,8 +88,9 @@ class CurveFit:
         weights /= weights.sum(axis=1, keepdims=True)
         self.grid = TauGrid(weights, self.years, humps)
         broad = [loadings(self.years, tau, tau)[0][1:3] for tau in BROAD_TAUS]
-        loads = np.concatenate([np.ones((1, NODES)), *broad]).T
-        self.smooth = loads @ np.linalg.pinv(weights @ loads)
+        self.smooth = np.concatenate([np.ones((1, NODES)), *broad])
+        self.smoothed = self.smooth @ weights.T
+        self.smoothing = np.linalg.pinv(self.smoothed)
 
     def to(self, clean_prices: ArrayLike) -> SvenssonCurve:
         """The curve nearest to [n] clean prices per 100 face.
@@ -139,12 +140,12 @@ class FitProblem:
     """
 
     def __init__(self, fit: CurveFit, clean_prices: ArrayLike) -> None:
-        yields, found = fit.book.solved(clean_prices, settlement=fit.curve_date, convention=YieldConvention.STREET)
-        scale = 1.0 / (found.price * found.duration)
-        self.humps, self._grid, self._years, self._smooth = fit.humps, fit.grid, fit.years, fit.smooth
-        self._matrix = fit.matrix * scale
-        self._dirty = found.price * scale
-        self.yields, self.durations = 2.0 * np.log1p(0.5 * yields), found.duration
+        dirty, yields, self.durations = fit.book.durations(
+            clean_prices, settlement=fit.curve_date, convention=YieldConvention.STREET
+        )
+        self.humps, self._fit, self._years, self._matrix = fit.humps, fit, fit.years, fit.matrix
+        self._dirty, self._scale = dirty, 1.0 / (dirty * self.durations)
+        self.yields = 2.0 * np.log1p(0.5 * yields)
         self._rows = np.ones((2 * fit.humps + 3, len(fit.years)))
         self._rows[0] = fit.years
 
@@ -156,14 +157,20 @@ class FitProblem:
 
     def regressions(self) -> Regressions:
         """Of the prices, linearised at a curve through the yields."""
-        rates = self._smooth @ self.yields
-        error = np.exp(-self._years * rates) @ self._matrix - self._dirty
-        return self._grid.of(self._grid.weights @ rates + error)
+        fit = self._fit
+        betas = self.yields @ fit.smoothing
+        return fit.grid.of(betas @ fit.smoothed + self._errors(np.exp(-self._years * (betas @ fit.smooth))))
 
     def errors(self, point: Floats) -> Floats:
         """[n] weighted price errors."""
-        factors, _, _ = self._factors(point)
-        return factors @ self._matrix - self._dirty
+        return self._errors(self._factors(point)[0])
+
+    def _errors(self, factors: Floats) -> Floats:
+        """[n] weighted price errors of [n_nodes] discount factors."""
+        errors: Floats = factors @ self._matrix
+        errors -= self._dirty
+        errors *= self._scale
+        return errors
 
     def residuals(self, point: Floats) -> tuple[Floats, Floats]:
         """[n] weighted price errors and their [n_parameters, n] derivatives."""
@@ -190,6 +197,7 @@ class FitProblem:
                 row[:] = 0.0
         found: Floats = np.dot(rows * factors, self._matrix)
         found[-1] -= self._dirty
+        found *= self._scale
         return found
 
     def _factors(self, point: Floats) -> tuple[Floats, Floats, Floats]:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 
 from tbill_defi.conventions.yields import Floats
 
 STEPS = 100
-GAIN = 1e-10
-"""Where steps are expected to lower the sum by less than this share of it, all together, the next is the last: the sum
-after it is what it foretells."""
+GAIN = 1e-7
+"""The next step is the last where those after it are expected to lower the sum by less than this share of it, all
+together: the sum after it is what it foretells."""
 SLOWEST = 0.999
 """Steps' gains are taken to go on as a geometric series, of this ratio at most."""
 DAMPING, LARGEST_DAMPING = 1e-4, 1e12
@@ -36,7 +37,8 @@ def minimum(products: Products, start: Floats, *, steps: int = STEPS) -> Minimum
     Notes
     -----
     Levenberg-Marquardt with Marquardt's scaling and Nielsen's damping (Madsen, Nielsen and Tingleff 2004, algorithm
-    3.16); it ends when a step can gain no more. Where residuals are not finite, their sum of squares is infinite.
+    3.16). It ends when steps can gain no more, even without damping; the last, without it, is taken unseen. Where
+    residuals are not finite, their sum of squares is infinite.
     """
     size = len(start)
     damping, growth = DAMPING, 2.0
@@ -47,25 +49,31 @@ def minimum(products: Products, start: Floats, *, steps: int = STEPS) -> Minimum
             return Minimum(start, math.inf)
         before = 0.0
         for _ in range(steps):
-            falls = found[:-1, -1]
-            damped = found[:-1, :-1].copy()
+            damped, falls = found[:-1, :-1].copy(), found[:-1, -1]
             diagonal = damped.reshape(-1)[:: size + 1]
             scale = np.maximum(diagonal, 1e-300)
             scale *= damping
             diagonal += scale
             step = _solved(damped, falls)
-            expected = float(step @ (scale * step + falls))
+            scale *= step
+            scale += falls
+            expected = float(step @ scale)
             shrinks = expected / before if expected < SLOWEST * before else SLOWEST
             before = expected
-            if not expected * shrinks / (1.0 - shrinks) > GAIN * total:
-                return Minimum(point + step, total - expected) if expected > 0.0 else Minimum(point, total)
+            if not expected * shrinks > GAIN * (1.0 - shrinks) * total:
+                last = _solved(found[:-1, :-1], falls)
+                gain = float(last @ falls)
+                if not gain > 0.0:
+                    break
+                if gain - expected <= GAIN * total:
+                    return Minimum(point + last, total - gain)
             tried = point + step
             there = products(tried)
-            gained = total - float(there[-1, -1])
-            if gained > 0.0:
-                point, found, total = tried, there, float(there[-1, -1])
-                damping *= max(0.1, 1.0 - (2.0 * gained / expected - 1.0) ** 3)
+            left = float(there[-1, -1])
+            if left < total:
+                damping *= max(0.1, 1.0 - (2.0 * (total - left) / expected - 1.0) ** 3)
                 growth = 2.0
+                point, found, total = tried, there, left
             else:
                 damping *= growth
                 growth *= 2.0
@@ -75,7 +83,6 @@ def minimum(products: Products, start: Floats, *, steps: int = STEPS) -> Minimum
 
 
 def _solved(matrix: Floats, right: Floats) -> Floats:
-    try:
-        return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
-    except np.linalg.LinAlgError:
-        return np.asarray(np.linalg.pinv(matrix) @ right, dtype=np.float64)
+    """Solution of matrix x = right, of a symmetric matrix that but for rounding is positive definite."""
+    _, found, failed = dposv(matrix, right)
+    return np.asarray(np.linalg.pinv(matrix) @ right if failed else found, dtype=np.float64)

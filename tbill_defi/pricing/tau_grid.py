@@ -54,7 +54,7 @@ class TauGrid:
     """
 
     def __init__(self, weights: Floats, years: Floats, humps: int) -> None:
-        self.weights, self.humps = weights, humps
+        self.humps = humps
         away = weights - weights.mean(axis=0)
         self.away, self._inner = np.ascontiguousarray(away.T), away.T @ away
         loads = np.stack([loadings(years, tau, tau)[0][1:3] for tau in TAUS])
@@ -75,6 +75,9 @@ class TauGrid:
         self.tables = np.stack([on_slope, on_bend, left])
         self.sparse = np.ascontiguousarray(self.tables[:, ::STRIDE, ::STRIDE])
         self.near = sliding_window_view(self.tables, (len(REACH), len(REACH)), axis=(1, 2))
+        corner = np.clip(np.arange(len(self.sparse[0])) * STRIDE - len(REACH) // 2, 0, len(TAUS) - len(REACH))
+        self.corners = np.stack([each.ravel() for each in np.meshgrid(corner, corner, indexing="ij")])
+        """[2, n_sparse^2] first places of the windows of `near` about each pair of the sparse grid."""
 
     def _squares(self, vectors: Floats) -> Floats:
         squares: Floats = ((vectors @ self._inner) * vectors).sum(axis=1)
@@ -120,11 +123,7 @@ class Regressions:
         flat = np.flatnonzero(_peaks(explained))
         if len(flat) > PEAKS:
             flat = flat[np.argpartition(explained.reshape(-1)[flat], -PEAKS)[-PEAKS:]]
-        corners = np.stack(np.divmod(flat, len(explained)))
-        corners *= STRIDE
-        corners -= len(REACH) // 2
-        corners = np.minimum(np.maximum(corners, 0, out=corners), len(TAUS) - len(REACH), out=corners)
-        first, second = corners
+        first, second = self._grid.corners.take(flat, axis=1)
         slope, bend, _, shared = vectors[:, first[:, None] + REACH]
         near = _explained(
             slope[:, :, None],

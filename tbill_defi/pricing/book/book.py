@@ -122,15 +122,21 @@ class Book:
         prices -= groups.placed.accrued
         return prices
 
-    def solved(self, clean_prices: ArrayLike, *, settlement: date, convention: YieldConvention) -> tuple[Floats, Risk]:
-        """[n] yields of [n] clean prices per 100 face, and dirty price, duration and convexity at them.
+    def durations(
+        self, clean_prices: ArrayLike, *, settlement: date, convention: YieldConvention
+    ) -> tuple[Floats, Floats, Floats]:
+        """[n] dirty prices, yields and modified durations of [n] clean prices per 100 face.
 
-        Of `analytics`, what is measured before it is set out; errors are those of it.
+        Of `analytics`, what a fit needs; errors are those of it.
         """
         groups = self._kernels(settlement, convention)
+        dirty = self._dirty(groups, clean_prices)
+        return dirty, *groups.durations(dirty)
+
+    def _dirty(self, groups: Groups, clean_prices: ArrayLike) -> Floats:
         dirty = self._column("clean_prices", clean_prices) + groups.placed.accrued
         require_positive(dirty, self.cusips)
-        return groups.solved(dirty)
+        return dirty
 
     def dirty_prices(self, curve: DiscountCurve, settlement: date) -> Floats:
         """[n] model dirty prices per 100 face."""
@@ -329,7 +335,7 @@ class Book:
             column = self._yields(yields)
             return self._measured(groups, column, groups.at(column))
         if clean_prices is not None:
-            return self._measured(groups, *self.solved(clean_prices, settlement=settlement, convention=convention))
+            return self._measured(groups, *groups.solved(self._dirty(groups, clean_prices)))
         assert curve is not None
         nodes = checked_nodes(np.array(key_years))
         on = OnCurve(groups.placed, curve)

@@ -12,7 +12,7 @@ from tbill_defi.conventions.yields import Floats
 from tbill_defi.pricing.book.columns import Ints
 from tbill_defi.pricing.book.inverse import Inverse
 from tbill_defi.pricing.book.series import FAR, NEAR, QUOTIENT, anywhere, exponential, far, near
-from tbill_defi.pricing.book.yields import Moments, simple_first
+from tbill_defi.pricing.book.yields import CLOSE, Moments, simple_first
 
 CLEAR = 2e-4
 """Yields per period from which on a coupon over a yield loses no digit that a price shows."""
@@ -168,6 +168,63 @@ class Compound:
 
         return Inverse(measure)
 
+    def stepped(self, dirty: Floats, u: Floats) -> tuple[Floats, Floats] | None:
+        """[n] u of dirty prices and the mean times to payment at it, by one step from a `u` that is close.
+
+        None where that is not enough: yields that are not `CLEAR`, prices that are not `CLOSE`, simple interest.
+
+        Notes
+        -----
+        With L = c/r and E = exp(-m u), a period before its first coupon a bond is worth L (1 - E) + 100 E, which is
+        derived twice in u: half of the operations of `at`. The mean keeps ten digits.
+        """
+        if self.simple is not None or not u.min(initial=CLEAR) >= CLEAR:
+            return None
+        layout = self._layout
+        turn = 1.0 / np.expm1(u)
+        level = self.coupon * turn
+        end = u * layout.negated
+        np.exp(end, out=end)
+        ended = level * end
+        level -= ended
+        paid = 100.0 * end
+        value = level + paid
+        paid -= ended
+        paid *= layout.negated  # with L held: -m (100 - L) E
+        ended *= layout.negated
+        bend = turn + turn
+        turn += 1.0
+        ended *= turn
+        level *= turn  # -L' (1 - E); L' = -L (1 + r)/r
+        bend += 1.0
+        bend *= level
+        bend += ended
+        bend += ended
+        slope = paid - level
+        paid *= layout.negated
+        bend += paid
+        if layout.odds:
+            odd = slice(0, layout.odds)
+            flow = self.odd[odd] * np.exp(-u[odd])
+            value[odd] += flow
+            slope[odd] -= flow
+            bend[odd] += flow
+        slope /= value
+        bend /= value
+        bend -= slope * slope
+        np.multiply(u, layout.early, out=end)
+        np.exp(end, out=end)
+        value *= end
+        value /= dirty
+        value -= 1.0
+        if not np.abs(value).max(initial=0.0) <= CLOSE:
+            return None
+        mean = layout.late - slope
+        value -= 0.5 * value * value
+        value /= mean
+        bend *= value
+        return u + value, mean - bend
+
     def start(self, dirty: Floats) -> Floats:
         """[n] u of dirty prices, to a millionth of the price where yields are usual."""
         return self._inverse(dirty)
@@ -208,7 +265,8 @@ class _Layout:
         self.reach = min(NEAR, FAR / float(counts.max(initial=1.0)))
         self.squares = counts * counts
         self.scaled = self.squares * QUOTIENT.scale
-        self.negated, self.early, self.longest = -counts, 1.0 - of.times, float(of.times.max(initial=1.0))
+        self.negated, self.early, self.late = -counts, 1.0 - of.times, of.times - 1.0
+        self.longest = float(of.times.max(initial=1.0))
         self.payments = of.coupon * counts
         self.last = counts - 1.0
         self.centre, self.sixths = 0.5 * self.last, (self.squares - 1.0) / 6.0

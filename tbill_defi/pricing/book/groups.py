@@ -55,6 +55,17 @@ class Coupons:
         """[n] yields of positive dirty prices, and the risk at them."""
         return yields_and_risk(self._kernel, dirty, self._kernel.start(dirty))
 
+    def durations(self, dirty: Floats) -> tuple[Floats, Floats]:
+        """[n] yields of positive dirty prices, and the modified durations at them."""
+        kernel, start = self._kernel, self._kernel.start(dirty)
+        found = kernel.stepped(dirty, start) if isinstance(kernel, Compound) else None
+        if found is None:
+            yields, risk = yields_and_risk(kernel, dirty, start)
+            return yields, risk.duration
+        yields = np.expm1(found[0])
+        yields *= kernel.frequency
+        return yields, found[1] / (kernel.frequency + yields)
+
 
 class Groups:
     """The securities of a placed book by the arithmetic of their yields under a convention."""
@@ -202,10 +213,29 @@ class Groups:
         with np.errstate(all="ignore"):  # on the way to a yield that is refused below
             found = [part.yields(given[where]) for where, part in self._parts]
         yields, duration, convexity = self._joined([(at, risk.duration, risk.convexity) for at, risk in found])
+        self._require_found(yields, dirty)
+        return yields, Risk(dirty, duration, convexity)
+
+    def durations(self, dirty: Floats) -> tuple[Floats, Floats]:
+        """[n] yields of positive dirty prices, and the modified durations at them; errors are those of `solved`."""
+        given = dirty.take(self._order)
+        with np.errstate(all="ignore"):  # on the way to a yield that is refused below
+            found = [_durations(part, given[where]) for where, part in self._parts]
+        yields, durations = self._joined(found)
+        self._require_found(yields, dirty)
+        return yields, durations
+
+    def _require_found(self, yields: Floats, dirty: Floats) -> None:
         if not yields.max() <= LARGEST_SOLVED_YIELD:
             row = int(np.flatnonzero(~(yields <= LARGEST_SOLVED_YIELD))[0])
             raise ConventionError(
                 f"clean_prices[{row}] ({self.placed.columns.cusips[row]}): no yield up to {LARGEST_SOLVED_YIELD:g} "
                 f"explains the dirty price {dirty[row]:g}"
             )
-        return yields, Risk(dirty, duration, convexity)
+
+
+def _durations(part: Part, dirty: Floats) -> tuple[Floats, Floats]:
+    if isinstance(part, Coupons | Simple):
+        return part.durations(dirty)
+    yields, risk = part.yields(dirty)
+    return yields, risk.duration

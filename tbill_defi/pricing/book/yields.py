@@ -165,11 +165,21 @@ class Simple:
         return Risk(self.amount / base, duration, 2.0 * duration * duration - self._tail / base)
 
     def yields(self, dirty: Floats) -> tuple[Floats, Risk]:
-        """[n] yields of dirty prices: a line, or a parabola (31 CFR 356 Appendix B, VI.D); and the risk at them."""
-        gain = self.amount / dirty - 1.0
-        root = np.sqrt(self.years * self.years + 2.0 * self._tail * gain)
-        found = 2.0 * gain / (self.years + root)
+        """[n] yields of positive dirty prices, and the risk at them."""
+        found = self._root(dirty)[1]
         return found, self.in_yield(found)
+
+    def durations(self, dirty: Floats) -> tuple[Floats, Floats]:
+        """[n] yields of positive dirty prices, and the modified durations at them."""
+        root, found = self._root(dirty)
+        return found, root * dirty / self.amount
+
+    def _root(self, dirty: Floats) -> tuple[Floats, Floats]:
+        """[n] years + tail y, and yields: on a line, or a parabola (31 CFR 356 Appendix B, VI.D)."""
+        gain = self.amount / dirty
+        gain -= 1.0
+        root = np.sqrt(self.years * self.years + 2.0 * self._tail * gain)
+        return root, 2.0 * gain / (self.years + root)
 
 
 class Sums:

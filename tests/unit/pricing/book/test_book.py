@@ -258,3 +258,18 @@ def test_analytics_do_not_remember():
     BOOK.analytics(yields=some_yields(8), settlement=DAY, convention=CONVENTIONS[1])
     again = td.Book(SECURITIES).analytics(yields=some_yields(), settlement=DAY, convention=STREET)
     assert replace(again).clean_price.tobytes() == first.clean_price.tobytes()
+
+
+def test_durations_are_those_of_the_analytics():
+    """Clear yields in closed form, odd first payments among them; any other by the search of the analytics."""
+    rng = np.random.default_rng(9)
+    clear, about_zero = rng.uniform(0.005, 0.08, len(SECURITIES)), some_yields()
+    for yields in (clear, about_zero, np.full(len(SECURITIES), 0.4)):
+        for convention in CONVENTIONS:
+            expected = BOOK.analytics(yields=yields, settlement=DAY, convention=convention)
+            dirty, found, durations = BOOK.durations(expected.clean_price, settlement=DAY, convention=convention)
+            assert dirty == pytest.approx(expected.dirty_price, rel=1e-14)
+            assert found == pytest.approx(yields, abs=1e-12)
+            assert durations == pytest.approx(expected.modified_duration, rel=2e-10)
+    with pytest.raises(ConventionError, match=r"clean_prices\[3\] .* not positive"):
+        BOOK.durations(np.where(np.arange(len(SECURITIES)) == 3, -200.0, 100.0), convention=STREET, settlement=DAY)
