@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg.lapack import dposv
 
 from tbill_defi.conventions.yields import Floats
 
@@ -37,7 +36,7 @@ def minimum(products: Products, start: Floats, *, steps: int = STEPS) -> Minimum
     Notes
     -----
     Levenberg-Marquardt with Marquardt's scaling and Nielsen's damping (Madsen, Nielsen and Tingleff 2004, algorithm
-    3.16). It ends when steps can gain no more, even without damping; the last, without it, is taken unseen. Where
+    3.16). It ends when steps can gain no more and damping takes nothing from them; the last is taken unseen. Where
     residuals are not finite, their sum of squares is infinite.
     """
     size = len(start)
@@ -56,17 +55,12 @@ def minimum(products: Products, start: Floats, *, steps: int = STEPS) -> Minimum
             diagonal += scale
             step = _solved(damped, falls)
             scale *= step
-            scale += falls
-            expected = float(step @ scale)
+            lost, expected = float(step @ scale), float(step @ falls)
+            expected += lost
             shrinks = expected / before if expected < SLOWEST * before else SLOWEST
             before = expected
-            if not expected * shrinks > GAIN * (1.0 - shrinks) * total:
-                last = _solved(found[:-1, :-1], falls)
-                gain = float(last @ falls)
-                if not gain > 0.0:
-                    break
-                if gain - expected <= GAIN * total:
-                    return Minimum(point + last, total - gain)
+            if not max(expected * shrinks / (1.0 - shrinks), lost) > GAIN * total:
+                return Minimum(point + step, total - expected) if expected > 0.0 else Minimum(point, total)
             tried = point + step
             there = products(tried)
             left = float(there[-1, -1])
@@ -83,6 +77,7 @@ def minimum(products: Products, start: Floats, *, steps: int = STEPS) -> Minimum
 
 
 def _solved(matrix: Floats, right: Floats) -> Floats:
-    """Solution of matrix x = right, of a symmetric matrix that but for rounding is positive definite."""
-    _, found, failed = dposv(matrix, right)
-    return np.asarray(np.linalg.pinv(matrix) @ right if failed else found, dtype=np.float64)
+    try:
+        return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.pinv(matrix) @ right, dtype=np.float64)
