@@ -12,7 +12,6 @@ from tbill_defi.chain.heads import BLOCK_DOMAIN
 from tbill_defi.chain.schema import EVENT_COLUMNS, TRANSACTION_COLUMNS
 from tbill_defi.chain.transactions import Transaction
 from tbill_defi.chain.types import EventDecoder, Log
-from tbill_defi.core.hashing import canonical_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def decode(log: Log, decoder: EventDecoder | None) -> tuple[str, str]:
         try:
             event = decoder(log)
             if event is not None:
-                return event.name, canonical_json(event.arguments).decode()
+                return event.name, event.text
         except Exception:
             return "", "{}"
     return "", "{}"

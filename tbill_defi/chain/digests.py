@@ -6,9 +6,9 @@ digest that differs names the column. SHA-256 and not Keccak: it needs no librar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tbill_defi.chain.executor import Outcome
@@ -35,12 +35,48 @@ def digest_value(value: Value) -> bytes:
 
 def digest_column(values: Iterable[Value]) -> bytes:
     """SHA-256 of the values of one column in row order, each prefixed by its length (8 bytes, big-endian)."""
-    parts = []
-    for value in values:
-        encoded = encode_value(value)
-        parts.append(len(encoded).to_bytes(8, "big"))
-        parts.append(encoded)
-    return sha256(b"".join(parts)).digest()
+    column: Sequence[Any] = values if isinstance(values, list | tuple) else list(values)
+    kinds = set(map(type, column))
+    join = _JOINS.get(kinds.pop(), _join_any) if len(kinds) == 1 else _join_any
+    return sha256(join(column)).digest()
+
+
+def _join_any(column: Sequence[Any]) -> bytes:
+    encoded = map(encode_value, column)
+    return b"".join([part for each in encoded for part in (len(each).to_bytes(8, "big"), each)])
+
+
+def _join_integers(column: Sequence[int]) -> bytes:
+    """Decimal text has less than 128 digits here, so that its prefix is text too."""
+    return "".join([f"{_INTEGER_PREFIX[len(text)]}{text}" for text in map(str, column)]).encode()
+
+
+def _join_bytes(column: Sequence[bytes]) -> bytes:
+    return b"".join([part for each in column for part in (_BYTES_PREFIX[len(each)], each)])
+
+
+def _join_texts(column: Sequence[str]) -> bytes:
+    encoded = [text.encode("utf-8", "surrogatepass") for text in column]
+    return b"".join([part for each in encoded for part in (_TEXT_PREFIX[len(each)], each)])
+
+
+class _Prefixes(dict[int, bytes]):
+    """Length and type tag by the content's length, made when it is met first."""
+
+    def __init__(self, tag: bytes) -> None:
+        self._tag = tag
+
+    def __missing__(self, length: int) -> bytes:
+        made = (length + 1).to_bytes(8, "big") + self._tag
+        if length < _REMEMBERED:
+            self[length] = made
+        return made
+
+
+_REMEMBERED = 4_096
+_BYTES_PREFIX, _TEXT_PREFIX = _Prefixes(b"b"), _Prefixes(b"s")
+_INTEGER_PREFIX = [(length + 1).to_bytes(8, "big").decode() + "i" for length in range(127)]
+_JOINS: dict[type, Callable[[Sequence[Any]], bytes]] = {int: _join_integers, bytes: _join_bytes, str: _join_texts}
 
 
 def digest_fields(values: Iterable[Value]) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
@@ -88,7 +89,12 @@ def _block(number: int, timestamp: int) -> BlockEnv:
 
 def _log_of(log: Any) -> Log:
     topics, data = log.data
-    return Log(bytes.fromhex(log.address.removeprefix("0x")), tuple(map(bytes, topics)), bytes(data))
+    return Log(_address(log.address), tuple(topics), data)
+
+
+@lru_cache(maxsize=4_096)
+def _address(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def _failure(text: str) -> Outcome:

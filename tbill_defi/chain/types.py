@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.core.errors import LedgerError
+from tbill_defi.core.hashing import canonical_json
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(NamedTuple):
     """One log of a transaction: contract, 0 to 4 topics, data."""
 
     address: bytes
@@ -75,10 +76,24 @@ class Unsigned:
 
 @dataclass(frozen=True, slots=True)
 class DecodedEvent:
-    """An event by name, its arguments as JSON: integers as decimal strings, bytes and addresses as 0x-hex."""
+    """An event by name, its arguments as JSON: integers as decimal strings, bytes and addresses as 0x-hex.
+
+    `text` is their canonical JSON, which is what a journal keeps.
+    """
 
     name: str
-    arguments: Mapping[str, Any]
+    text: str
+
+    @classmethod
+    def of(cls, name: str, arguments: Mapping[str, Any]) -> Self:
+        """The event of these arguments."""
+        return cls(name, canonical_json(arguments).decode())
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments by name."""
+        found: dict[str, Any] = json.loads(self.text)
+        return found
 
 
 EventDecoder = Callable[[Log], DecodedEvent | None]

@@ -11,7 +11,7 @@ from eth_abi.exceptions import DecodingError
 
 from tbill_defi.chain.types import DecodedEvent, Log
 from tbill_defi.ledger.artifacts import Entry, Parameter, artifact, error_of, event_of
-from tbill_defi.ledger.codec import JSON, PLAIN, Unusual, reads_all, writes_all
+from tbill_defi.ledger.codec import JSON, PLAIN, Unusual, is_word, reads_all, writes_all
 
 _ERROR_STRING = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
@@ -83,14 +83,12 @@ def _json(value: Any) -> Any:
 
 
 class _Shape(NamedTuple):
-    """An event's entry, its indexed and its other parameters, their places among what is read, and what reads them."""
+    """An event's entry, its indexed and its other parameters, and what makes JSON text of its topics and its data."""
 
     entry: Entry
     indexed: list[Parameter]
     plain: list[Parameter]
-    places: list[tuple[str, int]]
-    read_topics: Callable[[bytes], list[Any]]
-    read_data: Callable[[bytes], list[Any]]
+    read: Callable[[bytes, bytes], str]
 
 
 def _shape(topic: bytes) -> _Shape | None:
@@ -102,9 +100,12 @@ def _known_shape(topic: bytes) -> _Shape:
     entry = event_of(topic)
     assert entry is not None
     indexed, plain = [p for p in entry.inputs if p.indexed], [p for p in entry.inputs if not p.indexed]
-    read = [*indexed, *plain]
-    places = [(p.name, read.index(p)) for p in entry.inputs]
-    return _Shape(entry, indexed, plain, places, reads_all(indexed, JSON), reads_all(plain, JSON))
+    join = JSON.members([p.name for p in (*indexed, *plain)])
+    if all(is_word(p) for p in entry.inputs):
+        read_both = reads_all([*indexed, *plain], JSON)
+        return _Shape(entry, indexed, plain, lambda topics, data: join(read_both(topics + data)))
+    read_topics, read_data = reads_all(indexed, JSON), reads_all(plain, JSON)
+    return _Shape(entry, indexed, plain, lambda topics, data: join(read_topics(topics) + read_data(data)))
 
 
 def decode_log(log: Log) -> DecodedEvent | None:
@@ -118,10 +119,9 @@ def decode_log(log: Log) -> DecodedEvent | None:
     if shape is None or len(topics) != 1 + len(shape.indexed):
         return None
     try:
-        found = shape.read_topics(b"".join(topics[1:])) + shape.read_data(log.data)
+        return DecodedEvent(shape.entry.name, shape.read(b"".join(topics[1:]), log.data))
     except ValueError:
         return _decoded(shape, log)
-    return DecodedEvent(shape.entry.name, {name: found[place] for name, place in shape.places})
 
 
 def _decoded(shape: _Shape, log: Log) -> DecodedEvent | None:
@@ -132,7 +132,7 @@ def _decoded(shape: _Shape, log: Log) -> DecodedEvent | None:
         values |= {p.name: _plain(p, v) for p, v in zip(plain, _decode(plain, log.data), strict=True)}
     except (DecodingError, ValueError):
         return None
-    return DecodedEvent(entry.name, {p.name: _json(values[p.name]) for p in entry.inputs})
+    return DecodedEvent.of(entry.name, {p.name: _json(values[p.name]) for p in entry.inputs})
 
 
 def decode_revert(data: bytes) -> tuple[str, dict[str, Any]]:

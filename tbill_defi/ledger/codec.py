@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from struct import Struct
 from typing import Any, NamedTuple
 
+from tbill_defi.core.hashing import canonical_json
 from tbill_defi.ledger.artifacts import Parameter
 
 WORD = 32
@@ -30,10 +33,13 @@ class Reader(NamedTuple):
         Bytes of it; of a dynamic type None.
     read
         (data, place) -> value and the place after it.
+    of_word
+        What a value of one word is made of its 32 bytes by; None of other types.
     """
 
     size: int | None
     read: Callable[[bytes, int], tuple[Any, int]]
+    of_word: Callable[[bytes], Any] | None = None
 
 
 class Writer(NamedTuple):
@@ -44,17 +50,42 @@ class Writer(NamedTuple):
 
 
 class Form(NamedTuple):
-    """How values come out: what is made of an address or bytes, of an integer, and of the items of an array."""
+    """How values come out: what is made of an address or bytes, of an integer, a truth value, a text, the items of an
+    array; and, of the names of a struct's parts, what makes a struct of them.
+    """
 
     octets: Callable[[bytes], Any]
     integer: Callable[[int], Any]
+    truth: Callable[[bool], Any]
+    text: Callable[[str], Any]
     items: Callable[[list[Any]], Any]
+    members: Callable[[Sequence[str]], Callable[[list[Any]], Any]]
 
 
-PLAIN = Form(bytes, int, tuple)
-"""Bytes, integers, tuples; structs by name."""
-JSON = Form(lambda octets: "0x" + octets.hex(), str, list)
-"""0x-text, decimal text, lists; structs by name."""
+def json_members(names: Sequence[str]) -> Callable[[list[str]], str]:
+    """What writes canonical JSON of an object: its members' names in their order, whose values come as JSON text."""
+    places = sorted(range(len(names)), key=names.__getitem__)
+    template = ",".join(f"{json_text(names[place])}:{{{place}}}" for place in places)
+    write = f"{{{{{template}}}}}".format
+    return lambda values: write(*values)
+
+
+def json_text(text: str) -> str:
+    """Canonical JSON of a text."""
+    return canonical_json(text).decode()
+
+
+PLAIN = Form(bytes, int, bool, str, tuple, lambda names: lambda values: dict(zip(names, values, strict=True)))
+"""Bytes, integers, truth values, texts, tuples; structs by name."""
+JSON = Form(
+    octets=lambda octets: f'"0x{octets.hex()}"',
+    integer=lambda integer: f'"{integer}"',
+    truth=lambda truth: "true" if truth else "false",
+    text=json_text,
+    items=lambda items: f"[{','.join(items)}]",
+    members=json_members,
+)
+"""Canonical JSON: 0x-text, decimal text, truth values, lists, objects."""
 
 
 def reads_all(parameters: Sequence[Parameter], form: Form) -> Callable[[bytes], list[Any]]:
@@ -75,6 +106,11 @@ def writes_all(parameters: Sequence[Parameter]) -> Callable[[Sequence[Any]], byt
     return _sequence_writer([_writer(p) for p in parameters])
 
 
+def is_word(parameter: Parameter) -> bool:
+    """Whether a parameter's values are one word each."""
+    return _LEAF.fullmatch(parameter.type) is not None and parameter.type != "bytes"
+
+
 def _item(parameter: Parameter) -> tuple[Parameter, int | None] | None:
     """An array's item and its fixed length, or None of what is no array."""
     if not parameter.type.endswith("]"):
@@ -85,11 +121,14 @@ def _item(parameter: Parameter) -> tuple[Parameter, int | None] | None:
 
 
 def _sequence_reader(readers: Sequence[Reader]) -> Callable[[bytes, int], tuple[list[Any], int]]:
-    head = sum(WORD if size is None else size for size, _ in readers)
+    words = [reader.of_word for reader in readers if reader.of_word is not None]
+    if len(words) == len(readers):
+        return _words_reader(words)
+    head = sum(WORD if reader.size is None else reader.size for reader in readers)
 
     def read(data: bytes, start: int) -> tuple[list[Any], int]:
         at, tail, values = start, start + head, []
-        for size, each in readers:
+        for size, each, _ in readers:
             if size is None:
                 if int.from_bytes(data[at : at + WORD], "big") != tail - start:
                     raise Unusual
@@ -103,20 +142,35 @@ def _sequence_reader(readers: Sequence[Reader]) -> Callable[[bytes, int], tuple[
     return read
 
 
+def _words_reader(words: Sequence[Callable[[bytes], Any]]) -> Callable[[bytes, int], tuple[list[Any], int]]:
+    """Reads values of one word each: most events and the legs of an instruction are nothing else."""
+    layout = Struct(f"{WORD}s" * len(words))
+
+    def read(data: bytes, at: int) -> tuple[list[Any], int]:
+        end = at + layout.size
+        if end > len(data):
+            raise Unusual
+        return [make(word) for make, word in zip(words, layout.unpack_from(data, at), strict=True)], end
+
+    return read
+
+
 def _reader(parameter: Parameter, form: Form) -> Reader:
     if array := _item(parameter):
         return _array_reader(_reader(array[0], form), array[1], form)
     if parameter.components:
         readers, names = [_reader(p, form) for p in parameter.components], [p.name for p in parameter.components]
-        parts = _sequence_reader(readers)
+        parts, join = _sequence_reader(readers), form.members(names)
 
         def read(data: bytes, at: int) -> tuple[Any, int]:
             values, end = parts(data, at)
-            return dict(zip(names, values, strict=True)), end
+            return join(values), end
 
         return Reader(_total([reader.size for reader in readers]), read)
     if parameter.type in ("bytes", "string"):
-        return Reader(None, _text if parameter.type == "string" else lambda data, at: _octets(data, at, form.octets))
+        if parameter.type == "bytes":
+            return Reader(None, lambda data, at: _octets(data, at, form.octets))
+        return Reader(None, lambda data, at: _octets(data, at, lambda octets: form.text(octets.decode("utf-8"))))
     return _leaf_reader(parameter.type, form)
 
 
@@ -154,47 +208,49 @@ def _octets(data: bytes, at: int, form: Callable[[bytes], Any]) -> tuple[Any, in
     return form(data[start:end]), after
 
 
-def _text(data: bytes, at: int) -> tuple[Any, int]:
-    return _octets(data, at, lambda octets: octets.decode("utf-8"))
-
-
 def _leaf_reader(kind: str, form: Form) -> Reader:
     found = _LEAF.fullmatch(kind)
     if not found:
         raise TypeError(f"{kind}: no type of an ABI that is read here")
     name, size = found[1], int(found[2] or 256)
-    octets, integer, limit = form.octets, form.integer, 1 << size
+    octets, integer, limit, padding = form.octets, form.integer, 1 << size, bytes(12)
 
-    def address(data: bytes, at: int) -> tuple[Any, int]:
-        if data[at : at + 12] != bytes(12):
+    @lru_cache(maxsize=4_096)
+    def address(word: bytes) -> Any:
+        if word[:12] != padding:
             raise Unusual
-        return octets(data[at + 12 : at + WORD]), at + WORD
+        return octets(word[12:])
 
-    def unsigned(data: bytes, at: int) -> tuple[Any, int]:
-        value = int.from_bytes(data[at : at + WORD], "big")
+    def unsigned(word: bytes) -> Any:
+        value = int.from_bytes(word, "big")
         if value >= limit:
             raise Unusual
-        return integer(value), at + WORD
+        return integer(value)
 
-    def signed(data: bytes, at: int) -> tuple[Any, int]:
-        value = int.from_bytes(data[at : at + WORD], "big", signed=True)
+    def signed(word: bytes) -> Any:
+        value = int.from_bytes(word, "big", signed=True)
         if not -limit <= 2 * value < limit:
             raise Unusual
-        return integer(value), at + WORD
+        return integer(value)
 
-    def truth(data: bytes, at: int) -> tuple[Any, int]:
-        value = int.from_bytes(data[at : at + WORD], "big")
+    def truth(word: bytes) -> Any:
+        value = int.from_bytes(word, "big")
         if value > 1:
             raise Unusual
-        return bool(value), at + WORD
+        return form.truth(value == 1)
 
-    def fixed(data: bytes, at: int) -> tuple[Any, int]:
-        if data[at + size : at + WORD].strip(b"\0"):
+    def fixed(word: bytes) -> Any:
+        if word[size:].strip(b"\0"):
             raise Unusual
-        return octets(data[at : at + size]), at + WORD
+        return octets(word[:size])
 
     by_name = {"address": address, "uint": unsigned, "int": signed, "bool": truth, "bytes": fixed}
-    return Reader(WORD, by_name[name])
+    of_word = octets if kind == "bytes32" else by_name[name]
+
+    def read(data: bytes, at: int) -> tuple[Any, int]:
+        return of_word(data[at : at + WORD]), at + WORD
+
+    return Reader(WORD, read, of_word)
 
 
 def _sequence_writer(writers: Sequence[Writer]) -> Callable[[Sequence[Any]], bytes]:

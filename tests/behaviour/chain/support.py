@@ -54,7 +54,7 @@ BOB = SigningKey.from_seed("bob")
 def decode_count(log: Log) -> DecodedEvent | None:
     if len(log.topics) != 1 or int.from_bytes(log.topics[0], "big") != 0xAA:
         return None
-    return DecodedEvent("Counted", {"count": str(int.from_bytes(log.data, "big"))})
+    return DecodedEvent.of("Counted", {"count": str(int.from_bytes(log.data, "big"))})
 
 
 class Desk:

@@ -78,3 +78,17 @@ def test_receipts_hash_sees_everything_but_gas():
         [Outcome(True, (Log(LOG.address, LOG.topics, b"dat"),), b"out", 0)],
     ]
     assert len({base, *map(receipts_hash, others)}) == len(others) + 1
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [], [0, -5, 2**63 - 1, 7], [b"", b"x", b"y" * 300, b"z" * 70_000], ["", "é", "\ud800", "j" * 5_000],
+        [1, "1", b"1"], [True, False], (b"in", b"a", b"tuple"),
+    ],
+    ids=["none", "integers", "bytes", "texts", "mixed", "truths", "a tuple"],
+)  # fmt: skip
+def test_a_column_is_its_values_each_behind_its_length(column):
+    encoded = [encode_value(value) for value in column]
+    expected = sha256(b"".join(len(each).to_bytes(8, "big") + each for each in encoded)).digest()
+    assert digest_column(column) == digest_column(iter(column)) == expected
