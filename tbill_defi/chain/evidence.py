@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection
 
 from tbill_defi.chain import schema
+from tbill_defi.chain.audit_ahead import Task, verify_ahead, worthwhile
 from tbill_defi.chain.audit_blocks import StoredChain, read_chain
 from tbill_defi.chain.audit_replay import Replayer
 from tbill_defi.chain.engine import Mode, in_memory, open_engine, translated
@@ -43,6 +44,7 @@ def verify(
     decoder: EventDecoder | None = None,
     progress: Progress | None = None,
     executor: str | None = None,
+    processes: int | None = None,
 ) -> AuditReport:
     """Audit a ledger; its database is opened read only.
 
@@ -57,6 +59,8 @@ def verify(
         Called with (blocks done, blocks in all).
     executor
         "revm" or "py-evm", by default the fastest there is.
+    processes
+        1 or 2; by default 2 where there are two cores and the ledger is long. The report is the same.
 
     Raises
     ------
@@ -68,7 +72,7 @@ def verify(
     if in_memory(url):
         raise UsageError("audit: a ledger in memory has no evidence; give the URL of a database")
     engine = open_engine(url, Mode.AUDIT)
-    audit = _Audit(decoder, progress, executor)
+    audit = _Audit(url, decoder, progress, executor, processes)
     try:
         with engine.connect() as connection:
             audit.run(connection, head)
@@ -85,14 +89,23 @@ def verify(
 class _Audit:
     """One audit's state."""
 
-    def __init__(self, decoder: EventDecoder | None, progress: Progress | None, executor: str | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        decoder: EventDecoder | None,
+        progress: Progress | None,
+        executor: str | None,
+        processes: int | None,
+    ) -> None:
+        self.url = url
+        self.processes = processes
         self.findings = Findings()
         self.decoder = decoder
         self.progress = progress
         self.executor = executor
         self.chain: StoredChain | None = None
         self.head: SignedHead | None = None
-        self.streams: tuple[RowStream, ...] = ()
+        self.counts = (0, 0)
         self.replayed = 0
         self.done = 0
 
@@ -103,7 +116,8 @@ class _Audit:
         faults = page_faults(connection)
         self.chain = read_chain(connection, self.findings)
         self.done = 0
-        self.check_rows(connection, self.chain)
+        if not self.shown_by_two(self.chain):
+            self.check_rows(connection, self.chain)
         self.check_head(connection, self.chain)
         if given is not None:
             self.compare(given, self.chain)
@@ -117,17 +131,25 @@ class _Audit:
 
     def report(self, given: SignedHead | None) -> AuditReport:
         """What was found."""
-        counts = [stream.read for stream in self.streams] or [0, 0]
         height = self.chain.height if self.chain is not None else 0
-        return AuditReport(
-            self.findings.ordered(), height, self.replayed, counts[0], counts[1], self.head, given is not None
-        )
+        return AuditReport(self.findings.ordered(), height, self.replayed, *self.counts, self.head, given is not None)
+
+    def shown_by_two(self, chain: StoredChain) -> bool:
+        """Whether two processes have shown that every row is what its block covers, and what executing it gives."""
+        wanted = worthwhile(chain) if self.processes is None else self.processes > 1
+        if not wanted or len(self.findings) or chain.genesis is None or self.decoder is None:
+            return False
+        task = Task(self.url, chain.genesis, self.decoder)
+        read = verify_ahead(task, chain, executor_factory(self.executor), self.progress)
+        if read is None:
+            return False
+        self.counts, self.replayed, self.done = (read.transactions, read.events), chain.height, chain.height
+        return True
 
     def check_rows(self, connection: Connection, chain: StoredChain) -> None:
         """Transaction and event rows of every block against its header, then against execution."""
         transactions = RowStream(connection, schema.transactions)
         events = RowStream(connection, schema.events)
-        self.streams = (transactions, events)
         replayer = None
         if chain.genesis is not None and not chain.genesis_damaged:
             replayer = Replayer(chain.genesis, executor_factory(self.executor), self.decoder, self.findings)
@@ -158,10 +180,12 @@ class _Audit:
                     check_columns(stream.table, rows, digests, block.height, self.findings)
             if replayer is not None and whole and replayer.replay(block, taken[0], taken[1]):
                 self.replayed = block.height
+            self.counts = (transactions.read, events.read)
             if self.progress is not None:
                 self.progress(block.height, chain.height)
-        for stream in self.streams:
+        for stream in (transactions, events):
             self.place_strays(stream, [one for one in incomplete if one[0] is stream], chain.height)
+        self.counts = (transactions.read, events.read)
 
     def place_strays(
         self, stream: RowStream, incomplete: Sequence[tuple[RowStream, int, list[Row], range, bytes]], height: int

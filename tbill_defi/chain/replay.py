@@ -54,10 +54,18 @@ class Machine:
         LedgerError
             For the first member that is not admissible: the codes of `recover`, "NonceTooLow", "NonceTooHigh".
         """
-        batch = []
+        return self.in_order([recover(raw, chain_id=self.chain_id) for raw in signed], after)
+
+    def in_order(self, batch: list[Transaction], after: Sequence[Transaction] = ()) -> list[Transaction]:
+        """A batch whose members are in the order of their nonces.
+
+        Raises
+        ------
+        LedgerError
+            By code: "NonceTooLow", "NonceTooHigh".
+        """
         nonces = {transaction.sender: transaction.nonce + 1 for transaction in after}
-        for raw in signed:
-            transaction = recover(raw, chain_id=self.chain_id)
+        for transaction in batch:
             sender = transaction.sender
             expected = nonces.get(sender, self.nonce(sender))
             if transaction.nonce != expected:
@@ -66,7 +74,6 @@ class Machine:
                     f"transaction: nonce of 0x{sender.hex()} is {transaction.nonce}; its next is {expected}", code=code
                 )
             nonces[sender] = expected + 1
-            batch.append(transaction)
         return batch
 
     def run(self, batch: Sequence[Transaction], timestamp: int) -> list[Outcome]:

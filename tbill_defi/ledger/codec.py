@@ -244,7 +244,9 @@ def _leaf_reader(kind: str, form: Form) -> Reader:
             raise Unusual
         return octets(word[:size])
 
-    by_name = {"address": address, "uint": unsigned, "int": signed, "bool": truth, "bytes": fixed}
+    by_name: dict[str, Callable[[bytes], Any]] = {
+        "address": address, "uint": unsigned, "int": signed, "bool": truth, "bytes": fixed
+    }  # fmt: skip
     of_word = octets if kind == "bytes32" else by_name[name]
 
     def read(data: bytes, at: int) -> tuple[Any, int]:
