@@ -11,7 +11,7 @@ import {VolumeLog} from "./compliance/VolumeLog.sol";
 import {AssetWord} from "./AssetWord.sol";
 import {IAssetRegistry} from "./interfaces/IAssetRegistry.sol";
 import {ICompliance} from "./interfaces/ICompliance.sol";
-import {IIdentityRegistry, ONLY_WALLET, VALID_CLAIM} from "./interfaces/IIdentityRegistry.sol";
+import {IIdentityRegistry, ONLY_WALLET, SANCTIONED, VALID_CLAIM} from "./interfaces/IIdentityRegistry.sol";
 import {RestrictionCodes} from "./RestrictionCodes.sol";
 
 /// @title Compliance
@@ -152,6 +152,7 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         if (rules.isStopped()) return (0, RestrictionCodes.STOPPED);
         (bytes32 identity, uint256 found) = identityRegistry.standingOf(to);
         if (identity == 0) return (0, RestrictionCodes.RECIPIENT_UNKNOWN);
+        if (found & SANCTIONED != 0) return (0, RestrictionCodes.RECIPIENT_SANCTIONED);
         if (found & VALID_CLAIM == 0) return (0, RestrictionCodes.RECIPIENT_CLAIM);
         if (!_isAdmitted(found, rules)) return (0, RestrictionCodes.RECIPIENT_COUNTRY);
         largest = type(uint256).max;
@@ -225,6 +226,8 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         if (rules.isStopped()) return (0, RestrictionCodes.STOPPED);
         if (giver.identity == 0) return (0, RestrictionCodes.SENDER_UNKNOWN);
         if (taker.identity == 0) return (0, RestrictionCodes.RECIPIENT_UNKNOWN);
+        if (giver.found & SANCTIONED != 0) return (0, RestrictionCodes.SENDER_SANCTIONED);
+        if (taker.found & SANCTIONED != 0) return (0, RestrictionCodes.RECIPIENT_SANCTIONED);
         if (giver.found & VALID_CLAIM == 0) return (0, RestrictionCodes.SENDER_CLAIM);
         if (taker.found & VALID_CLAIM == 0) return (0, RestrictionCodes.RECIPIENT_CLAIM);
         if (!_areAdmitted(giver.found, taker.found, rules)) {

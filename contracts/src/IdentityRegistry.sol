@@ -2,16 +2,22 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {IIdentityRegistry, ONLY_WALLET, VALID_CLAIM} from "./interfaces/IIdentityRegistry.sol";
+import {Claims, KYC_TOPIC} from "./identity/Claims.sol";
+import {IIdentityRegistry, ONLY_WALLET, SANCTIONED, VALID_CLAIM} from "./interfaces/IIdentityRegistry.sol";
 
 /// @title IdentityRegistry
-/// @notice Who is behind a wallet, in which country, and until when the registrar's claim about him holds.
-contract IdentityRegistry is IIdentityRegistry, AccessManaged {
+/// @notice Who is behind a wallet, in which country, until when a claim about him holds, and whether he is sanctioned.
+/// @dev An identity stands on the registrar's own claim, which is in its word, or on a KYC claim of an issuer that is
+/// trusted with it. The registrar's revocation ends both: issuers' claims of before count no longer.
+contract IdentityRegistry is IIdentityRegistry, Claims {
     /// @notice An identity was added.
     event IdentityRegistered(bytes32 indexed identity, uint16 country, uint64 claimExpiry);
 
     /// @notice An identity's claim now holds until `expiry`, inclusive (0: revoked).
     event ClaimSet(bytes32 indexed identity, uint64 expiry);
+
+    /// @notice An identity was put on the sanctions list, or taken off it.
+    event SanctionSet(bytes32 indexed identity, bool sanctioned);
 
     /// @notice A wallet was bound to an identity.
     event WalletRegistered(address indexed wallet, bytes32 indexed identity);
@@ -37,6 +43,7 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
     error TooManyWallets(bytes32 identity, uint256 most);
     error WalletWasRecovered(address wallet, address successor);
     error WalletOfAnotherIdentity(address wallet, bytes32 identity);
+    error IdentitySanctioned(bytes32 identity);
     error RecoveryNotAnnounced(address wallet);
     error RecoveryTooEarly(address wallet, uint64 from);
 
@@ -52,8 +59,9 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
         uint64 from;
     }
 
-    /// @dev One word an identity, since every transfer reads two: the country in the low 16 bits, `ONLY_WALLET`, a bit
-    /// that is always set, and the claim's expiry above 64 bits.
+    /// @dev One word an identity, since every transfer reads two, from the low end: the country 16 bits, `ONLY_WALLET`,
+    /// `SANCTIONED`, a bit that is always set, a bit if issuers' claims are to be asked, and above 64 bits the expiry of
+    /// the registrar's claim and the time of its last revocation, 64 bits each.
     mapping(bytes32 identity => uint256) private _identities;
     mapping(address wallet => bytes32) private _identityOf;
     mapping(bytes32 identity => address[]) private _walletsOf;
@@ -61,6 +69,7 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
     mapping(address wallet => address) private _successors;
 
     uint256 private constant EXISTS = 1 << 32;
+    uint256 private constant ATTESTED = 1 << 33;
 
     constructor(address authority_) AccessManaged(authority_) {}
 
@@ -75,11 +84,22 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
         emit IdentityRegistered(identity, country_, claimExpiry_);
     }
 
-    /// @notice Renews, shortens or (0) revokes an identity's claim.
+    /// @notice Renews, shortens or (0) revokes an identity's claim; revoked, what issuers said before counts no longer.
     function setClaim(bytes32 identity, uint64 expiry) external restricted {
-        if (_identities[identity] == 0) revert UnknownIdentity(identity);
-        _identities[identity] = uint64(_identities[identity]) | (uint256(expiry) << 64);
+        uint256 word = _known(identity);
+        uint256 revokedAt = uint64(word >> 128);
+        if (expiry == 0) (word, revokedAt) = (word & ~ATTESTED, block.timestamp);
+        _identities[identity] = uint64(word) | (uint256(expiry) << 64) | (revokedAt << 128);
         emit ClaimSet(identity, expiry);
+    }
+
+    /// @notice Puts identities on the sanctions list, or takes them off it: what they have neither moves nor pays.
+    function setSanctioned(bytes32[] calldata identities, bool sanctioned) external restricted {
+        for (uint256 i = 0; i < identities.length; ++i) {
+            uint256 word = _known(identities[i]) & ~SANCTIONED;
+            _identities[identities[i]] = sanctioned ? word | SANCTIONED : word;
+            emit SanctionSet(identities[i], sanctioned);
+        }
     }
 
     /// @notice Binds a wallet to an identity, which may have several; a wallet has one.
@@ -87,9 +107,11 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
         _bind(wallet, identity);
     }
 
-    /// @notice Unbinds a wallet.
+    /// @notice Unbinds a wallet; not from a sanctioned identity, whose it would be no longer.
     function removeWallet(address wallet) external restricted {
-        _unbind(wallet, _identityOf[wallet]);
+        bytes32 identity = _identityOf[wallet];
+        if (_identities[identity] & SANCTIONED != 0) revert IdentitySanctioned(identity);
+        _unbind(wallet, identity);
     }
 
     // --- a lost key ---------------------------------------------------------------------------------------------
@@ -150,8 +172,22 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
     }
 
     /// @inheritdoc IIdentityRegistry
-    function claimExpiry(bytes32 identity) external view returns (uint64) {
-        return uint64(_identities[identity] >> 64);
+    function claimExpiry(bytes32 identity) external view returns (uint64 expiry) {
+        uint256 word = _identities[identity];
+        expiry = uint64(word >> 64);
+        if (word & ATTESTED == 0) return expiry;
+        uint64 attested = _attested(identity, word);
+        if (attested > expiry) expiry = attested;
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    function isSanctioned(bytes32 identity) external view returns (bool) {
+        return _identities[identity] & SANCTIONED != 0;
+    }
+
+    /// @inheritdoc IIdentityRegistry
+    function isWalletSanctioned(address wallet) external view returns (bool) {
+        return _identities[_identityOf[wallet]] & SANCTIONED != 0;
     }
 
     /// @inheritdoc IIdentityRegistry
@@ -190,7 +226,7 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
 
     function _bind(address wallet, bytes32 identity) private {
         if (wallet == address(0)) revert InvalidWallet(wallet);
-        if (_identities[identity] == 0) revert UnknownIdentity(identity);
+        _known(identity);
         if (_identityOf[wallet] != 0) revert WalletAlreadyRegistered(wallet, _identityOf[wallet]);
         if (_successors[wallet] != address(0)) revert WalletWasRecovered(wallet, _successors[wallet]);
         if (_walletsOf[identity].length == MAX_WALLETS) revert TooManyWallets(identity, MAX_WALLETS);
@@ -238,7 +274,27 @@ contract IdentityRegistry is IIdentityRegistry, AccessManaged {
         identity = _identityOf[wallet];
         if (identity == 0) return (0, 0);
         uint256 word = _identities[identity];
-        standing = word & (type(uint16).max | ONLY_WALLET);
-        if (block.timestamp <= word >> 64) standing |= VALID_CLAIM;
+        standing = word & (type(uint16).max | ONLY_WALLET | SANCTIONED);
+        if (word & SANCTIONED != 0) return (identity, standing);
+        if (block.timestamp <= uint64(word >> 64)) standing |= VALID_CLAIM;
+        else if (word & ATTESTED != 0 && _attested(identity, word) != 0) standing |= VALID_CLAIM;
+    }
+
+    /// @dev A KYC claim is of the registered country, and from now on issuers are asked about this identity.
+    function _claimed(bytes32 identity, uint8 topic, uint16 country_) internal override {
+        uint256 word = _known(identity);
+        if (topic != KYC_TOPIC) return;
+        if (country_ != 0 && country_ != uint16(word)) revert ClaimOfAnotherCountry(identity, country_, uint16(word));
+        _identities[identity] = word | ATTESTED;
+    }
+
+    /// @dev Until when an issuer's KYC claim of after the registrar's last revocation holds; 0 if none does.
+    function _attested(bytes32 identity, uint256 word) private view returns (uint64) {
+        return _latest(identity, KYC_TOPIC, type(uint256).max, 0, uint64(word >> 128));
+    }
+
+    function _known(bytes32 identity) private view returns (uint256 word) {
+        word = _identities[identity];
+        if (word == 0) revert UnknownIdentity(identity);
     }
 }

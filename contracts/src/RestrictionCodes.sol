@@ -22,15 +22,22 @@ library RestrictionCodes {
     uint8 internal constant DENOMINATION = 15;
     uint8 internal constant IN_DEFAULT = 16;
     uint8 internal constant STOPPED = 17;
+    uint8 internal constant SENDER_SANCTIONED = 18;
+    uint8 internal constant RECIPIENT_SANCTIONED = 19;
 
     /// @notice The sender may not send at all.
     function isOfSender(uint8 code) internal pure returns (bool) {
-        return code == SENDER_UNKNOWN || code == SENDER_CLAIM || code == SENDER_COUNTRY;
+        return
+            code == SENDER_UNKNOWN || code == SENDER_CLAIM || code == SENDER_COUNTRY || code == SENDER_SANCTIONED;
     }
 
     /// @notice The recipient may not receive at all.
     function isOfRecipient(uint8 code) internal pure returns (bool) {
-        return code == RECIPIENT_UNKNOWN || code == RECIPIENT_CLAIM || code == RECIPIENT_COUNTRY;
+        return
+            code == RECIPIENT_UNKNOWN ||
+            code == RECIPIENT_CLAIM ||
+            code == RECIPIENT_COUNTRY ||
+            code == RECIPIENT_SANCTIONED;
     }
 
     /// @notice One sentence for a person; the empty string for a code that does not exist.
@@ -53,6 +60,8 @@ library RestrictionCodes {
         if (code == DENOMINATION) return "amount is not a multiple of the security's denomination";
         if (code == IN_DEFAULT) return "security is in default";
         if (code == STOPPED) return "the ledger is stopped in an emergency";
+        if (code == SENDER_SANCTIONED) return "sender is on the sanctions list";
+        if (code == RECIPIENT_SANCTIONED) return "recipient is on the sanctions list";
         return "";
     }
 }

@@ -1,4 +1,4 @@
-"""`tbill kyc add`, `revoke`, `show`, `recover` and `tbill limits`: who may deal, and how much."""
+"""`tbill kyc add`, `revoke`, `show` and `tbill limits`: who may deal, and how much."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tbill_defi.cli import claims
+from tbill_defi.cli.claims import tell
 from tbill_defi.cli.common import Home, Json, console, group, parse_date, print_json, progress
 from tbill_defi.cli.registry import address, recover
 from tbill_defi.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from tbill_defi.ledger.identities import Identity
     from tbill_defi.ledger.ledger import Ledger
     from tbill_defi.ledger.limits import Standing
 
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     commands.command("revoke")(revoke)
     commands.command("show")(show)
     commands.command("recover")(recover)
+    claims.register(commands)
     app.add_typer(commands, name="kyc")
     app.command("limits")(limits)
 
@@ -66,7 +68,7 @@ def add(
             raise UsageError(f"until: {until} is over on the ledger ({ledger.market_date}); `tbill kyc revoke` revokes")
         expiry = now + CLAIM_SECONDS if last is None else last
         found = identities.admit(ledger, party, claim_expiry=expiry, country=country, wallet=bound)
-    _tell([found], json_=json_)
+    tell([found], json_=json_)
 
 
 def revoke(party: PartyName, home: Home = None, json_: Json = False) -> None:
@@ -76,7 +78,7 @@ def revoke(party: PartyName, home: Home = None, json_: Json = False) -> None:
 
     with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
         found = identities.revoke(ledger, party)
-    _tell([found], json_=json_)
+    tell([found], json_=json_)
 
 
 def show(
@@ -91,7 +93,7 @@ def show(
     with progress("replaying") as advance, open_ledger(home=home, read_only=True, progress=advance) as ledger:
         names = party or ledger.books().parties()
         found = [identities.identity(ledger, name) for name in names]
-    _tell(found, json_=json_)
+    tell(found, json_=json_)
 
 
 def limits(
@@ -220,31 +222,6 @@ def _countries(rule: str, text: str) -> list[int]:
     if not all(0 < code < 1_000 for code in codes):
         raise UsageError(f"{rule}: {text!r} is not a list of ISO 3166-1 numeric codes such as 840,826")
     return codes
-
-
-def _identity_json(found: Identity) -> dict[str, Any]:
-    return {
-        "party": found.party,
-        "country": found.country,
-        "claim_expiry": found.claim_expiry,
-        "valid": found.valid,
-        "wallets": ["0x" + wallet.hex() for wallet in found.wallets],
-    }
-
-
-def _tell(found: list[Identity], *, json_: bool) -> None:
-    from tbill_defi.report import formats
-    from tbill_defi.report.layout import Column, Sheet
-
-    if json_:
-        print_json([_identity_json(one) for one in found])
-        return
-    sheet = Sheet("Identities", Column("party", left=True), "country", "claim until", "", Column("wallets", left=True))
-    for one in found:
-        until = formats.moment(one.claim_expiry) if one.claim_expiry else "revoked"
-        wallets = " ".join("0x" + wallet.hex() for wallet in one.wallets)
-        sheet.add(one.party, str(one.country), until, "valid" if one.valid else "not valid", wallets)
-    console().print(sheet)
 
 
 def _limits_json(ledger: Ledger, parties: list[str]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ RULES = {
     15: "denomination",
     16: "default",
     17: "stopped",
+    18: "sanctions",
+    19: "sanctions",
 }
 """ERC-1404 code -> rule; codes as in contracts/src/RestrictionCodes.sol."""
 MESSAGES = {
@@ -53,9 +55,11 @@ MESSAGES = {
     15: "only multiples of the denomination pass",
     16: "the security is in default",
     17: "the ledger is stopped in an emergency",
+    18: "the sender is on the sanctions list",
+    19: "the recipient is on the sanctions list",
 }
-SENDER_CODES = (1, 3, 5, 6, 8, 10, 12)
-STANDING_CODES = (1, 2, 3, 4, 10, 11, 17)
+SENDER_CODES = (1, 3, 5, 6, 8, 10, 12, 18)
+STANDING_CODES = (1, 2, 3, 4, 10, 11, 17, 18, 19)
 CAP_CODE = 14
 
 

@@ -67,8 +67,9 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "IdentityRegistry": {
         Role.REGISTRAR: (
             *("registerIdentity", "setClaim", "registerWallet", "removeWallet"),
-            *("announceRecovery", "withdrawRecovery"),
+            *("announceRecovery", "withdrawRecovery", "trustIssuer"),
         ),
+        Role.FREEZER: ("setSanctioned",),
         Role.ENFORCER: ("confirmRecovery",),
     },
     "Compliance": {

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.identifiers import bytes32, party_name
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.claims import REGISTRAR_KEY, Claim, claims
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import UNITED_STATES, Ledger
-
-REGISTRAR_KEY = "registrar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +21,13 @@ class Identity:
     country
         ISO 3166-1 numeric.
     claim_expiry
-        Last second (Unix) at which its claim holds; 0: revoked.
+        Last second (Unix) at which a KYC claim of it holds, the registrar's or a trusted issuer's; 0: revoked.
     valid
-        Whether the claim holds now.
+        Whether it holds now, and the party is not sanctioned.
     wallets
         Addresses bound to it.
+    claims
+        What trusted issuers say of it.
     """
 
     party: str
@@ -34,6 +35,8 @@ class Identity:
     claim_expiry: int
     valid: bool
     wallets: tuple[bytes, ...]
+    sanctioned: bool
+    claims: tuple[Claim, ...]
 
 
 def identity(ledger: Ledger, party: str) -> Identity:
@@ -52,7 +55,9 @@ def identity(ledger: Ledger, party: str) -> Identity:
         raise LedgerError(
             f"party {party!r} has no identity on this ledger; add it with `tbill kyc add`", "UnknownParty"
         )
-    return Identity(party, country, expiry, ledger.chain.now() <= expiry, tuple(wallets))
+    sanctioned = ledger.call("IdentityRegistry", place, "isSanctioned", name)
+    valid = ledger.chain.now() <= expiry and not sanctioned
+    return Identity(party, country, expiry, valid, tuple(wallets), sanctioned, claims(ledger, party))
 
 
 def admit(

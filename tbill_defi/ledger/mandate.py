@@ -16,8 +16,8 @@ from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32, text32
 from tbill_defi.ledger.abi import decode_result, encode_call, encode_creation
+from tbill_defi.ledger.claims import REGISTRAR_KEY
 from tbill_defi.ledger.deployment import CURRENCY, Step
-from tbill_defi.ledger.identities import REGISTRAR_KEY
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.open import CLAIM_SECONDS
 

@@ -306,7 +306,8 @@ contract CouponPayer is AccessManaged {
         if (face == 0) return;
         uint256 amount = _share(coupon, face);
         address payee = identityRegistry.currentWallet(holder);
-        if (identityRegistry.identityOf(payee) == 0) {
+        bytes32 identity = identityRegistry.identityOf(payee);
+        if (identity == 0 || identityRegistry.isSanctioned(identity)) {
             emit CouponWithheld(couponId, holder, face, amount);
             return;
         }

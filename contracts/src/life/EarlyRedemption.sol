@@ -195,7 +195,7 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
             bytes32 requestId = queue.first;
             Request storage found = _requests[requestId];
             if (found.madeAt >= observedAt) break;
-            if (identityRegistry.identityOf(found.holder) == 0) {
+            if (!_isPayable(found.holder)) {
                 _giveBack(requestId);
                 continue;
             }
@@ -280,6 +280,12 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
     function _beneficiaryOf(bytes32 account) internal view override returns (address) {
         address holder = _beneficiaries[account];
         return holder == address(0) ? address(uint160(uint256(account))) : holder;
+    }
+
+    /// @dev Registered, and not sanctioned: such a holder is redeemed at maturity, into a blocked account.
+    function _isPayable(address holder) private view returns (bool) {
+        bytes32 identity = identityRegistry.identityOf(holder);
+        return identity != 0 && !identityRegistry.isSanctioned(identity);
     }
 
     function _opened(SecurityToken token) private view returns (Terms storage terms) {

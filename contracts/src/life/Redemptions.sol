@@ -16,9 +16,9 @@ import {PaymentWindow} from "./PaymentWindow.sol";
 /// @dev I10. A redemption is opened with its payment time and its fraction of face, funded with everything outstanding
 /// before anyone is paid, then pushed in batches of holders: each is paid floor(face x fraction), and what the floors
 /// leave, less than one unit a payment, goes back to the payer at the end. A holder's free units are paid to his
-/// wallet, if it is registered: his claim may have lapsed. His frozen units are redeemed into an account that is
-/// blocked here under his identity until the enforcer releases it; of a called security they wait for its maturity, or
-/// their release. Units on hold wait for the end of the hold.
+/// wallet, if it is registered: his claim may have lapsed. His frozen units, and all that a sanctioned holder has, are
+/// redeemed into an account that is blocked here under his identity until the enforcer releases it, which he cannot
+/// while it is sanctioned; of a called security they wait for its maturity, or their release. Units on hold wait for the end of the hold.
 abstract contract Redemptions is Defaults {
     using SafeERC20 for IERC20;
 
@@ -75,6 +75,7 @@ abstract contract Redemptions is Defaults {
     error UnitsFrozenUntilMaturity(address holder, uint256 frozen);
     error BlockedAmountExceeded(bytes32 identity, uint256 blocked, uint256 amount);
     error WalletOfAnotherIdentity(address wallet, bytes32 identity);
+    error IdentitySanctioned(bytes32 identity);
     error RedemptionOutOfGas(address holder);
 
     /// @notice A call pays at most twice the face.
@@ -226,7 +227,7 @@ abstract contract Redemptions is Defaults {
         uint256 held = token.heldOf(holder);
         uint256 face = token.balanceOf(holder) - held;
         if (face == 0) revert AllUnitsOnHold(holder, held);
-        uint256 free = token.availableOf(holder);
+        uint256 free = identityRegistry.isSanctioned(identity) ? 0 : token.availableOf(holder);
         bool matured = block.timestamp >= token.maturity();
         if (!matured) {
             if (free == 0) revert UnitsFrozenUntilMaturity(holder, face);
@@ -249,6 +250,7 @@ abstract contract Redemptions is Defaults {
         if (identity == 0 || identityRegistry.identityOf(wallet) != identity) {
             revert WalletOfAnotherIdentity(wallet, identity);
         }
+        if (identityRegistry.isSanctioned(identity)) revert IdentitySanctioned(identity);
         uint256 blocked = blockedOf[identity];
         if (amount > blocked) revert BlockedAmountExceeded(identity, blocked, amount);
         blockedOf[identity] = blocked - amount;

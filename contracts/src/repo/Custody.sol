@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
 import {ISecurityLife} from "../interfaces/ISecurityLife.sol";
 import {CouponPayer} from "../life/CouponPayer.sol";
 import {SecurityToken} from "../SecurityToken.sol";
@@ -27,6 +28,7 @@ abstract contract Custody {
     error CouponNotReceived(bytes32 couponId);
     error CouponAlreadyPassed(bytes32 couponId, bytes32 account);
     error NoPositionAtRecord(bytes32 couponId, bytes32 account);
+    error BeneficiarySanctioned();
     error NothingToCollect(address owner, address token);
 
     /// @notice Dollars.
@@ -72,7 +74,7 @@ abstract contract Custody {
             amount = (total * coupon.numerator) / coupon.denominator - _passedCash[couponId];
         }
         _passedCash[couponId] += amount;
-        address beneficiary = _currentWallet(_beneficiaryOf(account));
+        address beneficiary = _payee(_beneficiaryOf(account));
         emit CouponPassed(account, couponId, beneficiary, amount);
         if (amount != 0) cash.safeTransfer(beneficiary, amount);
     }
@@ -84,13 +86,13 @@ abstract contract Custody {
         if (units == 0) revert NothingToCollect(owner, address(token));
         _setHeld(_nameOf(owner), token, 0);
         emit DeliveryCollected(owner, address(token), units);
-        address to = _currentWallet(owner);
+        address to = _payee(owner);
         if (!_paysOut(token, to, units)) token.deliver(to, units);
     }
 
     /// @dev The wallet that stands for another since it was recovered, or itself.
     function _currentWallet(address wallet) internal view returns (address) {
-        return couponPayer.identityRegistry().currentWallet(wallet);
+        return _identities().currentWallet(wallet);
     }
 
     /// @dev Who is entitled to an account's coupons.
@@ -109,11 +111,28 @@ abstract contract Custody {
     /// @dev Sends units out of custody; those of a recipient who cannot receive stay in his name.
     function _deliver(SecurityToken token, address to, uint256 units) internal {
         if (units == 0) return;
-        if (_paysOut(token, to, units)) return;
-        try token.deliver(to, units) {} catch {
-            _setHeld(_nameOf(to), token, heldFor(_nameOf(to), token) + units);
-            emit DeliveryDeferred(to, address(token), units);
+        if (!_isSanctioned(to)) {
+            if (_paysOut(token, to, units)) return;
+            try token.deliver(to, units) {
+                return;
+            } catch {}
         }
+        _setHeld(_nameOf(to), token, heldFor(_nameOf(to), token) + units);
+        emit DeliveryDeferred(to, address(token), units);
+    }
+
+    /// @dev The wallet that stands for `wallet` now; what a sanctioned party is due stays here.
+    function _payee(address wallet) private view returns (address payee) {
+        payee = _currentWallet(wallet);
+        if (_isSanctioned(payee)) revert BeneficiarySanctioned();
+    }
+
+    function _isSanctioned(address wallet) private view returns (bool) {
+        return _identities().isWalletSanctioned(wallet);
+    }
+
+    function _identities() private view returns (IIdentityRegistry) {
+        return couponPayer.identityRegistry();
     }
 
     /// @dev Once the units were redeemed here, pays their cash, which has no rule of its own. Redemption takes all of a

@@ -96,6 +96,13 @@ abstract contract Ledger is Test {
         identities.setClaim(identity, expiry);
     }
 
+    function setSanctioned(bytes32 identity, bool sanctioned) internal {
+        bytes32[] memory list = new bytes32[](1);
+        list[0] = identity;
+        vm.prank(freezer);
+        identities.setSanctioned(list, sanctioned);
+    }
+
     function issue(SecurityToken token, address to, uint256 amount) internal {
         vm.prank(issuer);
         token.issue(to, amount);
@@ -137,6 +144,8 @@ abstract contract Ledger is Test {
         map(address(identities), IdentityRegistry.registerIdentity.selector, Roles.REGISTRAR);
         map(address(identities), IdentityRegistry.setClaim.selector, Roles.REGISTRAR);
         map(address(identities), IdentityRegistry.registerWallet.selector, Roles.REGISTRAR);
+        map(address(identities), identities.trustIssuer.selector, Roles.REGISTRAR);
+        map(address(identities), IdentityRegistry.setSanctioned.selector, Roles.FREEZER);
         map(address(identities), IdentityRegistry.removeWallet.selector, Roles.REGISTRAR);
         map(address(identities), IdentityRegistry.announceRecovery.selector, Roles.REGISTRAR);
         map(address(identities), IdentityRegistry.withdrawRecovery.selector, Roles.REGISTRAR);

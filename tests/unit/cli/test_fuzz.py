@@ -63,6 +63,9 @@ GOOD: dict[str, list[str]] = {
     "kyc add": ["carol"],
     "kyc revoke": ["dealer"],
     "kyc show": ["desk"],
+    "kyc trust": ["agency", "--topics", "kyc"],
+    "kyc claim": ["desk", "--topic", "investor", "--class", "accredited", "--issuer", "agency"],
+    "kyc sanction": ["pension"],
     "limits": [],
     "oracle publish": [],
     "oracle show": [],
@@ -235,8 +238,8 @@ NAMES = {
     "number": "discount haircut level margin_ratio max_weight mean_reversion rate repo_rate sigma turnover volatility "
     "years yield_",
     "out": "html out",
-    "party": "allocator approve_by borrower buyer by ccp counterparty failing funder holder lender manager party "
-    "seller signer writer",
+    "party": "allocator approve_by borrower buyer by ccp counterparty failing funder holder issuer lender manager "
+    "party seller signer writer",
     "price": "clean price strike",
     "span": "delay window",
     "settings": "feeds",
@@ -252,7 +255,7 @@ NAMES = {
     "text": "source",
     "whole": "days decimals call_hours country fail_days from_block interval max_age max_move_bp nonce past_sheets "
     "number salt seconds slippage_bp top valid",
-    "word": "feed model convention costs frequency interpolation kind ledger method table universe",
+    "word": "class_ topic topics feed model convention costs frequency interpolation kind ledger method table universe",
 }
 KINDS = {name: kind for kind, names in NAMES.items() for name in names.split()}
 """Name of a parameter -> what it takes."""
@@ -270,6 +273,7 @@ KINDS_OF_COMMANDS = {
     ("risk", "window"): "whole",
     ("kyc add", "party"): "name",
     ("init", "party"): "name",
+    ("kyc trust", "issuer"): "name",
     ("market simulate", "out"): "folder",
     ("keeper approve", "name"): "id",
     ("restore", "home"): "new home",
@@ -372,6 +376,7 @@ def template(tmp_path_factory):
             ["option", "write", "first.call"],
             ["option", "quote", *OPTION, *call, "--out", "call.json"],
             ["kyc", "add", "pension"],
+            ["kyc", "trust", "agency", "--topics", "investor"],
             ["mandate", "set", "pension", "--manager", "manager"],
             ["kyc", "add", "ccp"],
             ["net", "open", "ccp"],
@@ -500,7 +505,7 @@ def test_what_no_command_knows(command, desk):
     good = good_words(command, desk)
     for words in (["--no-such-option", "1"], ["too", "many", "words", "by", "far"]):
         ran = desk(*command.split(), *good, *words)
-        if command in ("market import", "kyc show", "oracle show") and words[0] == "too":
+        if command in ("market import", "kyc show", "kyc sanction", "oracle show") and words[0] == "too":
             continue
         refused(ran, ran.code)
         assert ran.code == 2, (words, ran.err)

@@ -33,6 +33,51 @@ def test_kyc_misuse(tbill):
     refused(tbill("kyc", "revoke", "nobody"), 7, "nobody")
 
 
+def test_claims_of_trusted_issuers(tbill):
+    assert valid("kyc-trust", tbill("kyc", "trust", "--json").out) == []
+    (agency,) = valid("kyc-trust", tbill("kyc", "trust", "agency", "--topics", "kyc,investor", "--json").out)
+    assert agency["topics"] == ["kyc", "investor"]
+    words = ("--issuer", "agency", "--until", "2026-12-31", "--json")
+    qualified = ("--topic", "investor", "--class", "qualified-purchaser", "--country", "840")
+    (desk,) = valid("kyc-claim", tbill("kyc", "claim", "desk", *qualified, *words).out)
+    (claim,) = desk["claims"]
+    assert (claim["topic"], claim["class"], claim["country"]) == ("investor", "qualified-purchaser", 840)
+    assert (claim["issuer"], claim["expiry"]) == (agency["issuer"], 1_798_779_599)
+    assert "investor qualified-purchaser under the law of 840" in tbill("kyc", "show", "desk").out
+    assert tbill("kyc", "revoke", "desk").code == 0
+    (desk,) = tbill("kyc", "claim", "desk", "--topic", "kyc", *words).json
+    assert (desk["valid"], desk["claim_expiry"]) == (True, claim["expiry"]), "as good as the registrar's"
+    assert "no issuer is trusted" in tbill("kyc", "trust", "agency", "--topics", "none").out
+    (desk,) = tbill("kyc", "show", "desk", "--json").json
+    assert (desk["valid"], desk["claims"]) == (False, []), "what it said counts no longer"
+    refused(tbill("kyc", "claim", "desk", "--topic", "kyc", "--issuer", "agency"), 2, "not trusted with kyc")
+    assert tbill("kyc", "claim", "desk", "--topic", "investor", "--issuer", "agency", "--revoke").code == 0
+    refused(tbill("kyc", "claim", "desk", "--topic", "investor", "--issuer", "agency", "--revoke"), 7, "ClaimNotFound")
+
+
+def test_claims_misuse(tbill):
+    refused(tbill("kyc", "trust", "agency"), 2, "--topics")
+    refused(tbill("kyc", "trust", "oracle", "--topics", "kyc"), 2, "key of the ledger")
+    refused(tbill("kyc", "trust", "agency", "--topics", "kyc,health"), 2, "health")
+    assert tbill("kyc", "trust", "agency", "--topics", "kyc,investor").code == 0
+    refused(tbill("kyc", "claim", "desk", "--topic", "investor", "--issuer", "agency"), 2, "class")
+    refused(tbill("kyc", "claim", "desk", "--topic", "kyc", "--class", "retail", "--issuer", "agency"), 2, "class")
+    refused(tbill("kyc", "claim", "nobody", "--topic", "kyc", "--issuer", "agency"), 7, "nobody")
+    wrong = ("--topic", "kyc", "--country", "826", "--issuer", "agency")
+    refused(tbill("kyc", "claim", "desk", *wrong), 7, "ClaimOfAnotherCountry", "826", "840")
+
+
+def test_a_sanctioned_party(tbill):
+    (desk,) = valid("kyc-sanction", tbill("kyc", "sanction", "desk", "--json").out)
+    assert (desk["sanctioned"], desk["valid"]) == (True, False)
+    assert tbill("kyc", "add", "desk", "--json").json[0]["valid"] is False, "no renewal lifts it"
+    refused(tbill("rebalance", *LADDER, "--yes"), 6, "sanctions", "code 1")
+    (desk,) = valid("kyc-sanction", tbill("kyc", "sanction", "desk", "--lift", "--json").out)
+    assert desk["valid"]
+    assert tbill("rebalance", *LADDER, "--yes").code == 0
+    refused(tbill("kyc", "sanction", "desk", "nobody"), 7, "nobody")
+
+
 def test_limits_set_and_shown(tbill):
     none = valid("limits", tbill("limits", "--json").out)
     assert (none["trade"], none["volume"], none["holding_cap"], none["country_rule"]) == (None, None, None, "any")

@@ -130,6 +130,8 @@ OPEN = {
     },
     "IdentityRegistry": {
         "contestRecovery": "a wallet, of itself",
+        "issueClaim": "issuers, of the topics they are trusted with",
+        "revokeClaim": "an issuer, what it said itself",
         "setAuthority": FIXED,
     },
     "AssetRegistry": {"setAuthority": FIXED},

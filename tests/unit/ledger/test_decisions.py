@@ -6,6 +6,7 @@ import pytest
 
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.claims import sanction
 from tbill_defi.ledger.decisions import decide
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.settlement import PlanLeg
@@ -80,6 +81,8 @@ NOTHING = {
     "sender expired": (lambda b: expire(b, "desk"), 3, "claim", "desk", "ERC7943CannotSend"),
     "recipient revoked": (lambda b: revoke(b, "fund"), 4, "claim", "fund", "ERC7943CannotReceive"),
     "recipient expired": (lambda b: expire(b, "fund"), 4, "claim", "fund", "ERC7943CannotReceive"),
+    "sender sanctioned": (lambda b: sanction(b.ledger, ["desk"]), 18, "sanctions", "desk", "ERC7943CannotSend"),
+    "recipient sanctioned": (lambda b: sanction(b.ledger, ["fund"]), 19, "sanctions", "fund", "ERC7943CannotReceive"),
     "everything frozen": (
         lambda b: b.ledger.freeze("desk", NOTE.cusip, 2**80),
         5,

@@ -19,6 +19,7 @@ from tests.unit.ledger.support import OUTSIDER
 SOURCES = Path(__file__).resolve().parents[3] / "contracts" / "src"
 RESTRICTED_FUNCTION = re.compile(r"function\s+(\w+)\s*\([^)]*\)([^{;]*)[{;]")
 PART_OF = {
+    "Claims": "IdentityRegistry",
     "Defaults": "Issuance",
     "EmergencyStop": "Compliance",
     "Limits": "Compliance",
@@ -61,6 +62,7 @@ def test_who_may_what_in_so_many_words():
             "IdentityRegistry.removeWallet",
             "IdentityRegistry.announceRecovery",
             "IdentityRegistry.withdrawRecovery",
+            "IdentityRegistry.trustIssuer",
         },
         "ISSUER": {
             "AssetRegistry.setDenomination",
@@ -84,7 +86,7 @@ def test_who_may_what_in_so_many_words():
             "AuctionBook.announce",
             "AuctionBook.close",
         },
-        "FREEZER": {"SecurityToken.setFrozenTokens", "AssetRegistry.setPaused"},
+        "FREEZER": {"SecurityToken.setFrozenTokens", "AssetRegistry.setPaused", "IdentityRegistry.setSanctioned"},
         "ENFORCER": {
             "IdentityRegistry.confirmRecovery",
             "SecurityToken.forcedTransfer",
@@ -252,7 +254,8 @@ def test_codes_and_rules_are_those_of_the_contract(shared):
     """Python's words for a code and the contract's sentence speak of the same rule."""
     words = {1: "identity", 2: "identity", 3: "claim", 4: "claim", 5: "unfrozen", 6: "balance", 7: "trade", 8: "hold"}
     words |= {9: "paused", 10: "country", 11: "country", 12: "volume", 13: "volume", 14: "cap"}
-    words |= {15: "denomination", 16: "default", 17: "stopped"}
+    words |= {15: "denomination", 16: "default", 17: "stopped", 18: "sanctions list"}
+    words |= {19: "sanctions list"}
     for code, word in words.items():
         sentence = shared.ledger.call("SecurityToken", shared.note, "messageForTransferRestriction", code)
         assert word in sentence
