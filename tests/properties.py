@@ -36,6 +36,54 @@ INVARIANTS = {
     "I15": "after deployment, over every role and selector, nobody has more than his part",
     "I16": "a backtest's own accounting is the contracts' balances, to the base unit",
 }
+ATTACKS = {
+    "a callback of a token's recipient": [
+        "TokenAttacks::test_no_hook",
+        "SettlementAttacks::test_reentry_from_an_erc1271_giver",
+        "SettlementAttacks::test_reentry_from_a_guard",
+    ],
+    "a signature bent into another of the same": [
+        "SettlementAttacks::test_malleable_and_compact_signatures",
+        "TokenAttacks::test_permit_malleability_and_other_chains",
+        "MandateAttacks::test_signatures_in_another_shape",
+    ],
+    "a signature used again, on another chain or at another contract": [
+        "SettlementAttacks::test_foreign_chain_and_foreign_contract",
+        "SettlementAttacks::test_I6_replay",
+        "MandateAttacks::test_signatures_for_another_chain_contract_or_time",
+        "RepoAttacks::test_signatures_for_one_facility_are_none_for_another",
+    ],
+    "a permit taken to the chain by somebody else": ["TokenAttacks::test_permit_front_running"],
+    "a forced transfer to oneself": [
+        "SecurityTokenFuzz::testFuzz_I4_forced_self_transfer",
+    ],
+    "one id twice in a batch": [
+        "SettlementAttacks::test_I6_replay_inside_one_batch",
+        "TokenAttacks::test_a_hold_named_twice_ends_once",
+        "TokenAttacks::test_a_recipient_named_twice_is_paid_twice",
+        "Life::test_dust_goes_back_to_the_payer_with_the_last_payment",
+    ],
+    "the edge of a window": [
+        "SettlementAttacks::testFuzz_I6_window",
+        "Compliance::test_I8_the_window_slides_by_the_second",
+        "Proofs::check_I8_window_counts_what_is_in_it",
+    ],
+    "dust farming": ["TokenAttacks::testFuzz_I9_dust_farming"],
+    "a redemption queue clogged": [
+        "EarlyRedemption::test_queue_griefing_by_a_rest_that_is_worth_nothing",
+        "EarlyRedemption::test_queue_griefing_by_many_small_requests",
+        "EarlyRedemption::test_cancelled_requests_leave_nothing_to_step_over",
+        "EarlyRedemption::test_a_holder_who_cannot_be_paid_stops_nobody",
+    ],
+    "a clone taken over": ["TokenAttacks::test_clone_hijack"],
+    "a role beyond its part": [
+        "TokenAttacks::test_role_escalation",
+        "Roles::test_I15_escalation",
+        "Registries::test_restricted_functions_refuse_everyone_else",
+    ],
+    "a second token of a paused security": ["TokenAttacks::test_mirror_of_a_paused_security"],
+}
+"""What somebody would try, and the tests of contracts that try it."""
 _FORGE = re.compile(r"function ((test|testFuzz|invariant|check)_(I\d+)\w*)\(")
 
 
@@ -63,6 +111,13 @@ def forge_tests() -> Iterator[tuple[str, str]]:
     for file in sorted((ROOT / "contracts" / "test").glob("*.sol")):
         for name, _, invariant in _FORGE.findall(file.read_text()):
             yield invariant, f"{file.relative_to(ROOT).as_posix()}::{name}"
+
+
+def missing_attacks() -> list[str]:
+    """Tests that are named as attacks and are not there."""
+    places = [test.split("::") for tests in ATTACKS.values() for test in tests]
+    texts = {suite: (ROOT / "contracts" / "test" / f"{suite}.t.sol").read_text() for suite, _ in places}
+    return [f"{suite}::{name}" for suite, name in places if f"function {name}(" not in texts[suite]]
 
 
 def kind(test: str) -> str:
@@ -101,6 +156,8 @@ def page() -> str:
         ]
         if name not in found:
             lines.append("- not built: there is nothing yet that this would be of")
+    lines += ["", "# Attacks", "What somebody would try, and the tests in `contracts/test` that try it.", ""]
+    lines += [f"- {attack}: {', '.join(f'`{test}`' for test in tests)}" for attack, tests in ATTACKS.items()]
     return "\n".join(lines) + "\n"
 
 

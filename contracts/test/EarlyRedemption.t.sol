@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
 import {EarlyRedemption} from "src/life/EarlyRedemption.sol";
+import {Custody} from "src/repo/Custody.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {Roles} from "src/Roles.sol";
 import {LifeDesk} from "./base/LifeDesk.sol";
@@ -156,8 +157,38 @@ contract EarlyRedemptionTest is QueueDesk {
         assertEq(queue.heldFor(bytes32(uint256(uint160(alice))), security), 100e6, "hers wait in her name");
         vm.prank(registrar);
         identities.registerWallet(alice, "alice");
+        vm.expectEmit(address(queue));
+        emit Custody.DeliveryCollected(alice, address(security), 100e6);
         queue.collect(alice, security);
         assertEq(security.balanceOf(alice), 5_000e6, "back");
+    }
+
+    /// @dev Of a day's face and a unit the unit is left. It is worth less than a unit of cash, so it cannot be struck.
+    function test_queue_griefing_by_a_rest_that_is_worth_nothing() public {
+        bytes32 id = ask(alice, DAILY + 1);
+        ask(bob, 100e6);
+        vm.warp(START + 1);
+        assertEq(queue.strike(security, 20), DAILY, "the day's face");
+        assertEq(queue.strike(security, 20), 0, "no more today");
+        assertEq(faceOf(id), 1, "the unit waits");
+        vm.warp(START + 1 days);
+        vm.expectEmit(address(queue));
+        emit EarlyRedemption.EarlyRedemptionEnded(id, alice, 1);
+        assertEq(queue.strike(security, 20), 100e6, "who is behind it is paid");
+        assertEq(security.balanceOf(alice), 5_000e6 - DAILY, "the unit went back");
+        assertEq(queue.openRequests(security, alice), 0, "and nothing of her waits");
+    }
+
+    /// @dev Eight least requests each are all they can put before another.
+    function test_queue_griefing_by_many_small_requests() public {
+        for (uint256 i = 0; i < 8; ++i) ask(alice, MINIMUM);
+        vm.expectRevert(abi.encodeWithSelector(EarlyRedemption.TooManyRequests.selector, alice, 8));
+        ask(alice, MINIMUM);
+        for (uint256 i = 0; i < 8; ++i) ask(bob, MINIMUM);
+        ask(carol, 500e6);
+        vm.warp(START + 1);
+        assertEq(queue.strike(security, 16), 16 * uint256(MINIMUM), "theirs, which cost them their units");
+        assertEq(queue.strike(security, 1), 500e6, "hers on the same day");
     }
 
     function test_nobody_collects_what_is_in_the_queue() public {
@@ -202,6 +233,28 @@ contract EarlyRedemptionTest is QueueDesk {
             )
         );
         queue.strike(security, 1);
+    }
+
+    function test_windows_that_are_none() public {
+        for (uint256 i = 0; i < 6; ++i) {
+            EarlyRedemption.Terms memory bad = EarlyRedemption.Terms(START, START + 1, treasury, 2, 2, 1_000e6);
+            if (i == 0) bad.opensAt = 0;
+            if (i == 1) bad.closesAt = START;
+            if (i == 2) bad.payer = address(0);
+            if (i == 3) bad.minimumFace = 0;
+            if (i == 4) bad.minimumFace = 3;
+            if (i == 5) ++bad.priceE6;
+            vm.expectRevert(abi.encodeWithSelector(EarlyRedemption.InvalidWindow.selector, address(security)));
+            vm.prank(issuer);
+            queue.setWindow(security, bad);
+        }
+        EarlyRedemption.Terms memory terms = EarlyRedemption.Terms(START, START + 1, treasury, 2, 2, 1_000e6);
+        vm.expectEmit(address(queue));
+        emit EarlyRedemption.WindowSet(address(security), terms);
+        vm.prank(issuer);
+        queue.setWindow(security, terms);
+        (, EarlyRedemption.Queue memory state) = queue.windowOf(security);
+        assertEq(state.funds, 100_000e6, "what the same payer paid in stays");
     }
 
     function test_a_default_stops_the_queue_and_not_the_way_out() public {

@@ -149,6 +149,32 @@ contract StrippingTest is LifeDesk {
     }
 
     /// @notice Whatever is taken apart and put together in whatever steps, a bond and its strips are worth the same.
+    function test_pieces_that_are_none() public {
+        SecurityToken other = createMaturing("912810ZZ2", LAST);
+        _refused(other, new Stripping.Piece[](0), 0);
+        _refused(other, new Stripping.Piece[](65), 65);
+        Stripping.Piece[] memory pieces = _pieces();
+        pieces[0].numerator = 0;
+        _refused(other, pieces, 0);
+        pieces = _pieces();
+        pieces[1].numerator = 201;
+        _refused(other, pieces, 1);
+        pieces = _pieces();
+        (pieces[0], pieces[1]) = (pieces[1], pieces[0]);
+        _refused(other, pieces, 1);
+        pieces = new Stripping.Piece[](64);
+        for (uint256 i = 0; i < 63; ++i) pieces[i] = Stripping.Piece(_strips[0], 1, 1);
+        pieces[63] = Stripping.Piece(_strips[2], 1, 1);
+        vm.prank(issuer);
+        _desk.namePieces(other, pieces);
+    }
+
+    function _refused(SecurityToken bond, Stripping.Piece[] memory pieces, uint256 which) private {
+        vm.expectRevert(abi.encodeWithSelector(Stripping.InvalidPieces.selector, address(bond), which));
+        vm.prank(issuer);
+        _desk.namePieces(bond, pieces);
+    }
+
     function testFuzz_I10_nothing_is_gained_or_lost(uint88 face, uint16 steps, uint16 back, bool gaveUp) public {
         face = uint88(between(face, 1, 5)) * 200;
         (steps, back) = (uint16(between(steps, 0, 4)), uint16(between(back, 0, 2)));

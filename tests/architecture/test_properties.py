@@ -1,6 +1,6 @@
 """Every invariant of the design has tests, and the page that lists them is what they say."""
 
-from tests.properties import INVARIANTS, PAGE, collected, kind, page
+from tests.properties import INVARIANTS, PAGE, collected, kind, missing_attacks, page
 
 NOT_BUILT = {"I13"}
 """Votes: no contract of the ledger counts them yet."""
@@ -27,3 +27,7 @@ def test_every_invariant_is_fuzzed_and_driven_through_states():
         kinds = {kind(test) for test in collected()[name]}
         assert kinds & {"fuzz", "proof"}, f"{name} has {kinds}"
         assert "state machine" in kinds or name in IN_ONE_STEP, f"{name} has {kinds}"
+
+
+def test_every_attack_is_tried():
+    assert missing_attacks() == []

@@ -202,7 +202,11 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
             uint256 part = _least(found.face, _left(terms.dailyFace, queue.struckOfDay));
             part = _least(part, (queue.funds * PRICE_UNIT) / priceE6);
             uint256 paid = (part * priceE6) / PRICE_UNIT;
-            if (paid == 0) break; // no unit is given for nothing
+            if (paid == 0) {
+                if (part != found.face) break; // the day's limit or the cash is used up
+                _giveBack(requestId); // no unit is given for nothing, and none stands in the way of others
+                continue;
+            }
             queue.struckOfDay += part;
             face += part;
             bool whole = part == found.face;
