@@ -47,8 +47,10 @@ def _join_any(column: Sequence[Any]) -> bytes:
 
 
 def _join_integers(column: Sequence[int]) -> bytes:
-    """Decimal text has less than 128 digits here, so that its prefix is text too."""
-    return "".join([f"{_INTEGER_PREFIX[len(text)]}{text}" for text in map(str, column)]).encode()
+    """Mostly a few numbers many times. Decimal text has less than 128 digits here, so that its prefix is text too."""
+    texts = {value: str(value) for value in set(column)}
+    encoded = {value: _INTEGER_PREFIX[len(text)] + text for value, text in texts.items()}
+    return "".join([encoded[value] for value in column]).encode()
 
 
 def _join_bytes(column: Sequence[bytes]) -> bytes:

@@ -74,8 +74,7 @@ class Unsigned:
     value: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedEvent:
+class DecodedEvent(NamedTuple):
     """An event by name, its arguments as JSON: integers as decimal strings, bytes and addresses as 0x-hex.
 
     `text` is their canonical JSON, which is what a journal keeps.

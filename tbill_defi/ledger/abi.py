@@ -92,13 +92,17 @@ class _Shape(NamedTuple):
 
 
 def _shape(topic: bytes) -> _Shape | None:
-    return _known_shape(topic) if event_of(topic) else None
+    shape = _SHAPES.get(topic)
+    if shape is None and (entry := event_of(topic)):
+        shape = _SHAPES[topic] = _shape_of(entry)
+    return shape
 
 
-@cache
-def _known_shape(topic: bytes) -> _Shape:
-    entry = event_of(topic)
-    assert entry is not None
+_SHAPES: dict[bytes, _Shape] = {}
+"""Of events met so far; there are not more than the contracts declare."""
+
+
+def _shape_of(entry: Entry) -> _Shape:
     indexed, plain = [p for p in entry.inputs if p.indexed], [p for p in entry.inputs if not p.indexed]
     join = JSON.members([p.name for p in (*indexed, *plain)])
     if all(is_word(p) for p in entry.inputs):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -64,10 +65,12 @@ class Form(NamedTuple):
 
 def json_members(names: Sequence[str]) -> Callable[[list[str]], str]:
     """What writes canonical JSON of an object: its members' names in their order, whose values come as JSON text."""
+    if not names:
+        return lambda _: "{}"
     places = sorted(range(len(names)), key=names.__getitem__)
-    template = ",".join(f"{json_text(names[place])}:{{{place}}}" for place in places)
-    write = f"{{{{{template}}}}}".format
-    return lambda values: write(*values)
+    template = f"{{{','.join(f'{json_text(names[place])}:%s' for place in places)}}}"
+    in_order = itemgetter(*places)
+    return lambda values: template % in_order(values)
 
 
 def json_text(text: str) -> str:

@@ -81,11 +81,11 @@ def test_call_with_a_struct():
 
 
 def test_creation_code_and_constructor_arguments():
-    code = encode_creation("CashToken", A, B, bytes32("USD"), "US dollar", 6)
+    code = encode_creation("CashToken", A, B, A, B, bytes32("USD"), "US dollar", 6)
     compiled = bytes.fromhex(raw("CashToken")["bytecode"].removeprefix("0x"))
     assert code[: len(compiled)] == compiled
-    arguments = eth_abi.decode(["address", "address", "bytes32", "string", "uint8"], code[len(compiled) :])
-    assert arguments[2:] == (bytes32("USD"), "US dollar", 6)
+    arguments = eth_abi.decode([*["address"] * 4, "bytes32", "string", "uint8"], code[len(compiled) :])
+    assert arguments[4:] == (bytes32("USD"), "US dollar", 6)
 
 
 def test_result_of_several_values_and_of_a_struct():
