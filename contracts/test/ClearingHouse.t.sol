@@ -123,6 +123,18 @@ contract ClearingHouseTest is ClearingDesk {
         assertEq(note.balanceOf(ccp) + bonds[1].balanceOf(ccp) + usd.balanceOf(ccp), 0, "the CCP keeps nothing");
     }
 
+    /// @notice Who has not named the house, as no managed account can, is no member: his net could not settle.
+    function test_only_members_are_novated() public {
+        Trade memory trade = cleared(0, 1, 0, 100, 99);
+        vm.prank(members[1]);
+        settlement.setOperator(address(house), false);
+        Trade[] memory trades = new Trade[](1);
+        trades[0] = trade;
+        vm.prank(ccp);
+        vm.expectRevert(abi.encodeWithSelector(ClearingHouse.NotMember.selector, members[1]));
+        house.novate(trades);
+    }
+
     /// @dev 0 sells 100 to 1, who sells 60 on to 2; 3 sells 40 to 2. Member 0 cannot deliver: 3 and 2 are whole up to
     /// what 3 delivered, and the CCP owes the receivers what 0 owes it.
     function test_a_fail_is_the_ccps_and_nobody_elses() public {

@@ -17,23 +17,30 @@ from tbill_defi.automation.rules import (
     PayCouponAction,
     RebalanceAction,
     RedeemAction,
+    SettleTradesAction,
+    StrikeAction,
 )
 from tbill_defi.automation.scene import Scene
+from tbill_defi.automation.settling import Queued
 from tbill_defi.automation.strategies import strategy_of
 from tbill_defi.automation.triggers import closes_out, is_settled
-from tbill_defi.core.errors import LedgerError, PlanError
+from tbill_defi.core.errors import LedgerBusy, LedgerError, PlanError, TbillError
 from tbill_defi.core.files import write_durably
 from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.early_redemption import EarlyRedemption
 from tbill_defi.ledger.life import TREASURY, Payment, coupon_steps, pay_coupon, redeem, redemption_steps
 from tbill_defi.ledger.mandate import approver_of, approving_address
 from tbill_defi.ledger.passing import pass_on
 from tbill_defi.ledger.repo import Repos
+from tbill_defi.ledger.trades import Trades
 from tbill_defi.portfolio.execution import execute
 from tbill_defi.portfolio.holdings import Holdings
 from tbill_defi.portfolio.plan import RebalancePlan
 from tbill_defi.strategy.planning import plan as make_plan
 
 DONE, WOULD, NOTHING, PENDING, DECLINED, REFUSED = "done", "would", "nothing", "pending", "declined", "refused"
+FAILED = "failed"
+"""Of a trade: its date has closed and it did not settle."""
 LOT_UNITS = 100 * 10**6
 """Margin in collateral is delivered in whole hundreds of dollars of face, rounded up: the borrower bears it."""
 
@@ -82,6 +89,10 @@ class Actor:
                 return self._pay_coupon(firing, *firing.subject)
             case RedeemAction():
                 return self._redeem(firing, *firing.subject)
+            case StrikeAction():
+                return self._strike(firing, firing.subject)
+            case SettleTradesAction():
+                return self._settle_trade(firing, firing.subject)
             case MarginCallAction() as action:
                 return self._margin(firing, action, firing.subject)
 
@@ -180,6 +191,41 @@ class Actor:
         steps, due = steps_of()
         ledger.rehearse(steps)
         return Result(WOULD, f"pay {due / 1e6:,.2f}: {firing.reason}; it passes in simulation", {"due": str(due)})
+
+    def _strike(self, firing: Firing, queued: Queued) -> Result:
+        """Strike the requests that were made before the time of the day, and no later one."""
+        if refused := self._approved(firing, f"{firing.reason}: strike?", by_party=False):
+            return refused
+        details = {"cusip": queued.cusip, "face": str(queued.face_units)}
+        if self.dry_run:
+            return Result(WOULD, f"strike: {firing.reason}", details)
+        struck = EarlyRedemption(self.scene.ledger).strike(queued.cusip, steps=queued.requests)
+        face, paid = sum(one.face_units for one in struck), sum(one.paid_units for one in struck)
+        said = f"struck {face / 1e6:,.2f} of {queued.cusip} for {paid / 1e6:,.2f}, {len(struck)} requests"
+        return Result(DONE, said, details | {"face": str(face), "paid": str(paid)})
+
+    # --- trades -----------------------------------------------------------------------------------------------------
+
+    def _settle_trade(self, firing: Firing, trade_id: bytes) -> Result:
+        """Whole, else the largest part; what does not settle once its date has closed is a fail, which is told."""
+        book = Trades(self.scene.ledger)
+        before = book.state(trade_id)
+        if refused := self._approved(firing, f"{firing.reason}: settle?", by_party=False):
+            return refused
+        details = {"trade": "0x" + trade_id.hex(), "open": str(before.open_face)}
+        if self.dry_run:
+            return Result(WOULD, f"settle: {firing.reason}", details)
+        try:
+            after = book.settle_most(trade_id)
+        except LedgerBusy:
+            raise
+        except TbillError as error:
+            if before.word(self.scene.ledger.chain.now()) != "failed":
+                raise
+            return Result(FAILED, f"failed: {before.open_face / 1e6:,.2f} not settled: {error}", details)
+        settled = after.settled - before.settled
+        said = f"settled {settled / 1e6:,.2f}, {after.open_face / 1e6:,.2f} open"
+        return Result(DONE, said, details | {"settled": str(settled), "open": str(after.open_face)})
 
     # --- repos ------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from tbill_defi.automation import pending
 from tbill_defi.automation.acts import (
     DECLINED,
     DONE,
+    FAILED,
     NOTHING,
     PENDING,
     REFUSED,
@@ -323,7 +324,7 @@ class Keeper:
             if result.status == DECLINED:
                 self._declined.add(firing_id)
             outcome = Outcome(rule, result, firing, "0x" + firing_id.hex())
-            if not actor.dry_run and result.status in (DONE, NOTHING):
+            if not actor.dry_run and result.status in (DONE, NOTHING, FAILED):
                 row = outcome.to_json()
                 state.record(firing_id, {**row, "time": scene.ledger.chain.now()})
             if not actor.dry_run:
@@ -361,5 +362,5 @@ def _awaited(outcomes: list[Outcome]) -> bool:
 
 def _line(outcome: Outcome) -> tuple[str, ...]:
     """What makes an outcome news: a settled one always, a pending or refused one when its words change."""
-    static = outcome.result.status in (PENDING, REFUSED)
+    static = outcome.result.status in (PENDING, REFUSED, FAILED)
     return (outcome.rule.name, outcome.firing_id, outcome.result.status, outcome.result.message if static else "")

@@ -41,6 +41,18 @@ def _name_of_party(value: str) -> str:
         raise ValueError("expected 1 to 31 letters, digits, '.', '-' or '_'") from None
 
 
+def _local_time(value: object) -> time:
+    try:
+        found = time.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, time) or found.microsecond:
+        raise ValueError("expected a time of day such as 15:00")
+    if found.tzinfo is not None:
+        raise ValueError("it is a New York time; give it without an offset")
+    return found
+
+
 class Table(BaseModel):
     """Base of the tables of a keeper file: frozen, no unknown fields, no other type than the one that is expected."""
 
@@ -59,15 +71,7 @@ class ScheduleTrigger(Table):
     @field_validator("at", mode="before")
     @classmethod
     def _local(cls, value: object) -> time:
-        try:
-            found = time.fromisoformat(value) if isinstance(value, str) else value
-        except ValueError:
-            found = None
-        if not isinstance(found, time) or found.microsecond:
-            raise ValueError("expected a time of day such as 15:00")
-        if found.tzinfo is not None:
-            raise ValueError("it is a New York time; give it without an offset")
-        return found
+        return _local_time(value)
 
     @model_validator(mode="after")
     def _weekly(self) -> ScheduleTrigger:
@@ -126,6 +130,24 @@ class MarginTrigger(Table):
     kind: Literal["margin"] = "margin"
 
 
+class QueueTrigger(Table):
+    """From a New York time on, each settlement day: requests for early redemption made before it that can be struck."""
+
+    kind: Literal["queue"] = "queue"
+    at: time = Field(description="New York time such as 16:00")
+
+    @field_validator("at", mode="before")
+    @classmethod
+    def _local(cls, value: object) -> time:
+        return _local_time(value)
+
+
+class TradesTrigger(Table):
+    """The settlement date of one of the party's trades has come, and it is open."""
+
+    kind: Literal["trades"] = "trades"
+
+
 class RebalanceAction(Table):
     """Plan with a strategy at the market of the day and settle it."""
 
@@ -152,6 +174,18 @@ class RedeemAction(Table):
     kind: Literal["redeem"] = "redeem"
 
 
+class StrikeAction(Table):
+    """Redeem from the front of the early redemption queue, as far as the day's limit and the cash go."""
+
+    kind: Literal["strike"] = "strike"
+
+
+class SettleTradesAction(Table):
+    """Settle the trade, whole or the largest part that its terms allow; after its date, record the fail."""
+
+    kind: Literal["settle-trades"] = "settle-trades"
+
+
 class MarginCallAction(Table):
     """Mark on the ledger; as the borrower deliver cash or more of the collateral, as the lender close out."""
 
@@ -160,8 +194,17 @@ class MarginCallAction(Table):
     unmet: Literal["nothing", "close-out"] = Field("nothing", description="what the lender does on default")
 
 
-Trigger = ScheduleTrigger | DriftTrigger | DurationTrigger | MaturityTrigger | CouponTrigger | MarginTrigger
-Action = RebalanceAction | PayCouponAction | RedeemAction | MarginCallAction
+Trigger = (
+    ScheduleTrigger
+    | DriftTrigger
+    | DurationTrigger
+    | MaturityTrigger
+    | CouponTrigger
+    | MarginTrigger
+    | QueueTrigger
+    | TradesTrigger
+)
+Action = RebalanceAction | PayCouponAction | RedeemAction | StrikeAction | SettleTradesAction | MarginCallAction
 TRIGGERS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     "schedule": (ScheduleTrigger, ("rebalance",)),
     "drift": (DriftTrigger, ("rebalance",)),
@@ -169,11 +212,15 @@ TRIGGERS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     "maturity": (MaturityTrigger, ("redeem", "rebalance")),
     "coupon": (CouponTrigger, ("pay-coupon",)),
     "margin": (MarginTrigger, ("margin-call",)),
+    "queue": (QueueTrigger, ("strike",)),
+    "trades": (TradesTrigger, ("settle-trades",)),
 }
 """Kind of trigger -> its table, and the actions it can have."""
 ACTIONS: dict[str, type[Any]] = {
     "pay-coupon": PayCouponAction,
     "redeem": RedeemAction,
+    "strike": StrikeAction,
+    "settle-trades": SettleTradesAction,
     "margin-call": MarginCallAction,
     "rebalance": RebalanceAction,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from tbill_defi.automation import schedule
+from tbill_defi.automation import schedule, settling
 from tbill_defi.automation.dues import Status, coupon_dues, principal_dues
 from tbill_defi.automation.firing import Evaluation, Firing
 from tbill_defi.automation.rules import (
@@ -14,9 +14,11 @@ from tbill_defi.automation.rules import (
     MarginCallAction,
     MarginTrigger,
     MaturityTrigger,
+    QueueTrigger,
     RebalanceAction,
     Rule,
     ScheduleTrigger,
+    TradesTrigger,
 )
 from tbill_defi.automation.scene import Scene
 from tbill_defi.conventions.calendars import TRADING
@@ -49,6 +51,10 @@ def evaluate(rule: Rule, scene: Scene) -> Evaluation:
                 return _coupons(rule, scene)
             case MarginTrigger():
                 return _margin(rule, scene)
+            case QueueTrigger():
+                return settling.queues(rule, rule.trigger, scene)
+            case TradesTrigger():
+                return settling.trades(rule, scene)
     except TbillError as error:
         return Evaluation((), "cannot be told", problems=(error,))
 

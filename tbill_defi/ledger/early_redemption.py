@@ -119,6 +119,13 @@ class EarlyRedemption:
             for e in self._named(receipts, "EarlyRedemptionStruck")
         ]
 
+    def foretold(self, cusip: str, *, steps: int = MOST_STEPS) -> int:
+        """Face that a strike would redeem now, base units. Errors as of `strike`."""
+        face: int = self._ledger.call(
+            "EarlyRedemption", self._queue, "strike", self._ledger.require_token(cusip), steps
+        )
+        return face
+
     def collect(self, party: str, cusip: str) -> Sequence[Receipt]:
         """Deliver a party's units that it could not receive when its request ended. LedgerError "NothingToCollect"."""
         ledger = self._ledger

@@ -315,6 +315,10 @@ class Ledger:
         LedgerError
             If the wallet is taken (code "WalletAlreadyRegistered").
         """
+        self.send(self.party_steps(name, address, claim_expiry=claim_expiry, country=country))
+
+    def party_steps(self, name: str, address: bytes, *, claim_expiry: int, country: int = UNITED_STATES) -> list[Step]:
+        """The transactions of `add_party`."""
         identity, registry = bytes32(party_name(name)), self.contracts.identity_registry
         steps = []
         known = name in self.books().parties() or self.call("IdentityRegistry", registry, "country", identity)
@@ -322,7 +326,7 @@ class Ledger:
             data = encode_call("IdentityRegistry", "registerIdentity", identity, country, claim_expiry)
             steps.append(Step("registrar", registry, data))
         data = encode_call("IdentityRegistry", "registerWallet", address, identity)
-        self.send([*steps, Step("registrar", registry, data)])
+        return [*steps, Step("registrar", registry, data)]
 
     def set_claim(self, party: str, expiry: int) -> None:
         """Set when a party's claim expires (Unix seconds); 0 revokes it."""

@@ -27,7 +27,7 @@ from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
 from tbill_defi.ledger.coupons import NO_FIXINGS, Fixings, coupon_on, dated_cpi_e5, index_ratio
 from tbill_defi.ledger.deployment import CURRENCY, Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
-from tbill_defi.ledger.limits import set_own_limits
+from tbill_defi.ledger.limits import own_limits_step
 from tbill_defi.ledger.settlement import MAX_LEGS, ZERO_HASH, Instruction, Leg, PlanLeg, plan_hash
 
 TREASURY = "treasury"
@@ -85,16 +85,24 @@ def ensure_treasury(ledger: Ledger) -> bytes:
 
     Its claim does not expire, and it has no volume limit and no holding cap: what is issued passes through it.
     """
-    ring = ledger.keyring
-    key = ring.ensure(TREASURY)
-    if TREASURY not in ledger.books().parties():
-        if ledger.chain.shared:
-            from tbill_defi.ledger.node import give_gas
+    address, steps = treasury_steps(ledger)
+    if steps:
+        ledger.send(steps)
+    return address
 
-            give_gas(ledger, TREASURY)
-        set_own_limits(ledger, TREASURY, None, None)
-        ledger.add_party(TREASURY, key.address, claim_expiry=NO_EXPIRY)  # last: whoever finds it finds all of it
-    return key.address
+
+def treasury_steps(ledger: Ledger) -> tuple[bytes, list[Step]]:
+    """Address of the Treasury's wallet, and what makes it a party, if the ledger has none; its key is made here."""
+    key = ledger.keyring.ensure(TREASURY)
+    if TREASURY in ledger.books().parties():
+        return key.address, []
+    if ledger.chain.shared:
+        from tbill_defi.ledger.node import give_gas
+
+        give_gas(ledger, TREASURY)
+    # the party last: whoever finds it finds all of it
+    limits = own_limits_step(ledger, TREASURY, None, None)
+    return key.address, [limits, *ledger.party_steps(TREASURY, key.address, claim_expiry=NO_EXPIRY)]
 
 
 # --- issue ------------------------------------------------------------------------------------------------------
@@ -128,7 +136,7 @@ def sale(
         addresses[purchase.buyer] = ledger.address_of(purchase.buyer)
         legs.append(PlanLeg(security.cusip, TREASURY, purchase.buyer, purchase.face_units))
         legs.append(PlanLeg(CURRENCY, purchase.buyer, TREASURY, purchase.cash_units))
-    addresses[TREASURY], now = ensure_treasury(ledger), ledger.chain.now()  # last: what is refused admits nobody
+    addresses[TREASURY], now = ledger.keyring.ensure(TREASURY).address, ledger.chain.now()
     if context_hash != ZERO_HASH:
         legs.sort()
     tokens = {security.cusip: token, CURRENCY: ledger.contracts.usd}
@@ -155,11 +163,13 @@ def issue(
     keys = {ledger.address_of(p.buyer): ledger.keyring.key(p.buyer) for p in purchases}
     instruction = sale(ledger, security, purchases, context_hash=context_hash)
     digest = instruction.digest(ledger.chain.chain_id, ledger.contracts.settlement)
-    keys[ledger.address_of(TREASURY)] = ledger.keyring.key(TREASURY)
+    treasury = ledger.keyring.key(TREASURY)
+    keys[treasury.address] = treasury
     signatures = [keys[giver].sign_digest(digest) for giver in instruction.givers]
+    _, admission = treasury_steps(ledger)  # in the same batch: what is refused admits nobody
     token, creation = ledger.creation_steps(security)
     data = encode_call("Issuance", "issue", token, instruction.abi_value(), signatures)
-    return ledger.send([*creation, Step("issuer", ledger.contracts.issuance, data)])
+    return ledger.send([*admission, *creation, Step("issuer", ledger.contracts.issuance, data)])
 
 
 # --- coupons ----------------------------------------------------------------------------------------------------

@@ -135,7 +135,13 @@ def set_holding_cap(ledger: Ledger, units: int | None) -> None:
 
 def set_own_limits(ledger: Ledger, party: str, volume: int | None, holding_cap: int | None) -> None:
     """Give a party a volume limit and a holding cap of its own."""
-    _set(ledger, "setOwnLimits", bytes32(party), True, _raw(volume), _raw(holding_cap))
+    ledger.send([own_limits_step(ledger, party, volume, holding_cap)])
+
+
+def own_limits_step(ledger: Ledger, party: str, volume: int | None, holding_cap: int | None) -> Step:
+    """The transaction of `set_own_limits`."""
+    data = encode_call("Compliance", "setOwnLimits", bytes32(party), True, _raw(volume), _raw(holding_cap))
+    return Step(LIMITS_KEY, ledger.contracts.compliance, data)
 
 
 def clear_own_limits(ledger: Ledger, party: str) -> None:

@@ -139,7 +139,8 @@ class Trades:
         Raises
         ------
         UsageError
-            If parties, amounts, the partial's bounds or the allocator cannot be.
+            If parties, amounts, the partial's bounds or the allocator cannot be, or a managed account would be a
+            clearing member.
         LedgerError
             If a party or a token is not there, or the date has passed (code "TradeLapsed").
         """
@@ -157,6 +158,8 @@ class Trades:
             raise UsageError(f"trade: allocator {allocator} is neither {seller} nor {buyer}")
         if fail_days < 0:
             raise UsageError(f"trade: {fail_days} days after the settlement date is not 0 or more")
+        if clearer != NOBODY:
+            self._require_members(seller, buyer)
         day_after = settlement_date + timedelta(days=1)
         deadline = new_york_midnight(day_after + timedelta(days=fail_days)) - 1
         now = self._ledger.chain.now()
@@ -178,6 +181,14 @@ class Trades:
             allocator=NOBODY if allocator is None else self._ledger.address_of(allocator),
             nonce=len(self.all()) if nonce is None else nonce,
         )
+
+    def _require_members(self, *parties: str) -> None:
+        for party in parties:
+            if managed_account(self._ledger, party) is not None:
+                raise UsageError(
+                    f"ccp: {party} is a managed account, which names no operator and so cannot be a clearing member; "
+                    "agree the trade without a clearing house"
+                )
 
     def sign(self, terms: TradeTerms, party: str) -> bytes:
         """A party's signature of terms, by the key of its name."""
@@ -251,17 +262,20 @@ class Trades:
             if state.status is not TradeStatus.OPEN or not state.terms.opens <= now <= state.terms.deadline:
                 continue
             try:
-                done.append(self.settle(state.trade_id))
-            except TbillError as whole:
-                part = self._deliverable(state)
-                if not part:
-                    refused[state.trade_id] = whole
-                    continue
-                try:
-                    done.append(self.settle(state.trade_id, part))
-                except TbillError as error:
-                    refused[state.trade_id] = error
+                done.append(self.settle_most(state.trade_id))
+            except TbillError as error:
+                refused[state.trade_id] = error
         return done, refused
+
+    def settle_most(self, trade_id: bytes) -> TradeState:
+        """Settle a trade whole, else the largest part that its terms allow and both can; errors as of `settle`."""
+        try:
+            return self.settle(trade_id)
+        except TbillError:
+            part = self._deliverable(self.state(trade_id))
+            if not part:
+                raise
+        return self.settle(trade_id, part)
 
     def _deliverable(self, state: TradeState) -> int:
         """The largest part that the seller can deliver and the buyer can pay; 0 if the terms allow none."""

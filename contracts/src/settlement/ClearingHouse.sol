@@ -63,6 +63,9 @@ contract ClearingHouse {
 
     error NotCounterparty(address caller);
     error MemberIsCounterparty(address member);
+
+    /// @notice It has not named this clearing house as its operator: its net could not settle.
+    error NotMember(address party);
     error NetTooEarly(uint64 opens);
     error NothingOwed(address member, address asset);
     error NotOwed(address member, address asset, uint256 face, uint256 owed);
@@ -94,6 +97,8 @@ contract ClearingHouse {
         for (uint256 i = 0; i < trades.length; ++i) {
             Trade calldata trade = trades[i];
             if (trade.seller == ccp || trade.buyer == ccp) revert MemberIsCounterparty(ccp);
+            _requireMember(trade.seller);
+            _requireMember(trade.buyer);
             (uint128 face, uint128 cash) = book.novate(trade);
             int128 faceMoved = uint256(face).toInt256().toInt128();
             int128 cashMoved = uint256(cash).toInt256().toInt128();
@@ -137,6 +142,10 @@ contract ClearingHouse {
 
     function _key(uint64 opens, address asset, address cash, address member) private pure returns (bytes32) {
         return keccak256(abi.encode(opens, asset, cash, member));
+    }
+
+    function _requireMember(address party) private view {
+        if (!settlement.isOperator(party, address(this))) revert NotMember(party);
     }
 
     function _add(Trade calldata trade, address member, int128 face, int128 cash) private {

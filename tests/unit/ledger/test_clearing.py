@@ -13,6 +13,7 @@ from tbill_defi.ledger.clearing import Clearing, NetKey, NetLine, Obligation, op
 from tbill_defi.ledger.clock import move_clock
 from tbill_defi.ledger.fail_claims import charges
 from tbill_defi.ledger.fails import FailsPractice, TargetRate
+from tbill_defi.ledger.mandate import open_account
 from tbill_defi.ledger.trade_terms import TradeStatus
 from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, make_ledger
 
@@ -227,3 +228,14 @@ def test_sixty_four_legs_of_thirty_two_members_fit_under_every_rule():
     assert len(entry.legs) == 64
     assert house.obligations() == {}
     ledger.close()
+
+
+def test_a_managed_account_is_no_clearing_member(house):
+    """It can name no operator: refused before anything is signed, in words."""
+    ledger = house._ledger
+    open_account(ledger, "pension", manager="dan")
+    before = ledger.chain.height
+    for seller, buyer in (("pension", "ann"), ("ann", "pension")):
+        with pytest.raises(UsageError, match="pension is a managed account, which names no operator"):
+            deal(house, seller, buyer, 100, 99)
+    assert ledger.chain.height == before

@@ -267,6 +267,22 @@ def test_issue_is_all_or_none(ledger):
     assert caught.value.code == "SecurityMatured"
 
 
+def test_an_issue_that_is_refused_admits_nobody():
+    """The contract refuses the payment: no Treasury, no token, no block; the next issue makes them in its own."""
+    with make_ledger("ann", at=START) as ledger:
+        height = ledger.chain.height
+        with pytest.raises(LedgerError) as caught:
+            life.issue(ledger, REGULAR, [Purchase("ann", 100 * DOLLAR, 99 * DOLLAR)])
+        assert caught.value.code == "ERC20InsufficientBalance"
+        assert ledger.chain.height == height
+        assert "treasury" not in ledger.books().parties()
+        assert ledger.token_of(REGULAR.cusip) is None
+        ledger.deposit("ann", {}, 99 * DOLLAR)
+        life.issue(ledger, REGULAR, [Purchase("ann", 100 * DOLLAR, 99 * DOLLAR)])
+        assert ledger.chain.height == height + 2
+        assert ledger.wallet("treasury").cash == 99 * DOLLAR
+
+
 def test_reopening_issues_more_of_the_same(ledger):
     sold(ledger, REGULAR, {"ann": 1_000 * DOLLAR})
     life.issue(ledger, REGULAR, [Purchase("ben", 500 * DOLLAR, 501 * DOLLAR)])
