@@ -19,6 +19,8 @@ from tbill_defi.ledger.index.store import Store
 from tbill_defi.ledger.index.view import BooksView
 from tbill_defi.ledger.index.writer import BooksWriter
 from tbill_defi.ledger.open import create_ledger
+from tbill_defi.ledger.repo import Repos
+from tbill_defi.ledger.repo_state import RepoStatus
 from tests.behaviour.random_day import KEYS, RandomDay
 from tests.property.ledger.test_books import ACTS, Actor
 from tests.unit.ledger.index.support import Desk, wallets_and_custody
@@ -59,6 +61,9 @@ def assert_sound(desk):
     assert Counter({key: units for key, units in lots.items() if units and key[0] != facility}) == wallets_and_custody(
         desk.ledger, memory.known
     )
+    for row in desk.store.rows(select(schema.repos)):
+        state = Repos(desk.ledger).state(bytes.fromhex(row["repo_id"].removeprefix("0x")))
+        assert bool(row["open"]) == (state.status is RepoStatus.OPEN)
     cash, real = Counter(), Counter()
     for table in (schema.trades, schema.flows):
         for row in desk.store.rows(select(table)):

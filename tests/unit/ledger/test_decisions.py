@@ -1,13 +1,15 @@
 """A decision is the contracts' own answer: the largest amount passes, one unit more does not."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.claims import sanction
-from tbill_defi.ledger.decisions import decide
+from tbill_defi.ledger.decisions import CAP_CODE, MESSAGES, RULES, SENDER_CODES, STANDING_CODES, decide
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.settlement import PlanLeg
 from tests.unit.ledger.support import DOLLAR, NOTE, refusal
@@ -168,3 +170,30 @@ def test_a_denomination_is_named(bench):
 
 def rule(bench, function, *values):
     return Step("compliance", bench.contracts.compliance, encode_call("Compliance", function, *values))
+
+
+CODES = Path(__file__).parents[3] / "contracts" / "src" / "RestrictionCodes.sol"
+WORDS = {
+    **{"SUCCESS": "none", "UNKNOWN": "identity", "CLAIM": "claim", "FROZEN": "frozen", "BALANCE": "balance"},
+    **{"TRADE_LIMIT": "trade-limit", "HELD": "hold", "PAUSED": "paused", "COUNTRY": "country", "VOLUME": "volume"},
+    **{"HOLDING_CAP": "holding-cap", "DENOMINATION": "denomination", "IN_DEFAULT": "default", "STOPPED": "stopped"},
+    "SANCTIONED": "sanctions",
+}
+"""What each of the contracts' codes is about, whosever side it is."""
+
+
+def test_codes_are_those_of_the_contracts():
+    names = {int(code): name for name, code in re.findall(r"constant (\w+) = (\d+);", CODES.read_text())}
+    abouts = {code: re.sub("^(SENDER|RECIPIENT)_", "", name) for code, name in names.items()}
+    assert {code: WORDS[about] for code, about in abouts.items()} == RULES
+    assert set(MESSAGES) == set(RULES) - {0}
+    for code, name in names.items():
+        side = name.split("_")[0].lower()
+        if side in ("sender", "recipient"):
+            assert MESSAGES[code].startswith(f"the {side}")
+    own = {"UNKNOWN", "CLAIM", "COUNTRY", "VOLUME", "SANCTIONED"}
+    givers = {code for code, name in names.items() if name.startswith("SENDER_") and abouts[code] in own}
+    assert givers | {code for code, name in names.items() if name in ("FROZEN", "BALANCE", "HELD")} == set(SENDER_CODES)
+    standing = {"UNKNOWN", "CLAIM", "COUNTRY", "SANCTIONED", "STOPPED"}
+    assert {code for code, about in abouts.items() if about in standing} == set(STANDING_CODES)
+    assert names[CAP_CODE] == "HOLDING_CAP"

@@ -138,6 +138,11 @@ def test_quote_travels_and_is_checked_before_it_is_signed(bench):
     broken["repo"]["rate"] = 0.001
     with pytest.raises(DataError, match="not that of its terms"):
         RepoQuote.from_json(broken)
+    for field, bits in (("call_seconds", 32), ("not_before", 64), ("deadline", 64), ("instruction_nonce", 256)):
+        broken = json.loads(text)
+        broken[field] = type(broken[field])(2**bits)
+        with pytest.raises(DataError, match=f"{field}: .* is not what"):
+            RepoQuote.from_json(broken)
     broken = json.loads(text)
     del broken["legs"]
     with pytest.raises(DataError, match="legs"):
