@@ -231,7 +231,7 @@ class Journal:
         sequence = schema.events.c.sequence
         query = select(schema.events).where(sequence >= first, sequence < end)
         with self.reading() as connection:
-            return {row[0]: tuple(row) for row in connection.execute(query)}
+            return {row[0]: tuple(row) for row in connection.execute(query).all()}
 
     def transaction_rows(self, first: int, end: int) -> list[tuple[Any, ...]]:
         """Transaction rows by sequence number, from `first` to before `end`, in column order."""

@@ -23,6 +23,8 @@ from tbill_defi.core.errors import AuditFailure
 
 _ROWS_AT_A_TIME = 2_000
 _HASH = TRANSACTION_COLUMNS.index("hash")
+_read_json = json.JSONDecoder().raw_decode
+"""For text that has no white space around it: a journal's is canonical."""
 _TYPES = tuple(column.type.python_type for column in events.columns)
 
 
@@ -172,7 +174,7 @@ def _record(header: _Header, row: tuple[Any, ...], hashes: Sequence[bytes]) -> E
         log_index,
         Log(address, tuple(topics[start : start + 32] for start in range(0, len(topics), 32)), data),
         name,
-        json.loads(arguments),
+        _read_json(arguments)[0],
     )
 
 

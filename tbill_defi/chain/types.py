@@ -99,8 +99,7 @@ EventDecoder = Callable[[Log], DecodedEvent | None]
 """Log -> event, or None for a log it does not know. The chain knows no ABI: whoever does injects one."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventRecord:
+class EventRecord(NamedTuple):
     """A row of the journal's event table, with its block's time and its transaction's hash.
 
     `sequence` counts all events of an embedded ledger from 1; on a node, those of one read. `position` is the
