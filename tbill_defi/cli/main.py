@@ -40,6 +40,7 @@ from tbill_defi.cli import (
     repo,
     richcheap,
     risk,
+    roles,
     rules,
     serve,
     status,
@@ -54,6 +55,7 @@ ORDER = (
     *("demo", "init", "market", "holdings", "curve", "price", "richcheap", "strategies", "strategy"),
     *("plan", "rebalance", "wallet", "cash", "trade", "fails", "net", "risk", "tape", "clock", "coupon", "redeem"),
     *("kyc", "limits", "oracle", "mandate", "repo", "option"),
+    *("roles", "keys", "stop", "resume"),
     *("keeper", "backtest", "books", "serve", "submit", "follow", "chain", "audit"),
     *("status", "backup", "restore", "config"),
 )
@@ -101,6 +103,7 @@ for module in (
     strips,
     rules,
     registry,
+    roles,
     oracle,
     mandate,
     repo,

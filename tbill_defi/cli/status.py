@@ -49,6 +49,7 @@ def _ledger(home: Path | None) -> dict[str, Any] | None:
     """Where the ledger is, how large, how high; None if there is none."""
     from tbill_defi.core.errors import LedgerError
     from tbill_defi.ledger.clock import clock_kind
+    from tbill_defi.ledger.emergency import stopped_until
     from tbill_defi.ledger.open import ledger_url, on_node, open_ledger
 
     try:
@@ -62,6 +63,7 @@ def _ledger(home: Path | None) -> dict[str, Any] | None:
                 "market_date": ledger.market_date.isoformat(),
                 "head": None,
                 "bytes": 0,
+                "stopped_until": stopped_until(ledger),
             }
             if not on_node(home):
                 head = ledger.embedded.head()
@@ -149,6 +151,8 @@ def _print(value: dict[str, Any], fresh: Sequence[Freshness]) -> None:
         if ledger["head"]:
             out.print(f"head {ledger['head']}, operator {ledger['operator']}")
         out.print(f"time {moment(ledger['time'])}, {ledger['clock']} clock, market date {ledger['market_date']}")
+        if ledger["stopped_until"] is not None:
+            out.print(f"STOPPED until {moment(ledger['stopped_until'])}: nothing moves; tbill resume lifts it")
     if audit is None:
         out.print("last audit: none on record; tbill audit verify")
     else:

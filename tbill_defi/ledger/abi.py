@@ -32,6 +32,15 @@ def _calldata(contract: str, function: str) -> tuple[bytes, list[str], Callable[
     return entry.selector, [p.type for p in entry.inputs], writes_all(entry.inputs)
 
 
+def decode_call(contract: str, data: bytes) -> tuple[str, dict[str, Any]]:
+    """Function and arguments by name of calldata: addresses and hashes as bytes; ("call", {}) if it is none of its."""
+    entries = [e for e in artifact(contract).entries if e.kind == "function" and e.selector == data[:4]]
+    try:
+        return (entries[0].name, _named(entries[0], data[4:])) if entries else ("call", {})
+    except (DecodingError, ValueError):
+        return "call", {}
+
+
 def encode_creation(contract: str, *arguments: Any) -> bytes:
     """Creation code of a contract with its constructor's arguments."""
     made = artifact(contract)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -62,6 +63,28 @@ class Keys:
                 raise KeyStoreError(f"key {name!r} is not there; the keys are {', '.join(self.names()) or 'none'}")
             self._open[name] = open_keystore(path, self._passphrase)
         return self._open[name]
+
+    def address(self, name: str) -> bytes:
+        """Address of the key of that name; opens none. Errors as of `key`."""
+        if name not in self._open and self._directory is not None:
+            for entry in list_keystores(self._directory):
+                if entry.name == name:
+                    return entry.address
+        return self.key(name).address
+
+    def replace(self, name: str, successor: str) -> None:
+        """Let the key `successor` be the one called `name` from now on.
+
+        The old keystore stays as NAME-XXXXXXXX.retired, eight digits of its address: no key is ever thrown away.
+        """
+        if self._directory is not None:
+            place, new = (self._directory / f"{n}.json" for n in (name, successor))
+            kept = self._directory / f"{name}-{self.address(name).hex()[:8]}.retired"
+            if not kept.exists():
+                os.link(place, kept)
+            os.replace(new, place)
+        self._open[name] = self.key(successor) if self._directory is None else open_keystore(place, self._passphrase)
+        self._open.pop(successor, None)
 
     def name_of(self, address: bytes) -> str | None:
         """Name of the key of an address, if it is here; opens none."""

@@ -336,3 +336,11 @@ def checks(rows: Sequence[tuple[str, str, str]]) -> Sheet:
         style = {"ok": "green", "warning": "yellow"}.get(state, "bold red")
         sheet.add(name, Text(state, style=style), seen)
     return sheet
+
+
+def roles(rows: Sequence[tuple[str, str, str]]) -> Sheet:
+    """Role, who holds it, and since when or from when."""
+    sheet = Sheet("roles", Column("role", left=True), Column("held by", left=True), Column("in force", left=True))
+    for row in rows:
+        sheet.add(*row)
+    return sheet
