@@ -291,7 +291,7 @@ contract TokenAttacksTest is LifeDesk {
             abi.encodeCall(manager.grantRole, (Roles.ENFORCER, issuer, 0)),
             abi.encodeCall(manager.setTargetFunctionRole, (address(implementation), selectors, Roles.ISSUER)),
             abi.encodeCall(manager.setTargetClosed, (address(implementation), true)),
-            abi.encodeCall(manager.updateAuthority, (address(assets), stranger)),
+            abi.encodeCall(manager.setGrantDelay, (Roles.ENFORCER, 0)),
             abi.encodeCall(manager.setRoleAdmin, (Roles.ENFORCER, Roles.ISSUER))
         ];
         for (uint256 i = 0; i < holders.length; ++i) {

@@ -99,7 +99,10 @@ def _asked(action: str, role: str | None, account: str | None) -> tuple[Role, by
         raise UsageError(f"role: {role or 'none given'} is not one of {', '.join(names)}")
     if account is None:
         raise UsageError(f"account: give the address, such as tbill roles propose {action} {role.upper()} 0x...")
-    return Role[role.upper()], address("account", account)
+    place = address("account", account)
+    if not any(place):
+        raise UsageError("account: the zero address is nobody's; give the address of a key")
+    return Role[role.upper()], place
 
 
 def _call(ledger: Ledger, action: str, asked: tuple[Role, bytes] | None) -> Call:
@@ -142,7 +145,7 @@ def veto(
 
 
 def rotate(
-    name: Annotated[str, typer.Argument(help="Key of a role, such as issuer, or a party.")],
+    key: Annotated[str, typer.Argument(help="Key of a role, such as issuer, or a party.")],
     lost: Annotated[
         bool, typer.Option("--lost", help="The old key cannot sign, or is not to be trusted: the timelock revokes it.")
     ] = False,
@@ -155,13 +158,11 @@ def rotate(
     renounces. A party's goes by the recovery of its wallet, a day. Run it again when the time has come, or after it was
     cut off: it goes on where it was. The old keystore is kept as a .retired file.
     """
-    from tbill_defi.core.identifiers import party_name
     from tbill_defi.ledger import rotation
     from tbill_defi.ledger.open import open_ledger
 
-    party_name(name)
     with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
-        found = rotation.rotate(ledger, name, lost=lost)
+        found = rotation.rotate(ledger, key, lost=lost)
     if json_:
         print_json(
             {

@@ -82,7 +82,7 @@ class Keys:
             kept = self._directory / f"{name}-{self.address(name).hex()[:8]}.retired"
             if not kept.exists():
                 os.link(place, kept)
-            os.replace(new, place)
+            new.replace(place)
         self._open[name] = self.key(successor) if self._directory is None else open_keystore(place, self._passphrase)
         self._open.pop(successor, None)
 

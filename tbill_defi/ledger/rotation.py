@@ -31,8 +31,8 @@ class Rotation:
     until
         Unix second until which it waits; None: done.
     waits
-        For what: "timelock" (it was proposed), "grant" (the new key's role is not yet in force), "recovery" (of a party's
-        wallet; the old key may contest it); None: done.
+        For what: "timelock" (it was proposed), "grant" (the new key's role is not yet in force), "recovery" (of a
+        party's wallet; the old key may contest it); None: done.
     """
 
     name: str
@@ -50,8 +50,8 @@ def rotate(ledger: Ledger, name: str, *, lost: bool = False) -> Rotation:
     name
         Of a role's key (`ROLE_KEYS`, the governor) or of a party.
     lost
-        Take the old key's roles away by the timelock, at once when the new one's are granted, rather than let it renounce
-        them when the new one's are in force: it cannot sign, or must not be trusted.
+        Take the old key's roles away by the timelock, at once when the new one's are granted, rather than let it
+        renounce them when the new one's are in force: it cannot sign, or must not be trusted.
 
     Raises
     ------

@@ -124,6 +124,13 @@ GOOD: dict[str, list[str]] = {
     "fails claim": ["2026-02", "--rates", "rates.csv"],
     "kyc recover": ["{wallet}", "--to", "0x" + "cd" * 20],
     "security": [NOTE],
+    "roles show": [],
+    "roles propose": ["grant", "LIMITS", "0x" + "cd" * 20],
+    "roles execute": ["{operation}"],
+    "roles veto": ["{operation}"],
+    "keys rotate": ["issuer"],
+    "stop": [],
+    "resume": [],
     "books index": [],
     "books positions": [],
     "books lots": ["desk"],
@@ -232,13 +239,13 @@ NAMES = {
     "folder": "data folder keep",
     "home": "home",
     "fraction": "fraction",
-    "id": "option_id repo_id request_id trade_id",
+    "id": "operation option_id repo_id request_id trade_id",
     "moment": "at closes noncompetitive to",
     "name": "name",
     "number": "discount haircut level margin_ratio max_weight mean_reversion rate repo_rate sigma turnover volatility "
     "years yield_",
     "out": "html out",
-    "party": "allocator approve_by borrower buyer by ccp counterparty failing funder holder issuer lender manager "
+    "party": "allocator approve_by borrower buyer by ccp counterparty failing funder holder issuer key lender manager "
     "party seller signer writer",
     "price": "clean price strike",
     "span": "delay window",
@@ -255,7 +262,8 @@ NAMES = {
     "text": "source",
     "whole": "days decimals call_hours country fail_days from_block interval max_age max_move_bp nonce past_sheets "
     "number salt seconds slippage_bp top valid",
-    "word": "class_ topic topics feed model convention costs frequency interpolation kind ledger method table universe",
+    "word": "action role class_ topic topics feed model convention costs frequency interpolation kind ledger method "
+    "table universe",
 }
 KINDS = {name: kind for kind, names in NAMES.items() for name in names.split()}
 """Name of a parameter -> what it takes."""
@@ -285,6 +293,7 @@ KINDS_OF_COMMANDS = {
     ("issue", "to"): "purchase",
     ("early open", "closes"): "date",
     ("kyc recover", "to"): "address",
+    ("roles propose", "account"): "address",
     ("books cost", "trade"): "number of a trade",
     ("books identify", "trade"): "number of a trade",
     ("audit checkpoint", "at"): "block",
@@ -389,6 +398,7 @@ def template(tmp_path_factory):
             ["auction", "announce", "bought.json", *ANNOUNCED],
             ["early", "open", OTHER, "--opens", "2026-03-24", "--closes", "2026-06-24", "--daily", "1000", *EARLY],
             ["early", "request", OTHER, "100"],
+            ["roles", "propose", "revoke", "LIMITS", "0x" + "ef" * 20],
             ["books", "index"],
             ["backup", "made.tar"],
         ):
@@ -450,6 +460,7 @@ PLACEHOLDERS = {
     "{block}": lambda desk: trade_of(desk, 3000),
     "{request}": lambda desk: answer(desk, "early", "show")[0]["queue"][0]["request_id"],
     "{wallet}": lambda desk: answer(desk, "kyc", "show", "dealer")[0]["wallets"][0],
+    "{operation}": lambda desk: answer(desk, "roles", "show")["operations"][0]["id"],
     "{sale}": lambda desk: number_of(desk, "<"),
     "{lot}": lambda desk: number_of(desk, ">"),
 }

@@ -1,0 +1,151 @@
+"""A new key for an old one: cut off at any step, and gone on with by the same call."""
+
+import pytest
+
+from tbill_defi.core.errors import LedgerError
+from tbill_defi.ledger import governance, rotation
+from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.clock import move_clock
+from tbill_defi.ledger.deployment import Role, Step
+from tbill_defi.ledger.keyring import Keys
+from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.ledger.open import create_ledger
+from tests.unit.ledger.support import DOLLAR, NOTE, START, make_ledger
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def finish(ledger, name, *, lost=False):
+    waits = []
+    while True:
+        found = rotation.rotate(ledger, name, lost=lost)
+        if found.until is None:
+            return waits, found
+        waits.append(found.waits)
+        move_clock(ledger, found.until)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A ledger and keystores on disk, and a way to open both again."""
+    url, folder = f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "keys"
+    create_ledger(url, keys=Keys(folder, "secret", light=True), at=START, parties=("desk",)).close()
+    return lambda: Ledger.open(url, keys=Keys(folder, "secret", light=True))
+
+
+@pytest.mark.parametrize("name", ["compliance", "governor", "desk"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_cut_off_anywhere_and_gone_on_with(stored, monkeypatch, name, after):
+    """Killed before and after each thing that lasts: a transaction, a new keystore, the change of keystores."""
+    lasting = [(Ledger, "send"), (Keys, "ensure"), (Keys, "replace")]
+    state = {"left": 0}
+
+    def fragile(real):
+        def call(self, *words, **more):
+            state["left"] -= 1
+            if state["left"] == 0 and not after:
+                raise Killed
+            done = real(self, *words, **more)
+            if state["left"] == 0:
+                raise Killed
+            return done
+
+        return call
+
+    for owner, method in lasting:
+        monkeypatch.setattr(owner, method, fragile(getattr(owner, method)))
+    with stored() as ledger:
+        old = ledger.keyring.key(name).address
+    cuts = 0
+    while cuts < 40:
+        state["left"] = 1 + cuts // 4 % 4  # each distance several times, as the clock goes on
+        try:
+            with stored() as ledger:
+                found = rotation.rotate(ledger, name)
+                state["left"] = 0
+                if found.until is None:
+                    break
+                move_clock(ledger, found.until)
+        except Killed:
+            cuts += 1
+            with stored() as ledger:
+                new = ledger.keyring.key(name).address
+                if new != old:
+                    break
+    else:
+        pytest.fail("it never ends")
+    assert cuts >= 3
+    state["left"] = 0
+    with stored() as ledger:
+        new = ledger.keyring.key(name).address
+        assert new != old
+        assert f"{name}-next" not in ledger.keyring.names()
+        for role in Role:
+            assert not governance.in_force(ledger, role, old)
+        works(ledger, name)
+
+
+def works(ledger, name):
+    """The new key does what the old one did."""
+    if name == "governor":
+        assert governance.propose(ledger, [governance.renewal_call(ledger)]).state == "waiting"
+    elif name == "desk":
+        assert ledger.wallet("desk").addresses == ("0x" + ledger.keyring.key("desk").address.hex(),)
+    else:
+        ledger.set_trade_limit(5 * DOLLAR)
+
+
+def test_no_gap_in_order_and_no_trust_when_lost():
+    with make_ledger("desk") as ledger:
+        ring = ledger.keyring
+        first = ring.key("issuer")
+        found = rotation.rotate(ledger, "issuer")
+        move_clock(ledger, found.until)
+        assert rotation.rotate(ledger, "issuer").waits == "grant"
+        ledger.deposit("desk", {NOTE: DOLLAR})  # by the old key, until the new one's role is in force
+        finish(ledger, "issuer")
+        ledger.deposit("desk", {NOTE: DOLLAR})
+        data = encode_call("SecurityToken", "issue", ledger.address_of("desk"), 1)
+        with pytest.raises(LedgerError, match="AccessManagedUnauthorized"):
+            ledger.send([Step(first, ledger.token_of(NOTE.cusip), data)])
+        second = ring.key("issuer")
+        found = rotation.rotate(ledger, "issuer", lost=True)
+        move_clock(ledger, found.until)
+        rotation.rotate(ledger, "issuer", lost=True)
+        assert not governance.in_force(ledger, Role.ISSUER, second.address)
+
+
+def test_a_vetoed_rotation_is_proposed_again():
+    with make_ledger("desk") as ledger:
+        rotation.rotate(ledger, "bank")
+        (one,) = governance.operations(ledger)
+        governance.veto(ledger, one)
+        assert governance.operations(ledger)[0].state == "vetoed"
+        assert rotation.rotate(ledger, "bank").waits == "timelock"
+        assert [o.state for o in governance.operations(ledger)] == ["waiting"]
+
+
+def test_the_old_key_renounces_nothing_that_the_new_one_lacks():
+    with make_ledger("desk") as ledger:
+        old, found = ledger.keyring.key("bank").address, rotation.rotate(ledger, "bank")
+        move_clock(ledger, found.until)
+        found = rotation.rotate(ledger, "bank")
+        again = governance.propose(ledger, [governance.role_call(ledger, "revokeRole", Role.CASH_ISSUER, found.new)])
+        move_clock(ledger, again.due)
+        governance.execute(ledger, governance.operation_of(ledger, again.id.hex()))
+        with pytest.raises(LedgerError, match="CASH_ISSUER was taken from it") as caught:
+            rotation.rotate(ledger, "bank")
+        assert caught.value.code == "NotGranted"
+        assert governance.in_force(ledger, Role.CASH_ISSUER, old)
+
+
+def test_a_party_contests():
+    with make_ledger("desk") as ledger:
+        rotation.rotate(ledger, "desk")
+        old = ledger.keyring.key("desk").address
+        data = encode_call("IdentityRegistry", "contestRecovery")
+        ledger.send([Step("desk", ledger.contracts.identity_registry, data)])
+        assert rotation.rotate(ledger, "desk").waits == "recovery", "announced anew, with all of its day"
+        assert ledger.address_of("desk") == old
