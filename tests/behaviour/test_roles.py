@@ -80,7 +80,7 @@ def everyone_of(ledger):
     return {**keys(ledger), **contracts, "outsider": OUTSIDER.address}
 
 
-def refused(ledger, caller, place, data):
+def error_of(ledger, caller, place, data):
     """Name of the error with which a call is refused, None if it is not."""
     try:
         ledger.chain.call(place, data, sender=caller)
@@ -111,7 +111,7 @@ def test_who_holds_no_role_calls_nothing_that_is_restricted(ledger):
                 entry = artifact(contract).function(name)
                 data = entry.selector + bytes(32 * 24)
                 for who, caller in keys(ledger).items():
-                    error = refused(ledger, caller, place, data)
+                    error = error_of(ledger, caller, place, data)
                     may = caller in held[role] and place != ledger.contracts.security_token  # nobody's, bare
                     assert (error in REFUSALS) != may, f"{who} calls {contract}.{name}: {error}"
 
@@ -163,8 +163,8 @@ def test_nobody_grants_himself_a_role(ledger):
         for role in Role:
             data = artifact("RoleManager").function("grantRole").selector
             data += encode(["uint64", "address", "uint32"], [role, caller, 0])
-            assert refused(ledger, caller, manager, data) == "AccessManagerUnauthorizedAccount", (who, role)
+            assert error_of(ledger, caller, manager, data) == "AccessManagerUnauthorizedAccount", (who, role)
         proposal = artifact("TimelockController").function("grantRole").selector
         for name in governance.TIMELOCK_ROLES:
             data = proposal + encode(["bytes32", "address"], [governance.timelock_role(name), caller])
-            assert refused(ledger, caller, timelock, data) == "AccessControlUnauthorizedAccount", (who, name)
+            assert error_of(ledger, caller, timelock, data) == "AccessControlUnauthorizedAccount", (who, name)
