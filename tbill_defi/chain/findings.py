@@ -25,6 +25,8 @@ class Kind(StrEnum):
     """Two blocks stand in each other's place."""
     LINK = "link"
     """A block does not follow from the one before."""
+    CHECKPOINT = "checkpoint"
+    """A field of a checkpoint is not what the ledger gives."""
     SIGNATURE = "signature"
     """The stored head is not signed by the operator."""
     REHASHED = "rehashed"

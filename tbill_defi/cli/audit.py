@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,8 @@ import typer
 from tbill_defi.cli.common import Home, Json, console, group, print_json, progress
 
 if TYPE_CHECKING:
+    from tbill_defi.chain.checkpoint import Checkpoint
+    from tbill_defi.chain.findings import Finding
     from tbill_defi.ledger.proofs import Evidence
 
 
@@ -44,6 +47,9 @@ def verify(
     evidence: Annotated[
         Path | None, typer.Option("--evidence", help="A folder of `audit export`, in place of the ledger.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="One of `audit checkpoint`; needs the operator's key.")
+    ] = None,
     home: Home = None,
     json_: Json = False,
 ) -> None:
@@ -55,12 +61,15 @@ def verify(
     from tbill_defi.chain.evidence import SignedHead
     from tbill_defi.chain.evidence import verify as verify_journal
     from tbill_defi.core.clock import SystemClock
-    from tbill_defi.core.errors import AuditFailure
+    from tbill_defi.core.errors import AuditFailure, UsageError
     from tbill_defi.core.home import home_path
     from tbill_defi.ledger.abi import decode_log
     from tbill_defi.ledger.audit_record import AuditRecord
     from tbill_defi.ledger.open import ledger_url, on_node
 
+    if checkpoint is not None and (evidence is not None or on_node(home)):
+        raise UsageError("checkpoint: it is held to the ledger of a home, with its journal and the operator's key")
+    given_checkpoint = None if checkpoint is None else _read_checkpoint(checkpoint)
     if evidence is None and on_node(home):
         _verify_node(head_file, home, json_)
         return
@@ -72,6 +81,8 @@ def verify(
     if evidence is None:
         with suppress(OSError):  # an auditor may have no right to write there
             AuditRecord(SystemClock().now(), report.height, report.ok, report.verdict).write(home_path(home))
+    if given_checkpoint is not None and report.ok:
+        report = replace(report, findings=_checkpoint_findings(home, given_checkpoint))
     if json_:
         print_json(
             {
@@ -96,6 +107,28 @@ def verify(
             console().print(finding.describe(), soft_wrap=True)
     if not report.ok:
         raise AuditFailure(report.verdict)
+
+
+def _read_checkpoint(path: Path) -> Checkpoint:
+    from tbill_defi.chain.checkpoint import Checkpoint
+    from tbill_defi.core.errors import DataError
+
+    try:
+        return Checkpoint.from_json(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, DataError):
+        raise DataError(f"{path}: is no checkpoint that `tbill audit checkpoint` wrote") from None
+
+
+def _checkpoint_findings(home: Path | None, kept: Checkpoint) -> tuple[Finding, ...]:
+    """Fields of a checkpoint that the ledger, which was replayed, does not give."""
+    from tbill_defi.chain.findings import Finding, Kind
+    from tbill_defi.ledger.ledger import OPERATOR
+    from tbill_defi.ledger.open import desk_keys, open_ledger
+    from tbill_defi.ledger.proofs import checkpoint_faults
+
+    with open_ledger(home=home, read_only=True) as ledger:
+        faults = checkpoint_faults(ledger, desk_keys(home).key(OPERATOR), kept)
+    return tuple(Finding(Kind.CHECKPOINT, int(kept.height), f"checkpoint.{n}", why) for n, why in faults.items())
 
 
 def _evidence(folder: Path) -> tuple[str, Path]:

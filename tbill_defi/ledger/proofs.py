@@ -101,6 +101,32 @@ class Evidence:
         return {**content, "checkpoint": self.checkpoint.value()}
 
 
+def checkpoint_faults(ledger: Ledger, operator: SigningKey, kept: Checkpoint) -> dict[str, str]:
+    """Fields of a checkpoint that are not what this ledger gives at its block -> what is wrong; empty if it holds.
+
+    Parameters
+    ----------
+    operator
+        The operator's key: the salts of the holders come from it, so nobody else can build the sum trees again.
+    """
+    chain, last = ledger.embedded, ledger.chain.height
+    named, faults = int(kept.height), {}
+    at = named if named <= last and chain.block_hash(named).hex() == kept.block_hash else None
+    if at is None:
+        at = next((n for n in range(last + 1) if chain.block_hash(n).hex() == kept.block_hash), None)
+        if at is not None:
+            faults["height"] = f"{kept.height} is given, but block {at} has that hash"
+    if at is None and named > last:
+        return {"height": f"{kept.height} is no block of this ledger, which ends at {last}"}
+    found = Evidence(ledger, operator, named if at is None else at).checkpoint.value()
+    for name, given in kept.value().items():
+        if name not in ("height", "signature") and given != found[name]:
+            faults[name] = f"{given} is given, this ledger has {found[name]}"
+    if not faults and kept.signature != found["signature"]:
+        faults["signature"] = "is not the operator's over these fields"
+    return faults
+
+
 class _Shelf:
     """The sum tree of one asset; its leaves are in the order of their hashes, which says nothing of whose they are."""
 

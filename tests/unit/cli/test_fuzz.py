@@ -235,7 +235,7 @@ NAMES = {
     "dollars": "amount capital cash face holding_cap net_long premium principal proceeds trade volume",
     "positive": "daily denomination lot minimum offering",
     "document": "document",
-    "file": "file files head_file holdings plan_file rates sheet terms",
+    "file": "checkpoint file files head_file holdings plan_file rates sheet terms",
     "folder": "data folder keep",
     "home": "home",
     "fraction": "fraction",

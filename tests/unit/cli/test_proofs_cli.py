@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from tests.unit.cli.support import NOTE
+from tests.unit.cli.support import NOTE, refused
 from tests.unit.cli.test_schemas import valid
 from tests.unit.ledger.test_proofs import verifier
 
@@ -70,3 +70,27 @@ def test_evidence_is_checked_without_the_ledger(tbill, nothing, tmp_path, monkey
     (folder / "head.json").write_text(json.dumps(head))
     assert "the given head is not signed" in nothing("audit", "verify", "--evidence", folder).out
     assert "no folder of `tbill audit export`" in nothing("audit", "verify", "--evidence", tmp_path).err
+
+
+def flipped(text):
+    """The text with the low bit of its last character flipped, which stays a hex or decimal digit."""
+    return text[:-1] + chr(ord(text[-1]) ^ 1) if text[-1] not in "9f" else text[:-1] + "8"
+
+
+def test_a_checkpoint_is_held_to_the_replayed_ledger(tbill, tmp_path):
+    """One bit off in any field is named by the field."""
+    kept = tmp_path / "checkpoint.json"
+    good = json.loads(tbill("audit", "checkpoint").out)
+    kept.write_text(json.dumps(good))
+    assert tbill("clock", "--to", "2026-03-25T15:00").code == 0
+    value = valid("audit-verify", tbill("audit", "verify", "--checkpoint", kept, "--json").out)
+    assert value["ok"]
+    for name in good:
+        kept.write_text(json.dumps({**good, name: flipped(good[name])}))
+        ran = tbill("audit", "verify", "--checkpoint", kept, "--json")
+        assert ran.code == 10, (name, ran.err)
+        found = valid("audit-verify", ran.out)
+        assert [row["column"] for row in found["findings"]] == [f"checkpoint.{name}"], found["findings"]
+    refused(tbill("audit", "verify", "--checkpoint", tmp_path), 3, "directory")
+    kept.write_text("{}")
+    refused(tbill("audit", "verify", "--checkpoint", kept), 3, "is no checkpoint")
