@@ -14,7 +14,7 @@ from tbill_defi.conventions import SETTLEMENT
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
 from tbill_defi.instruments import Bill, Bond, Note
-from tbill_defi.ledger import life
+from tbill_defi.ledger import life, recovery
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.coupons import Coupon, coupon_on, coupons
 from tbill_defi.ledger.deployment import Step
@@ -245,6 +245,29 @@ def test_redemption_of_lapsed_frozen_and_held_units(ledger):
     payment = life.redeem(ledger, BILL)
     assert payment.complete
     assert cash(ledger, "cat") - before["cat"] == 1_000 * DOLLAR
+
+
+@pytest.mark.invariant("I10")
+def test_who_lost_his_wallet_redeems_after_recovery(ledger):
+    """Until the token follows the registry his redemption is withheld; then his successor is paid, once and in full."""
+    sold(ledger, BILL, {"ann": 1_000 * DOLLAR, "ben": 500 * DOLLAR})
+    lost, successor = ledger.address_of("ann"), bytes.fromhex("c0" * 20)
+    start(ledger, BILL.maturity_date - timedelta(days=2))
+    recovery.announce(ledger, lost, successor)
+    start(ledger, BILL.maturity_date)
+    confirm = encode_call("IdentityRegistry", "confirmRecovery", lost)
+    ledger.send([Step("enforcer", ledger.contracts.identity_registry, confirm)])
+    first = life.redeem(ledger, BILL)
+    assert first.withheld == ("0x" + lost.hex(),)
+    assert first.paid == {address(ledger, "ben"): 500 * DOLLAR}
+    assert not first.complete
+    token = ledger.require_token(BILL.cusip)
+    ledger.send([Step("operator", token, encode_call("SecurityToken", "recover", lost, []))])
+    second = life.redeem(ledger, BILL)
+    assert (second.paid, second.withheld) == ({"0x" + successor.hex(): 1_000 * DOLLAR}, ())
+    assert second.complete
+    assert ledger.call("CashToken", ledger.contracts.usd, "balanceOf", successor) == 1_000 * DOLLAR
+    assert dict(ledger.books().supply())[BILL.cusip] == 0
 
 
 def test_issue_is_all_or_none(ledger):
