@@ -99,11 +99,21 @@ def test_an_offering_that_is_not_filled_is_awarded_in_full():
         ([Bid("a", 100_000 * DOLLAR)], "whole offering"),
         ([Bid("a", HUNDRED)], "no competitive bid"),
         ([Bid("a", HUNDRED, 3_600, -1)], "net long"),
+        ([Bid("a", HUNDRED, 3_600)] * 10_001, "10001 bids; at most 10000"),
     ],
 )
 def test_what_is_no_bid_is_refused_by_name(bids, words):
     with pytest.raises(UsageError, match=words):
         allocate(BILLS, bids)
+
+
+def test_rules_are_the_regulations():
+    """31 CFR 356.12(b)(1), (c)(1), 356.13(a), 356.22(b), 356.10, as revised on 2024-11-18."""
+    rules = rules_on(date(2026, 6, 1))
+    assert (rules.minimum, rules.multiple) == (100_000_000, 100_000_000)
+    assert rules.noncompetitive_limit == 10_000_000_000_000
+    assert (rules.award_limit_e4, rules.report_from_e4) == (3_500, 3_500)
+    assert (rules.bill_step_e5, rules.coupon_step_e5) == (5, 1)
 
 
 def test_rules_have_their_day():
