@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {CouponPayer} from "src/life/CouponPayer.sol";
+import {Defaults} from "src/life/Defaults.sol";
 import {IndexRatio} from "src/life/IndexRatio.sol";
 import {Redemptions} from "src/life/Redemptions.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
@@ -192,6 +193,17 @@ contract LifeKindsTest is LifeDesk {
             abi.encodeWithSelector(Redemptions.RedemptionAlreadyOpened.selector, address(security), START + 1)
         );
         _call(RECORD, 100e6);
+    }
+
+    function test_a_default_and_its_cure_are_told() public {
+        vm.expectEmit(address(issuance));
+        emit Defaults.DefaultDeclared(address(security), "evidence");
+        vm.prank(issuer);
+        issuance.declareDefault(address(security), "evidence");
+        vm.expectEmit(address(issuance));
+        emit Defaults.DefaultCured(address(security), "cured");
+        vm.prank(issuer);
+        issuance.cureDefault(address(security), "cured");
     }
 
     // --- inside -------------------------------------------------------------------------------------------------
