@@ -106,6 +106,10 @@ def sync_directory(url: str) -> None:
         os.close(descriptor)
 
 
+DAMAGES = ("malformed", "not a database", "unsupported file format")
+"""What SQLite says of a file that it cannot read."""
+
+
 def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
     """The ledger's own error for one of the database driver."""
     text = str(error)
@@ -118,7 +122,7 @@ def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
     if "readonly database" in text:
         cure = "a reader cannot finish what a crash interrupted; open or make it again as its operator"
         return LedgerError(f"ledger: {url}: {cure}", code="NeedsRecovery")
-    if "malformed" in text or "not a database" in text:
+    if any(damage in text for damage in DAMAGES):
         return AuditFailure(f"ledger: {url} is damaged ({text}); run `tbill audit verify`")
     return LedgerError(f"ledger: {url}: {text}", code="Database")
 

@@ -76,8 +76,8 @@ def verify(
     try:
         with engine.connect() as connection:
             audit.run(connection, head)
-    except (*UNREADABLE, AuditFailure) as error:
-        told = translated(url, getattr(error, "orig", None) or error)
+    except (*UNREADABLE, AuditFailure, LedgerError) as error:
+        told = error if isinstance(error, LedgerError) else translated(url, getattr(error, "orig", None) or error)
         if isinstance(told, LedgerError) and told.code in ("NotFound", "Unreachable"):
             raise told from None
         audit.unreadable(error)
