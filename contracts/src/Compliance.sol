@@ -241,7 +241,8 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         (largest, code) = _leastLeft(largest, code, taker, RestrictionCodes.RECIPIENT_VOLUME, rules);
     }
 
-    /// @dev What the registry says of the token itself: nothing while it is paused or in default, multiples of its denomination.
+    /// @dev What the registry says of the token itself: nothing while it is paused or in default, multiples of its
+    /// denomination.
     function _ofToken(
         AssetWord token,
         uint256 largest,

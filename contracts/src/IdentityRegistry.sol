@@ -60,8 +60,8 @@ contract IdentityRegistry is IIdentityRegistry, Claims {
     }
 
     /// @dev One word an identity, since every transfer reads two, from the low end: the country 16 bits, `ONLY_WALLET`,
-    /// `SANCTIONED`, a bit that is always set, a bit if issuers' claims are to be asked, and above 64 bits the expiry of
-    /// the registrar's claim and the time of its last revocation, 64 bits each.
+    /// `SANCTIONED`, a bit that is always set, a bit if issuers' claims are to be asked, and above 64 bits the expiry
+    /// of the registrar's claim and the time of its last revocation, 64 bits each.
     mapping(bytes32 identity => uint256) private _identities;
     mapping(address wallet => bytes32) private _identityOf;
     mapping(bytes32 identity => address[]) private _walletsOf;

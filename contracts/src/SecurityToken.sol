@@ -26,14 +26,7 @@ import {RestrictionCodes} from "./RestrictionCodes.sol";
 /// The RoleManager knows the restricted functions of all securities by the implementation's address: a new security
 /// needs no wiring, and no role can be had on one security alone.
 contract SecurityToken is
-    Holds,
-    ERC20Permit,
-    AccessManaged,
-    CloneArguments,
-    ERC165,
-    IERC7943Fungible,
-    IERC1404,
-    ISettlementAsset
+    Holds, ERC20Permit, AccessManaged, CloneArguments, ERC165, IERC7943Fungible, IERC1404, ISettlementAsset
 {
     /// @dev Permit domain of every clone; signers read `eip712Domain()`, not `name()`.
     string private constant PERMIT_DOMAIN = "tbill_defi SecurityToken";
@@ -62,9 +55,7 @@ contract SecurityToken is
     /// @notice The one contract that may call `settlementTransfer`.
     address public immutable settlement;
 
-    constructor(
-        address settlement_
-    ) ERC20("", "") ERC20Permit(PERMIT_DOMAIN) AccessManaged(address(0)) {
+    constructor(address settlement_) ERC20("", "") ERC20Permit(PERMIT_DOMAIN) AccessManaged(address(0)) {
         settlement = settlement_;
     }
 
@@ -238,12 +229,9 @@ contract SecurityToken is
     }
 
     /// @notice Ends the named holds of `from` and then moves units as `forcedTransfer` does.
-    function forcedTransferEndingHolds(
-        address from,
-        address to,
-        uint256 amount,
-        bytes32[] calldata holdIds
-    ) external restricted returns (bool) {
+    function forcedTransferEndingHolds(address from, address to, uint256 amount, bytes32[] calldata holdIds)
+        external restricted returns (bool)
+    {
         _releaseHoldsOf(from, holdIds);
         _forceTransfer(from, to, amount);
         return true;
@@ -331,12 +319,9 @@ contract SecurityToken is
     }
 
     /// @dev The rules' answer and the sender's own units together.
-    function _judge(
-        uint256 largest,
-        uint8 code,
-        address from,
-        uint256 amount
-    ) private view returns (uint8, uint256 available) {
+    function _judge(uint256 largest, uint8 code, address from, uint256 amount)
+        private view returns (uint8, uint256 available)
+    {
         if (_refusesAll(largest, code)) return (code, 0);
         uint256 balance;
         uint256 held;
@@ -389,12 +374,8 @@ contract SecurityToken is
 
     /// @dev Asks about the implementation, on which the map of roles stands. No role acts with a delay here.
     function _checkCanCall(address caller, bytes calldata data) internal view override {
-        (bool immediate, ) = AuthorityUtils.canCallWithDelay(
-            authority(),
-            caller,
-            _sharedImplementation(),
-            bytes4(data[0:4])
-        );
+        (bool immediate, ) =
+            AuthorityUtils.canCallWithDelay(authority(), caller, _sharedImplementation(), bytes4(data[0:4]));
         if (!immediate) revert AccessManagedUnauthorized(caller);
     }
 

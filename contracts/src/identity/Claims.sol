@@ -98,8 +98,8 @@ abstract contract Claims is AccessManaged {
         return _topicsOf[issuer];
     }
 
-    /// @notice Last second at which some trusted issuer's claim of the topic holds, of one of `classes` (a bit each) and,
-    /// unless 0, of `country`; 0 if none does now.
+    /// @notice Last second at which some trusted issuer's claim of the topic holds, of one of `classes` (a bit each)
+    /// and, unless 0, of `country`; 0 if none does now.
     function claimHolds(
         bytes32 identity,
         uint8 topic,

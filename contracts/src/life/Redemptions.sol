@@ -18,7 +18,8 @@ import {PaymentWindow} from "./PaymentWindow.sol";
 /// leave, less than one unit a payment, goes back to the payer at the end. A holder's free units are paid to his
 /// wallet, if it is registered: his claim may have lapsed. His frozen units, and all that a sanctioned holder has, are
 /// redeemed into an account that is blocked here under his identity until the enforcer releases it, which he cannot
-/// while it is sanctioned; of a called security they wait for its maturity, or their release. Units on hold wait for the end of the hold.
+/// while it is sanctioned; of a called security they wait for its maturity, or their release. Units on hold wait for
+/// the end of the hold.
 abstract contract Redemptions is Defaults {
     using SafeERC20 for IERC20;
 
