@@ -89,6 +89,9 @@ def show(
             except LedgerError as error:
                 if error.code != "PriceMissing":
                     raise
+                if name not in (known := oracle.cusips()):
+                    text = f"cusip: {name} has no price and no token on this ledger; securities: {', '.join(known)}"
+                    raise LedgerError(text, "UnknownAsset") from None
                 missing.append(name)
         value: dict[str, Any] = {
             **_rules(oracle),
