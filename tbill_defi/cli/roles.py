@@ -22,7 +22,7 @@ ACTIONS = ("grant", "revoke", "renew-stop")
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    commands = group("Roles: who holds them, and what the timelock is about to change.")
+    commands = group("Roles: who holds them, and what is about to change.")
     for command in (show, propose, execute, veto):
         commands.command(command.__name__)(command)
     app.add_typer(commands, name="roles")
@@ -204,7 +204,7 @@ def stop(home: Home = None, json_: Json = False) -> None:
 
 
 def resume(home: Home = None, json_: Json = False) -> None:
-    """Lift the stop; what is left of the guardian's 72 hours is kept."""
+    """Lift the stop; what is left of its 72 hours is kept."""
     from tbill_defi.ledger import emergency
     from tbill_defi.ledger.open import open_ledger
 
