@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def declare(cusip: Cusip, document: Document, home: Home = None, json_: Json = False) -> None:
-    """Declare a default: nothing of it is transferred, issued or redeemed.
+    """Declare a default: nothing of it moves or is redeemed.
 
     What was set aside before, on hold, as repo collateral or in the early redemption queue, still goes to whom it
     is due.

@@ -70,7 +70,7 @@ def fund(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Let the Treasury put cash into a window; without it nothing is struck."""
+    """Fund a window: without cash nothing is struck."""
     from tbill_defi.ledger.early_redemption import EarlyRedemption
 
     units = positive_units(amount, "amount")
@@ -157,7 +157,7 @@ def collect(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Deliver units that their holder could not receive when his request ended."""
+    """Deliver what a holder could not receive before."""
     from tbill_defi.ledger.early_redemption import EarlyRedemption
 
     with open_scene(home) as scene:

@@ -69,12 +69,12 @@ def name(
 
 
 def strip(cusip: Cusip, face: Face, party: Party = "desk", home: Home = None, json_: Json = False) -> None:
-    """Take a face apart: its holder gets one strip for each payment to come."""
+    """Take a face apart: a strip for each payment to come."""
     _act("strip", cusip, face, party, home, json_)
 
 
 def reconstitute(cusip: Cusip, face: Face, party: Party = "desk", home: Home = None, json_: Json = False) -> None:
-    """Put a face together again from the strips of every payment to come."""
+    """Put a face together again from all its strips."""
     _act("reconstitute", cusip, face, party, home, json_)
 
 
