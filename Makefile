@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup setup-python setup-node demo test lint check bench contracts clean
+.PHONY: setup setup-python setup-node demo test soak lint check bench contracts clean
 
 setup: setup-python setup-node
 
@@ -24,8 +24,11 @@ demo: setup-python
 	$(BIN)/tbill demo
 
 test: setup
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 	cd contracts && npm run --silent check && npm test --silent
+
+soak: setup  # the long ones: campaigns of faults, and every page typed into a terminal
+	$(BIN)/pytest -n auto --dist worksteal -m slow
 
 lint: setup-python
 	$(BIN)/ruff check .

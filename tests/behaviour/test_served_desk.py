@@ -88,6 +88,7 @@ def test_a_day_beside_a_sequencer(desk):
     assert "consistent" in desk.run("audit", "verify")
 
 
+@pytest.mark.slow
 def test_raw_transactions(desk):
     """Signed elsewhere: no key is needed to submit them, and doing it again shows the receipts again."""
     key = desk_keys(desk.home).key("desk")

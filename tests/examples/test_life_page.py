@@ -30,6 +30,7 @@ def test_every_block_of_the_page(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_block_of_ends(tmp_path):
     """A call, the queue, strips and a default, each with its figure."""
     *_, ends = terminal.blocks(PAGE)

@@ -333,6 +333,7 @@ class TestOnAnvil:
         control.request("evm_mine")
         assert ours.nonce(key.address) == 2, "nothing was sent twice"
 
+    @pytest.mark.slow
     def test_two_processes_with_one_key(self, node):
         """Thirty transactions of two processes at once: each mined once."""
         chain, key = funded(node, "together")

@@ -112,6 +112,7 @@ def test_a_trade_of_others_is_not_the_partys(home):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_killed_anywhere_and_run_again_is_as_if_nothing_had_happened(tmp_path):
     home = tmp_path / "settling"

@@ -39,6 +39,7 @@ def test_recompilation_gives_the_committed_artifacts(node: str) -> None:
     assert f"{len(NAMES)} artifacts match" in run.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.node
 def test_a_changed_source_is_noticed(node: str, tmp_path: Path) -> None:
     tree = tmp_path / "elsewhere" / "contracts"

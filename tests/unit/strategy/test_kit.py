@@ -265,6 +265,7 @@ def test_scrambling_alters_everything_after_the_date_and_nothing_before():
     assert (invented["10 Yr"][-5:] != invented["10 Yr"][-6]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.skipif(not SHARED.exists(), reason="../shared/data is not there")
 def test_dates_of_a_home_are_tried(plugin, tmp_path):
