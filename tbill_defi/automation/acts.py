@@ -26,6 +26,7 @@ from tbill_defi.automation.strategies import strategy_of
 from tbill_defi.automation.triggers import closes_out, is_settled
 from tbill_defi.core.errors import LedgerBusy, LedgerError, PlanError, TbillError
 from tbill_defi.core.files import write_durably
+from tbill_defi.core.money import format_cents
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.early_redemption import EarlyRedemption
 from tbill_defi.ledger.life import TREASURY, Payment, coupon_steps, pay_coupon, redeem, redemption_steps
@@ -138,7 +139,7 @@ class Actor:
         details = {"plan_hash": plan.hash, "orders": len(plan.orders), "cost": str(plan.cost_units)}
         approver, nonce = rule.key or approver_of(ledger, rule.party), int.from_bytes(firing.id(ledger), "big")
         name = plan.strategy.name
-        said = f"{len(plan.orders)} orders of {name} for {rule.party}, cost ${plan.cost_units / 1e6:,.2f}"
+        said = f"{len(plan.orders)} orders of {name} for {rule.party}, cost ${format_cents(plan.cost_units)}"
         decided = execute(plan, ledger, approve_by=approver, dry_run=True, nonce=nonce)
         if refused := self._approved(firing, f"settle {said}?", by_party=True, name=plan.hash):
             if refused.status == PENDING:
@@ -168,7 +169,7 @@ class Actor:
         payment = pay_coupon(ledger, security, day, payment_date=payable, fixings=fixings)
         passed = pass_on(ledger, security, day)
         result = _paid(f"coupon of {cusip} of {day}", payment)
-        on = f"; passed on by who holds for others: {sum(passed.values()) / 1e6:,.2f}" if passed else ""
+        on = f"; passed on by who holds for others: {format_cents(sum(passed.values()))}" if passed else ""
         passed_units = {who: str(units) for who, units in passed.items()}
         return Result(result.status, result.message + on, {**result.details, "passed": passed_units})
 
@@ -190,7 +191,7 @@ class Actor:
             return Result(WOULD, f"pay: {firing.reason}; the Treasury is registered then")
         steps, due = steps_of()
         ledger.rehearse(steps)
-        return Result(WOULD, f"pay {due / 1e6:,.2f}: {firing.reason}; it passes in simulation", {"due": str(due)})
+        return Result(WOULD, f"pay {format_cents(due)}: {firing.reason}; it passes in simulation", {"due": str(due)})
 
     def _strike(self, firing: Firing, queued: Queued) -> Result:
         """Strike the requests that were made before the time of the day, and no later one."""
@@ -201,7 +202,7 @@ class Actor:
             return Result(WOULD, f"strike: {firing.reason}", details)
         struck = EarlyRedemption(self.scene.ledger).strike(queued.cusip, steps=queued.requests)
         face, paid = sum(one.face_units for one in struck), sum(one.paid_units for one in struck)
-        said = f"struck {face / 1e6:,.2f} of {queued.cusip} for {paid / 1e6:,.2f}, {len(struck)} requests"
+        said = f"struck {format_cents(face)} of {queued.cusip} for {format_cents(paid)}, {len(struck)} requests"
         return Result(DONE, said, details | {"face": str(face), "paid": str(paid)})
 
     # --- trades -----------------------------------------------------------------------------------------------------
@@ -222,9 +223,9 @@ class Actor:
         except TbillError as error:
             if before.word(self.scene.ledger.chain.now()) != "failed":
                 raise
-            return Result(FAILED, f"failed: {before.open_face / 1e6:,.2f} not settled: {error}", details)
+            return Result(FAILED, f"failed: {format_cents(before.open_face)} not settled: {error}", details)
         settled = after.settled - before.settled
-        said = f"settled {settled / 1e6:,.2f}, {after.open_face / 1e6:,.2f} open"
+        said = f"settled {format_cents(settled)}, {format_cents(after.open_face)} open"
         return Result(DONE, said, details | {"settled": str(settled), "open": str(after.open_face)})
 
     # --- repos ------------------------------------------------------------------------------------------------------
@@ -238,7 +239,7 @@ class Actor:
         delivers = action.deliver != "nothing" and party == repo.borrower and mark.deficit_units > 0
         units = _margin_units(action.deliver, mark.deficit_units, repo.face_units, mark.lendable_units)
         cash, face = (min(units, repo.principal_units), 0) if action.deliver == "cash" else (0, units)
-        what = f"{(cash or face) / 1e6:,.2f} of {'cash' if cash else repo.cusip}"
+        what = f"{format_cents(cash or face)} of {'cash' if cash else repo.cusip}"
         said = f"{firing.reason}: mark" + (f" and deliver {what}" if delivers else "")
         if refused := self._approved(firing, f"{said}?", by_party=delivers):
             return refused
@@ -252,7 +253,7 @@ class Actor:
         repos.deliver_margin(repo_id, face_units=face, cash_units=cash)
         left = repos.coverage(repo_id).deficit_units
         delivered = {"delivered_cash": str(cash), "delivered_face": str(face), "left": str(left)}
-        return Result(DONE, f"delivered {what}; {left / 1e6:,.2f} short after it", details | delivered)
+        return Result(DONE, f"delivered {what}; {format_cents(left)} short after it", details | delivered)
 
     def _close_out(self, firing: Firing, repos: Repos, repo_id: bytes) -> Result:
         """The lender takes collateral for the debt at the mark; the contract knows whether there is a default."""
@@ -264,8 +265,9 @@ class Actor:
         done = repos.close_out(repo_id, by=firing.rule.key)
         took, back, short = done.lender_face_units, done.borrower_face_units, done.shortfall_units
         details |= {"debt": str(done.debt_units), "taken_face": str(took), "back_face": str(back)}
-        said = f"closed out: {took / 1e6:,.2f} of face taken for {done.debt_units / 1e6:,.2f}, {back / 1e6:,.2f} back"
-        owed = f", {short / 1e6:,.2f} still owed" if short else ""
+        what = f"{format_cents(took)} of face taken for {format_cents(done.debt_units)}"
+        said = f"closed out: {what}, {format_cents(back)} back"
+        owed = f", {format_cents(short)} still owed" if short else ""
         return Result(DONE, said + owed, details | {"shortfall": str(short)})
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 from tbill_defi.automation.scene import Scene
 from tbill_defi.conventions.calendars import SETTLEMENT
 from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.core.money import format_cents
 from tbill_defi.instruments import Frn, Tips
 from tbill_defi.ledger.coupons import Coupon, coupon_dates, coupon_on
 from tbill_defi.ledger.life import Payment, called_on
@@ -147,9 +148,9 @@ def told(what: str, payment: Payment) -> str:
     """A payment in words."""
     paid = sum(payment.paid.values())
     wallets = f"{len(payment.paid)} wallet{'s' * (len(payment.paid) != 1)}"
-    message = f"{what}: paid {paid / 1e6:,.2f} to {wallets}, block {payment.height}"
+    message = f"{what}: paid {format_cents(paid)} to {wallets}, block {payment.height}"
     if payment.blocked:
-        message += f"; {sum(payment.blocked.values()) / 1e6:,.2f} into blocked accounts"
+        message += f"; {format_cents(sum(payment.blocked.values()))} into blocked accounts"
     if payment.withheld:
         message += f"; withheld from {len(payment.withheld)} wallets"
     return message

@@ -11,6 +11,7 @@ from tbill_defi.automation.scene import Scene
 from tbill_defi.conventions.calendars import SETTLEMENT
 from tbill_defi.core.clock import NEW_YORK
 from tbill_defi.core.errors import TbillError
+from tbill_defi.core.money import format_cents
 from tbill_defi.ledger.early_redemption import MOST_STEPS, EarlyRedemption
 from tbill_defi.ledger.trade_terms import TradeState, TradeStatus
 from tbill_defi.ledger.trades import Trades
@@ -50,7 +51,7 @@ def queues(rule: Rule, trigger: QueueTrigger, scene: Scene) -> Evaluation:
         if face:
             front = waiting[0]
             event = f"{cusip} queue of {scene.today} from 0x{front.request_id.hex()} at {front.face_units}"
-            reason = f"{len(waiting)} requests of {cusip} wait, {face / 1e6:,.2f} can be redeemed"
+            reason = f"{len(waiting)} requests of {cusip} wait, {format_cents(face)} can be redeemed"
             firings.append(Firing(rule, event, reason, Queued(cusip, steps, face)))
     return Evaluation(tuple(firings), f"{len(firings)} queues to strike", problems=tuple(problems))
 
@@ -67,7 +68,7 @@ def trades(rule: Rule, scene: Scene) -> Evaluation:
         elif scene.now < state.terms.opens:
             ahead.append(state.terms.opens)
         else:
-            open_face = f"{state.open_face / 1e6:,.2f} open"
+            open_face = f"{format_cents(state.open_face)} open"
             late = ", a fail" if scene.now > state.terms.closes else ""
             event = f"{name} with {state.settled} settled" + (f" on {scene.today}" if late else "")
             found.append(Firing(rule, event, f"{name[:18]}: {open_face}{late}", state.trade_id))

@@ -24,6 +24,7 @@ from tbill_defi.automation.scene import Scene
 from tbill_defi.conventions.calendars import TRADING
 from tbill_defi.core.clock import NEW_YORK
 from tbill_defi.core.errors import DataError, PlanError, TbillError
+from tbill_defi.core.money import format_cents
 from tbill_defi.ledger.repo import Repos
 from tbill_defi.ledger.repo_state import Mark, RepoState, RepoStatus
 from tbill_defi.portfolio.metrics import measure
@@ -161,7 +162,7 @@ def _matured(rule: Rule, scene: Scene) -> Evaluation:
                 ahead.append(due.payable)
             case Status.DUE:
                 event = f"{due.cusip} matured {due.maturity}"
-                reason = f"{event}, {due.face_units / 1e6:,.2f} outstanding"
+                reason = f"{event}, {format_cents(due.face_units)} outstanding"
                 firings.append(Firing(rule, event, reason, (due.cusip, due.payable)))
             case _:
                 stuck.append(f"{due.cusip}, in default" if due.status is Status.DEFAULT else f"{due.cusip}, on hold")
@@ -227,7 +228,7 @@ def _margin_of(rule: Rule, repo: RepoState, repos: Repos, scene: Scene) -> tuple
             return standing, True
     if not mark.deficit_units:
         return (f"{name} covers again, its call can end", True) if called else (standing, False)
-    short = f"{name} is short of {mark.deficit_units / 1e6:,.2f}"
+    short = f"{name} is short of {format_cents(mark.deficit_units)}"
     if not called:
         return f"{short}; no call is open", True
     delivers = isinstance(rule.action, MarginCallAction) and rule.action.deliver != "nothing"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -121,13 +121,8 @@ def execute(
 ) -> None:
     """Carry out what the timelock was asked, once its delay is over."""
     from tbill_defi.ledger import governance
-    from tbill_defi.ledger.open import open_ledger
 
-    with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
-        one = governance.operation_of(ledger, _digits(operation))
-        governance.execute(ledger, one)
-        found = _operation(ledger, governance.operation_of(ledger, one.id.hex()))
-    _tell(found, json_=json_)
+    _do(governance.execute, operation, home, json_)
 
 
 def veto(
@@ -135,11 +130,17 @@ def veto(
 ) -> None:
     """End what the timelock was asked, by the guardian's key."""
     from tbill_defi.ledger import governance
+
+    _do(governance.veto, operation, home, json_)
+
+
+def _do(act: Callable[[Ledger, Operation], None], digits: str, home: Home, json_: bool) -> None:
+    from tbill_defi.ledger import governance
     from tbill_defi.ledger.open import open_ledger
 
     with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
-        one = governance.operation_of(ledger, _digits(operation))
-        governance.veto(ledger, one)
+        one = governance.operation_of(ledger, _digits(digits))
+        act(ledger, one)
         found = _operation(ledger, governance.operation_of(ledger, one.id.hex()))
     _tell(found, json_=json_)
 

@@ -89,3 +89,10 @@ def format_units(amount: int, places: int = 2, decimals: int = 6) -> str:
     digits = f"{fraction:0{decimals}d}" if decimals else ""
     kept = digits[:places] + digits[places:].rstrip("0")
     return f"{sign}{whole:,}" + (f".{kept}" if kept else "")
+
+
+def format_cents(units: int) -> str:
+    """Dollars of base units, rounded half up to the cent, with thousands separators."""
+    cent = UNITS_PER_DOLLAR // 100
+    rounded = (abs(units) + cent // 2) // cent * cent
+    return format_units(-rounded if units < 0 else rounded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tbill_defi.conventions import format_quote
 from tbill_defi.core.clock import moment as moment
-from tbill_defi.core.money import UNITS_PER_DOLLAR, decimal_price, format_units
+from tbill_defi.core.money import decimal_price, format_cents, format_units
 from tbill_defi.instruments import AnySecurity
 
 
@@ -41,9 +41,8 @@ def cents(units: int) -> str:
 
 def cash(units: int) -> str:
     """Dollars of base units, rounded half up to the cent."""
-    cent = UNITS_PER_DOLLAR // 100
-    rounded = (abs(units) + cent // 2) // cent * cent
-    return f"{'-' if units < 0 and rounded else ''}${format_units(rounded)}"
+    text = format_cents(units)
+    return f"-${text[1:]}" if text.startswith("-") else f"${text}"
 
 
 def face(units: int) -> str:

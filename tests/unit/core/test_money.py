@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tbill_defi.core.errors import ConventionError
-from tbill_defi.core.money import Rounding, cash_from_price, decimal_price, format_units, units
+from tbill_defi.core.money import Rounding, cash_from_price, decimal_price, format_cents, format_units, units
 
 
 @settings(derandomize=True)
@@ -41,3 +41,19 @@ def test_cash_from_price_rounds_once(face, price, rounding, cash):
 def test_a_float_price_crosses_by_its_shortest_repr():
     assert decimal_price(99.0578925) == Decimal("99.057893")
     assert decimal_price(100.0) == Decimal("100.000000")
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0, "0.00"),
+        (4_999, "0.00"),
+        (-4_999, "0.00"),
+        (5_000, "0.01"),
+        (-5_000, "-0.01"),
+        (38_653_125_000, "38,653.13"),
+        (90_071_992_547_409_935_000, "90,071,992,547,409.94"),  # a float has no such cents
+    ],
+)
+def test_cents_are_rounded_half_up_from_the_integer(amount, text):
+    assert format_cents(amount) == text
