@@ -29,6 +29,7 @@ test: setup
 
 soak: setup  # the long ones: campaigns of faults, and every page typed into a terminal
 	$(BIN)/pytest -n auto --dist worksteal -m slow
+	TBILL_FUZZ=all $(BIN)/pytest -n auto --dist worksteal tests/unit/cli/test_fuzz.py
 
 lint: setup-python
 	$(BIN)/ruff check .
