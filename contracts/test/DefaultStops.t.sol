@@ -22,30 +22,7 @@ contract DefaultStopsTest is RepoDesk {
         note.approve(carol, 100);
         Instruction memory trade = dvp(1);
         _default(note);
-        (uint256 largest, uint8 code) = note.largestTransfer(alice, bob);
-        assertEq(largest, 0, "nothing");
-        assertEq(code, RestrictionCodes.IN_DEFAULT, "code");
-        assertEq(note.detectTransferRestriction(alice, bob, 0), RestrictionCodes.IN_DEFAULT, "a zero amount too");
-        assertTrue(!note.canTransfer(alice, bob, 10), "I3");
-        bytes memory refused = _cannotTransfer(alice, bob, 10);
-        _reverts(alice, address(note), abi.encodeCall(note.transfer, (bob, 10)), refused);
-        _reverts(carol, address(note), abi.encodeCall(note.transferFrom, (alice, bob, 10)), refused);
-        (address[] memory to, uint256[] memory amounts) = (new address[](1), new uint256[](1));
-        (to[0], amounts[0]) = (bob, 10);
-        _reverts(alice, address(note), abi.encodeCall(note.batchTransfer, (to, amounts)), refused);
-        _reverts(
-            alice,
-            address(note),
-            abi.encodeCall(note.createHold, ("after", carol, bob, 10, START + 1 days)),
-            abi.encodeWithSelector(ICompliance.SecurityInDefault.selector, note)
-        );
-        _reverts(
-            alice,
-            address(settlement),
-            abi.encodeCall(settlement.settle, (trade, signed(trade))),
-            _cannotTransfer(alice, bob, 100)
-        );
-        _reverts(issuer, address(note), abi.encodeCall(note.issue, (bob, 10)), _cannotTransfer(address(0), bob, 10));
+        _standsStill(trade, RestrictionCodes.IN_DEFAULT, ICompliance.SecurityInDefault.selector);
         vm.prank(issuer);
         issuance.cureDefault(address(note), EVIDENCE);
         settlement.settle(trade, signed(trade)); // nothing was used up
@@ -222,16 +199,5 @@ contract DefaultStopsTest is RepoDesk {
     function _default(SecurityToken token) private {
         vm.prank(issuer);
         issuance.declareDefault(address(token), EVIDENCE);
-    }
-
-    function _cannotTransfer(address from, address to, uint256 amount) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IERC7943Fungible.ERC7943CannotTransfer.selector, from, to, amount);
-    }
-
-    function _reverts(address sender, address target, bytes memory data, bytes memory reason) private {
-        vm.prank(sender);
-        (bool success, bytes memory answer) = target.call(data);
-        assertTrue(!success, "must revert");
-        assertEq(keccak256(answer), keccak256(reason), "reason");
     }
 }
