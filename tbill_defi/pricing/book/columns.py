@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -53,18 +54,29 @@ def day_number(day: date) -> int:
     return day.toordinal() - EPOCH
 
 
+_BEFORE = 12 * 1970
+"""Months from the first of `_FIRST_DAYS` to January 1970."""
+_FIRST_DAYS: Ints = (
+    np.arange(-_BEFORE, 12 * 10_001 - _BEFORE).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+)
+"""Day numbers of the first days of all months that dates have, and of a year more on each side."""
+_MEAN_MONTH, _STRAY = 146_097 / 4_800, 3.0
+"""Days of a month over the 400 years of the calendar; no month starts so many days from its multiple of them."""
+
+
 def months_of(days: Ints) -> tuple[Ints, Ints]:
     """Month number and day of the month (1 to 31) of day numbers."""
-    months = days.astype("datetime64[D]").astype("datetime64[M]")
-    first = months.astype("datetime64[D]").astype(np.int64)
-    return months.astype(np.int64), days - first + 1
+    months = np.floor((days - _STRAY) / _MEAN_MONTH).astype(np.int64)  # the month, or the one before it
+    months += _FIRST_DAYS.take(months + (_BEFORE + 1)) <= days
+    return months, days - _FIRST_DAYS.take(months + _BEFORE) + 1
 
 
 def cycle_days(months: Ints, rule: Ints) -> Ints:
     """Day numbers of cycle dates: the rule's day of each month, or the month's last if it has no such day."""
-    start = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    end = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    days: Ints = np.minimum(start + rule, end) - 1
+    days = _FIRST_DAYS.take(months + _BEFORE)
+    days += rule
+    np.minimum(days, _FIRST_DAYS.take(months + (_BEFORE + 1)), out=days)
+    days -= 1
     return days
 
 
@@ -246,10 +258,8 @@ def _read(securities: Sequence[AnySecurity]) -> dict[str, Any]:
     if not count:
         raise DataError("securities: none given; a book needs at least one")
     kinds = [getattr(security, "kind", None) for security in securities]
-    if strange := next((i for i, kind in enumerate(kinds) if kind not in FIELDS), None):
-        raise DataError(_unpriced(securities, strange))
-    if kinds[0] not in FIELDS:
-        raise DataError(_unpriced(securities, 0))
+    if not FIELDS.keys() >= set(kinds):
+        raise DataError(_unpriced(securities, next(i for i, kind in enumerate(kinds) if kind not in FIELDS)))
     kind = np.array(kinds)
     found: dict[str, Any] = {"kind": kind, "cusip": np.empty(count, dtype=object)}
     found |= {"coupon": np.zeros(count), "spread": np.zeros(count), "periods_per_year": np.zeros(count, dtype=np.int64)}
@@ -258,9 +268,11 @@ def _read(securities: Sequence[AnySecurity]) -> dict[str, Any]:
     for name in dict.fromkeys(kinds):
         rows = np.flatnonzero(kind == name)
         found["periods_per_year"][rows] = PERIODS_PER_YEAR.get(str(name), 0)
-        get: Callable[[Any], tuple[Any, ...]] = attrgetter(*FIELDS[str(name)])
-        values = zip(*map(get, (securities[i] for i in rows.tolist())), strict=True)
-        for field, column in zip(FIELDS[str(name)], values, strict=True):
+        fields = FIELDS[str(name)]
+        get: Callable[[Any], tuple[Any, ...]] = attrgetter(*fields)
+        values = list(chain.from_iterable(map(get, (securities[i] for i in rows.tolist()))))
+        for place, field in enumerate(fields):
+            column = values[place :: len(fields)]
             found[field][rows] = _days(column) if field.endswith("_date") else column
     return found
 
@@ -277,7 +289,7 @@ def _calls(securities: Sequence[Any], kind: NDArray[np.str_]) -> dict[str, Any]:
     }
 
 
-def _days(column: tuple[date | None, ...]) -> list[int]:
+def _days(column: list[date | None]) -> list[int]:
     return [UNKNOWN if day is None else day.toordinal() - EPOCH for day in column]
 
 
