@@ -72,7 +72,7 @@ def agree(
             fail_days=fail_days,
             minimum_units=least,
             lot_units=_units(ledger, asset, lot, "lot") if lot else least,
-            clearer=house_address(ledger, ccp) if ccp else NOBODY,
+            clearer=house_address(ledger.contracts, ledger.address_of(ccp)) if ccp else NOBODY,
             allocator=allocator,
         )
         shown = _shown(ledger, trades, trades.agree(terms))

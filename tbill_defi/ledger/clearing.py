@@ -17,7 +17,7 @@ from tbill_defi.chain.types import CallReverted
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.ledger.abi import encode_call, encode_creation
-from tbill_defi.ledger.deployment import SALT, Step
+from tbill_defi.ledger.deployment import SALT, Contracts, Step
 from tbill_defi.ledger.instructions import required_token
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.settlement import MAX_LEGS
@@ -64,15 +64,14 @@ class NetMove:
     cash: int
 
 
-def house_code(ledger: Ledger, ccp: str) -> bytes:
-    """Creation code of a CCP's clearing house."""
-    places = ledger.contracts
-    return encode_creation(CONTRACT, places.settlement, places.trade_book, ledger.address_of(ccp))
+def house_code(places: Contracts, ccp: bytes) -> bytes:
+    """Creation code of the clearing house of a CCP's wallet."""
+    return encode_creation(CONTRACT, places.settlement, places.trade_book, ccp)
 
 
-def house_address(ledger: Ledger, ccp: str) -> bytes:
-    """Where a CCP's clearing house is, or will be."""
-    return create2_address(SALT, keccak256(house_code(ledger, ccp)))
+def house_address(places: Contracts, ccp: bytes) -> bytes:
+    """Where the clearing house of a CCP's wallet is, or will be."""
+    return create2_address(SALT, keccak256(house_code(places, ccp)))
 
 
 def _is_there(ledger: Ledger, address: bytes) -> bool:
@@ -84,9 +83,10 @@ def _is_there(ledger: Ledger, address: bytes) -> bool:
 
 def open_clearing(ledger: Ledger, ccp: str) -> Clearing:
     """Deploy a party's clearing house, if it is not there, and name it as the party's operator."""
-    address = house_address(ledger, ccp)
+    places, wallet = ledger.contracts, ledger.address_of(ccp)
+    address = house_address(places, wallet)
     if not _is_there(ledger, address):
-        ledger.send([Step(OPERATOR, DEPLOYMENT_PROXY, SALT + house_code(ledger, ccp))])
+        ledger.send([Step(OPERATOR, DEPLOYMENT_PROXY, SALT + house_code(places, wallet))])
     ledger.send(operator_steps(ledger, [ccp], [address]))
     return Clearing(ledger, ccp)
 
@@ -103,7 +103,7 @@ class Clearing:
     def __init__(self, ledger: Ledger, ccp: str) -> None:
         self._ledger = ledger
         self.ccp = ccp
-        self.address = house_address(ledger, ccp)
+        self.address = house_address(ledger.contracts, ledger.address_of(ccp))
         if not _is_there(ledger, self.address):
             raise LedgerError(f"{ccp} has no clearing house; `tbill net open {ccp}` makes one", "NoClearingHouse")
         self.trades = Trades(ledger)
@@ -236,7 +236,8 @@ def clearing_houses(ledger: Ledger) -> list[Clearing]:
     named = {state.terms.clearer for state in Trades(ledger).all()} - {NOBODY}
     books = ledger.books()
     ccps = {books.party_of("0x" + _ccp_of(ledger, place).hex()) for place in named if _is_there(ledger, place)}
-    return [Clearing(ledger, ccp) for ccp in sorted(ccps) if house_address(ledger, ccp) in named]
+    houses = {ccp: house_address(ledger.contracts, ledger.address_of(ccp)) for ccp in ccps}
+    return [Clearing(ledger, ccp) for ccp in sorted(ccps) if houses[ccp] in named]
 
 
 def _ccp_of(ledger: Ledger, house: bytes) -> bytes:

@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from tbill_defi.conventions.schedules import add_months
 from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.clearing import clearing_houses
 from tbill_defi.ledger.deployment import Step
-from tbill_defi.ledger.fails import Charge, FailsPractice
+from tbill_defi.ledger.fails import TMPG, Charge, FailsPractice
 from tbill_defi.ledger.instructions import digest, instruction_of
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.settlement import PlanLeg
@@ -78,6 +79,19 @@ class Claim:
 def claim_context(month: str, debtor: str, creditor: str, currency: str) -> bytes:
     """Keccak-256 of "fails charge", month, debtor, creditor and currency, a line each."""
     return keccak256("\n".join(("fails charge", month, debtor, creditor, currency)).encode())
+
+
+def claimed_month(context: bytes, debtor: str, creditor: str, currency: str, last: date) -> str | None:
+    """Month whose claim a payment of this context settles, among those from the practice's first to `last`'s.
+
+    None: it settles none.
+    """
+    first = TMPG[0].effective
+    for months in range(12 * (last.year - first.year) + last.month - first.month, -1, -1):
+        month = f"{add_months(first, months):%Y-%m}"
+        if claim_context(month, debtor, creditor, currency) == context:
+            return month
+    return None
 
 
 def charges(ledger: Ledger, practice: FailsPractice) -> list[FailCharge]:

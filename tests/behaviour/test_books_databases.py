@@ -3,6 +3,8 @@
 import pytest
 from sqlalchemy import select
 
+from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.ledger.clock import move_clock
 from tbill_defi.ledger.index import schema
 from tbill_defi.ledger.index.export import TABLES, table_rows
 from tbill_defi.ledger.index.reconcile import reconcile, replayed
@@ -11,6 +13,7 @@ from tbill_defi.ledger.index.view import BooksView
 from tbill_defi.ledger.index.writer import BooksWriter
 from tests.behaviour.day import ledger_on
 from tests.behaviour.random_day import KEYS, RandomDay
+from tests.unit.ledger.index.test_clearing_and_fails import TOMORROW, Cleared
 from tests.unit.ledger.support import PARTIES
 
 
@@ -42,4 +45,22 @@ def test_a_random_day_is_booked_alike(postgres):
         BooksWriter(there, ledger).rebuild()
         assert replayed(theirs, ledger) == []
         there.close()
+    postgres.drop(url)
+
+
+def test_what_a_ccp_netted_is_booked_alike(postgres):
+    """Read before and after it settles, by a process each: open nets are kept in between."""
+    url, cleared = postgres.database(), Cleared()
+    cleared.trade()
+    with Store.open(url, create=True) as there, cleared.ledger as ledger:
+        BooksWriter(there, ledger).update()
+        assert rows(there, schema.nets) == rows(cleared.store, schema.nets) != []
+        move_clock(ledger, new_york_midnight(TOMORROW))
+        cleared.house.settle_due()
+        BooksWriter(there, ledger).update()
+        cleared.update()
+        for table in schema.metadata.sorted_tables:
+            assert rows(there, table) == rows(cleared.store, table), table.name
+        assert replayed(BooksView(there), ledger) == []
+        cleared.store.close()
     postgres.drop(url)

@@ -8,7 +8,7 @@ of a dollar for each part of a lot, and the file's tolerance allows exactly that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,7 +18,8 @@ from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import UsageError
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 from tbill_defi.ledger.index import schema
-from tbill_defi.ledger.index.effects import CARRIED, DECLARED, UNALLOCATED
+from tbill_defi.ledger.index.effects import CARRIED, DECLARED, NETTED, UNALLOCATED
+from tbill_defi.ledger.index.folding import FAILS
 from tbill_defi.ledger.index.income import Gain, Income
 from tbill_defi.ledger.index.lots import FIFO
 from tbill_defi.ledger.index.view import BooksView
@@ -35,11 +36,14 @@ CONTRA = {
     "redemption-funding": "Assets:RedemptionFunding",
     "deposit": "Equity:Contributions",
     "withdrawal": "Equity:Contributions",
+    "net-settlement": "Assets:Currencies",
     UNALLOCATED: "Equity:Unallocated",
 }
 """Account against which a flow is booked; of what is not here, Equity:Transfers."""
 TRANSFERS, IN_KIND, UNPRICED_GAINS = "Equity:Transfers", "Equity:InKind", "Equity:Unpriced"
 PRICE_GAINS, INTEREST, GAINS = "Income:PriceGains", "Income:AccruedInterest", "Income:Gains"
+FAILS_RECEIVED, FAILS_PAID = "Income:FailsCharges", "Expenses:FailsCharges"
+Row = Mapping[str, Any]
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9]")
 
 
@@ -106,15 +110,24 @@ class _Writer:
 
     def _transaction(self, entry: Mapping[str, Any]) -> Iterator[str]:
         number = entry["entry"]
+        trades, flows = self._trades.get(number, []), self._flows.get(number, [])
+        if any(trade["basis"] == NETTED for trade in trades):  # bought and sold at once: the lot has to be there first
+            for trade in trades:
+                yield from self._moves(entry, [trade], [])
+            trades = []
+        yield from self._moves(entry, trades, flows)
+
+    def _moves(self, entry: Row, trades: Sequence[Row], flows: Sequence[Row]) -> Iterator[str]:
+        """One transaction of the file, if there is anything in it."""
         lines: list[str] = []
         cash: dict[str, int] = {}
-        for trade in self._trades.get(number, []):
+        for trade in trades:
             if trade["basis"] == DECLARED:
                 lines.append(self._amount(IN_KIND, trade["cash"], trade["currency"]))
             else:
                 cash[trade["currency"]] = cash.get(trade["currency"], 0) + trade["cash"]
             lines += self._bought(trade, entry) if trade["units"] > 0 else self._sold(trade)
-        for flow in self._flows.get(number, []):
+        for flow in flows:
             cash[flow["currency"]] = cash.get(flow["currency"], 0) + flow["cash"]
             lines.append(self._amount(self._contra(flow), -flow["cash"], flow["currency"]))
         for currency, amount in cash.items():
@@ -126,7 +139,7 @@ class _Writer:
         yield ""
         yield f'{day} * "{entry["kind"]}" "{entry["reference"]}"'
         yield f"  block: {entry['height']}"
-        yield f"  entry: {number}"
+        yield f"  entry: {entry['entry']}"
         yield f'  transaction: "{entry["transaction_hash"]}"'
         yield from lines
 
@@ -158,6 +171,8 @@ class _Writer:
         if flow["account"] == "repo":
             lender = self._view.parties(self._point).get(self._lenders[flow["about"]])
             return "Assets:ReverseRepo" if lender == self._party else "Liabilities:Repo"
+        if flow["account"] == FAILS:
+            return FAILS_RECEIVED if flow["cash"] > 0 else FAILS_PAID
         return CONTRA.get(flow["account"], TRANSFERS)
 
     def _securities(self, asset: str) -> str:

@@ -8,18 +8,20 @@ cash.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tbill_defi.ledger.books import ZERO
 from tbill_defi.ledger.index.entries import Entry, Known
+from tbill_defi.ledger.index.nets import Gross
 
 Prices = Callable[[str], Mapping[str, int] | None]
 """Plan hash (0x-text) -> cash units by CUSIP that a plan's orders come to, if the plan is known."""
 
-CASH, PLAN, NONE, CARRIED, UNALLOCATED, DECLARED = "cash", "plan", "none", "carried", "unallocated", "declared"
-"""Where a trade's cash comes from: paid in the entry; the plan's orders; nothing was paid; at cost; several securities
-for one sum; told by its party."""
+CASH, PLAN, NETTED, NONE, CARRIED = "cash", "plan", "netted", "none", "carried"
+UNALLOCATED, DECLARED = "unallocated", "declared"
+"""Where a trade's cash comes from: paid in the entry; the plan's orders; the trades that a CCP netted; nothing was
+paid; at cost; several securities for one sum; told by its party."""
 UNPRICED = frozenset({NONE, CARRIED, UNALLOCATED})
 """Bases of trades for which no cash is known, so that they realise nothing."""
 
@@ -86,6 +88,14 @@ class Effects:
             for flow in self._claims(entry, party):
                 flows.append(flow)
                 paid[flow.currency] = paid.get(flow.currency, 0) - flow.cash
+            for done in self._netted(entry, party):
+                if isinstance(done, Flow):
+                    flows.append(done)
+                else:
+                    trades.append(done)
+                    mine[done.asset] = mine.get(done.asset, 0) - done.units
+                paid[done.currency] = paid.get(done.currency, 0) - done.cash
+            mine = {asset: change for asset, change in mine.items() if change}
             self._party(entry, party, mine, paid, trades, flows)
         return trades, flows
 
@@ -117,6 +127,27 @@ class Effects:
             account = UNALLOCATED if units else _ACCOUNTS.get(entry.kind, entry.kind)
             about = str(entry.facts.get("asset", entry.reference))
             flows += [Flow(party, account, about, currency, paid) for currency, paid in rest.items()]
+
+    def _netted(self, entry: Entry, party: str) -> Iterator[Trade | Flow]:
+        """What a CCP netted, gross: each security bought, then sold; of a currency what was received and given."""
+        known = self._known
+        sums: dict[tuple[str, str], Gross] = defaultdict(Gross)
+        for key, part in entry.facts.get("nets", ()):
+            about = known.assets[key.token], known.assets[key.cash]
+            if known.party_of(key.member) == party:
+                sums[about].add(part)
+            if known.party_of(key.ccp) == party:
+                sums[about].add(Gross(part.sold, part.received, part.bought, part.paid))
+        for (asset, currency), gross in sums.items():
+            if is_currency(asset):
+                for what, cash in ((asset, gross.bought - gross.sold), (currency, gross.received - gross.paid)):
+                    if cash:
+                        yield Flow(party, entry.kind, entry.reference, what, cash)
+                continue
+            if gross.bought:
+                yield Trade(party, asset, gross.bought, currency, -gross.paid, NETTED)
+            if gross.sold:
+                yield Trade(party, asset, -gross.sold, currency, gross.received, NETTED)
 
     def _planned(self, entry: Entry, units: Mapping[str, int], cash: Mapping[str, int]) -> dict[str, int] | None:
         """Cash by security of a plan's orders, if it is known and comes to what was paid."""

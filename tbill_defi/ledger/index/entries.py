@@ -16,6 +16,7 @@ from tbill_defi.chain.types import EventRecord
 from tbill_defi.core.identifiers import text32
 from tbill_defi.ledger.books import ZERO
 from tbill_defi.ledger.deployment import Contracts
+from tbill_defi.ledger.index.nets import Gross, Houses, NetKey
 
 TOKEN_EVENTS = ("Transfer", "Frozen", "HoldCreated", "HoldExecuted", "HoldReleased", "HoldExpired", "ForcedTransfer")
 REGISTRY_EVENTS = ("AssetRegistered", "SecurityCreated", "WalletRegistered")
@@ -30,7 +31,8 @@ REPO_EVENTS = (
     *("Repurchased", "ClosedOut", "CustodyChanged", "CouponPassed", "DeliveryDeferred", "DeliveryCollected"),
 )
 OPTION_EVENTS = ("OptionWritten", "OptionBought", "OptionExercised", "OptionExpired", "OptionWithdrawn")
-EVENTS = (*REGISTRY_EVENTS, *TOKEN_EVENTS, "Settled", *LIFE_EVENTS, *REPO_EVENTS, *OPTION_EVENTS)
+CLEARING_EVENTS = ("Novated", "NetSettled")
+EVENTS = (*REGISTRY_EVENTS, *TOKEN_EVENTS, "Settled", *LIFE_EVENTS, *REPO_EVENTS, *OPTION_EVENTS, *CLEARING_EVENTS)
 """What the read model is made of."""
 
 
@@ -123,6 +125,8 @@ class Known:
         Coupon ids that are no coupons but recoveries of securities in default.
     custody
         (account, token) -> units that the repo facility keeps.
+    nets
+        What is open of what CCPs netted.
     holds
         (token, hold id) -> (holder, units).
     """
@@ -136,6 +140,7 @@ class Known:
     custody: dict[tuple[str, str], int] = field(default_factory=dict)
     repos: dict[str, Repo] = field(default_factory=dict)
     options: dict[str, Option] = field(default_factory=dict)
+    nets: dict[NetKey, Gross] = field(default_factory=dict)
     holds: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
     frozen: dict[tuple[str, str], int] = field(default_factory=dict)
     held: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -170,6 +175,7 @@ class Sources:
             **{name: contracts.issuance for name in LIFE_EVENTS if not name.startswith(OF_COUPONS)},
         }
         self._tokens: dict[bytes, str] = {}
+        self.houses = Houses(contracts, known.parties)
 
     def token(self, address: bytes) -> str | None:
         """0x-text of a registered token; None of any other contract."""
@@ -183,6 +189,8 @@ class Sources:
 
     def believed(self, event: EventRecord) -> bool:
         """Whether an event that is not a token's comes from whom it should."""
+        if event.name in CLEARING_EVENTS:
+            return self.houses.ccp(event.log.address) is not None
         return self._of.get(event.name) == event.log.address
 
 

@@ -3,130 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from tbill_defi.chain.types import EventRecord
 from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.ledger.books import ZERO
 from tbill_defi.ledger.deployment import Contracts
-from tbill_defi.ledger.index.entries import Entry, Frame, Known, Movement, Option, Repo, Sources, legs_of, text
+from tbill_defi.ledger.fail_claims import claimed_month
+from tbill_defi.ledger.index.effects import is_currency
+from tbill_defi.ledger.index.entries import Known, Movement, Option, Repo, legs_of, text
+from tbill_defi.ledger.index.frames import Frames, Values
+from tbill_defi.ledger.index.nets import Gross, NetKey
 
 DAY_SECONDS = 86_400
 CALL = 0
-Values = Mapping[str, Any]
+FAILS = "fails-charge"
 
 
-class Folder:
+class Folder(Frames):
     """Folds transactions in order; `known` is what it has learnt, and may be loaded from where it was kept."""
 
     def __init__(self, contracts: Contracts, known: Known | None = None) -> None:
-        self.known = known or Known()
-        self._sources = Sources(contracts, self.known)
-        self._usd = "0x" + contracts.usd.hex()
-        self._facility = "0x" + contracts.repo_facility.hex()
+        super().__init__(contracts, known)
         self._option_book = "0x" + contracts.option_book.hex()
         self._coupon_payer = "0x" + contracts.coupon_payer.hex()
         self._issuance = "0x" + contracts.issuance.hex()
-        self._pending: list[tuple[int, Movement]] = []
-        self._custody: list[tuple[str, str, int]] = []
-        self._frames: list[Frame] = []
-        self._done: list[Entry] = []
-        self._now: EventRecord
-        self.restricted: dict[tuple[str, str], None] = {}
-        """(account, token) whose frozen or held units the last transaction changed, in order."""
-        handlers = (name for name in dir(self) if name.startswith("_on_"))
-        self._handlers: dict[str, Callable[[Values], None]] = {name[4:]: getattr(self, name) for name in handlers}
-
-    def fold(self, events: Sequence[EventRecord]) -> list[Entry]:
-        """Entries of one transaction, in the order of their first movements."""
-        self._pending, self._custody, self._frames, self._done = [], [], [], []
-        self.restricted = {}
-        for event in events:
-            self._now = event
-            name = event.name
-            if name == "Transfer":
-                token = self._sources.token(event.log.address)
-                if token is not None:
-                    values = event.arguments
-                    self._transfer(Movement(token, values["from"], values["to"], int(values["value"])), event.sequence)
-            elif name in _OF_TOKENS:
-                token = self._sources.token(event.log.address)
-                if token is not None:
-                    _OF_TOKENS[name](self, token, event.arguments)
-            elif name in self._handlers and self._sources.believed(event):
-                self._handlers[name](event.arguments)
-        for sequence, movement in self._pending:
-            if movement.units:
-                self._done.append(self._entry(_unexplained(movement), sequence, movements=[movement]))
-        self._done += [frame.entry for frame in self._frames]
-        return sorted((e for e in self._done if e.movements or e.custody or e.facts), key=lambda e: e.sequence)
-
-    # --- movements ----------------------------------------------------------------------------------------------
-
-    def _transfer(self, movement: Movement, sequence: int) -> None:
-        for frame in self._frames:
-            if movement in frame.expected:
-                frame.expected.remove(movement)
-                frame.entry.movements.append(movement)
-                frame.entry.sequence = min(frame.entry.sequence, sequence)
-                return
-        self._pending.append((sequence, movement))
-
-    def _entry(self, kind: str, sequence: int, reference: str = "", **rest: Any) -> Entry:
-        event = self._now
-        return Entry(
-            sequence, event.height, event.timestamp, event.position, event.transaction_hash, kind, reference, **rest
-        )
-
-    def _take(self, wanted: Sequence[Movement]) -> tuple[int, list[Movement]]:
-        """The last pending movements that are these, and the sequence of the first of them."""
-        found: list[tuple[int, Movement]] = []
-        for movement in reversed(wanted):
-            for index in range(len(self._pending) - 1, -1, -1):
-                if self._pending[index][1] == movement:
-                    found.append(self._pending.pop(index))
-                    break
-        found.reverse()
-        return (found[0][0] if found else self._now.sequence), [movement for _, movement in found]
-
-    def _explain(self, kind: str, wanted: Sequence[Movement], reference: str = "", **facts: Any) -> None:
-        """An entry of movements that have been made already."""
-        sequence, movements = self._take([movement for movement in wanted if movement.units])
-        self._done.append(self._entry(kind, sequence, reference, movements=movements, facts=facts))
-
-    def _open(
-        self, kind: str, reference: str, *expected: Movement, settles: int = 0, custody: bool = False, **facts: Any
-    ) -> Frame:
-        """An entry whose movements are still to be made."""
-        frame = Frame(self._entry(kind, self._now.sequence, reference, facts=facts), settles, [])
-        frame.expected += [movement for movement in expected if movement.units]
-        if custody:
-            frame.entry.custody, self._custody = self._custody, []
-            for account, token, change in frame.entry.custody:
-                if change < 0:
-                    self._expect_delivery(frame, token, self.known.beneficiary(account), -change)
-        self._frames.append(frame)
-        return frame
-
-    def _expect_delivery(self, frame: Frame, token: str, owner: str, units: int) -> None:
-        """The token itself, or the cash it was redeemed for."""
-        frame.expected.append(Movement(token, self._facility, owner, units))
-        if token in self.known.payers:
-            _, numerator, denominator = self.known.payers[token]
-            frame.expected.append(Movement(self._usd, self._facility, owner, units * numerator // denominator))
 
     def _on_Settled(self, values: Values) -> None:  # noqa: N802 - the event's name
         sequence, movements = self._take(legs_of(values))
         frame = next((frame for frame in reversed(self._frames) if frame.settles), None)
         plan = values["planHash"] if int(values["planHash"], 16) else ""
         if frame is None:
-            entry = self._entry("settlement", sequence, values["instructionHash"], plan_hash=plan, movements=movements)
+            month = self._fails_charge(values["contextHash"], movements)
+            what = ("settlement", sequence, values["instructionHash"]) if month is None else (FAILS, sequence, month)
+            entry = self._entry(*what, plan_hash=plan, movements=movements)
             self._done.append(entry)
             return
         frame.settles -= 1
         frame.entry.movements += movements
         frame.entry.plan_hash = plan
         frame.entry.sequence = min(frame.entry.sequence, sequence)
+
+    def _fails_charge(self, context: str, movements: Sequence[Movement]) -> str | None:
+        """Month of the claim that a payment of cash alone settles; None: it settles none."""
+        if len(movements) != 1 or not int(context, 16) or not is_currency(self.known.assets[movements[0].token]):
+            return None
+        token, source, target, _ = movements[0]
+        parties = self.known.party_of(source), self.known.party_of(target)
+        today = market_date(self._now.timestamp)
+        return claimed_month(bytes.fromhex(context[2:]), *parties, self.known.assets[token], today)
+
+    # --- clearing houses ----------------------------------------------------------------------------------------
+
+    def _on_Novated(self, values: Values) -> None:  # noqa: N802
+        """Nothing moves: the CCP takes over what is owed, from each side."""
+        units, cash = int(values["face"]), int(values["proceeds"])
+        for member, gross in ((values["seller"], (0, 0, units, cash)), (values["buyer"], (units, cash, 0, 0))):
+            self.known.nets.setdefault(self._net(values, member), Gross()).add(Gross(*gross))
+        self._open("novation", values["tradeId"], trade=True)
+
+    def _on_NetSettled(self, values: Values) -> None:  # noqa: N802
+        key, reference = self._net(values, values["member"]), values["instructionHash"]
+        part = self.known.nets[key].take(int(values["faceMoved"]), int(values["cashMoved"]))
+        if not self.known.nets[key]:
+            del self.known.nets[key]
+        frame = next((frame for frame in self._frames if frame.settles and frame.entry.reference == reference), None)
+        frame = frame or self._open("net-settlement", reference, settles=1, nets=[])
+        frame.entry.facts["nets"].append((key, part))
+
+    def _net(self, values: Values, member: str) -> NetKey:
+        ccp = self._sources.houses.ccp(self._now.log.address)
+        assert ccp is not None  # or it would not be believed
+        return NetKey(ccp, int(values["opens"]), values["asset"], values["cash"], member)
 
     # --- registries ---------------------------------------------------------------------------------------------
 
@@ -382,18 +329,11 @@ class Folder:
             movement = Movement(self._usd, self._option_book, option.writer, option.payment)
             self._open("option-escrow", option.option_id, movement)
 
-
-def _unexplained(movement: Movement) -> str:
-    if movement.source == ZERO:
-        return "deposit"
-    return "withdrawal" if movement.target == ZERO else "transfer"
-
-
-_OF_TOKENS: dict[str, Callable[[Folder, str, Values], None]] = {
-    "Frozen": Folder._frozen,
-    "HoldCreated": Folder._hold_created,
-    "HoldExecuted": Folder._hold_executed,
-    "HoldReleased": Folder._hold_ended,
-    "HoldExpired": Folder._hold_ended,
-    "ForcedTransfer": Folder._forced,
-}
+    of_tokens: ClassVar[Mapping[str, Callable[[Any, str, Values], None]]] = {
+        "Frozen": _frozen,
+        "HoldCreated": _hold_created,
+        "HoldExecuted": _hold_executed,
+        "HoldReleased": _hold_ended,
+        "HoldExpired": _hold_ended,
+        "ForcedTransfer": _forced,
+    }

@@ -159,8 +159,8 @@ class Income:
     def ladder(self, party: str, day: date | None = None) -> list[Rung]:
         """Cash a party's positions at the end of a day are to bring after it, if nothing changes; by date.
 
-        Coupons on what it has and has given as collateral, redemptions, repurchases of repos that run (now: the books
-        do not keep what ran before). Days are those on which the view's calendar pays.
+        Coupons on what it has and has given as collateral, redemptions, repurchases of repos that run, what a CCP has
+        netted (both now: the books do not keep what ran before). Days are those on which the view's calendar pays.
         """
         at = market_date(self._view.point().timestamp) if day is None else day
         rungs = []
@@ -179,7 +179,20 @@ class Income:
             sign = (owners.get(repo["lender"]) == party) - (owners.get(repo["borrower"]) == party)
             if sign:
                 rungs.append(_repo_end(party, repo, sign, self._view.payable))
+        rungs += self._nets(party, owners)
         return sorted(rungs, key=lambda rung: (rung.day, rung.kind, rung.about))
+
+    def _nets(self, party: str, owners: Mapping[str, str]) -> Iterator[Rung]:
+        """What a CCP and its members owe each other in cash, by security; late, it is of its settlement date still."""
+        assets = {row["token"]: row["asset"] for row in self._view.store.rows(select(schema.assets))}
+        due: dict[tuple[date, str, str], int] = {}
+        for row in self._view.store.rows(select(schema.nets)):
+            sign = (owners.get(row["member"]) == party) - (owners.get(row["ccp"]) == party)
+            key = market_date(row["opens"]), assets[row["token"]], assets[row["cash"]]
+            due[key] = due.get(key, 0) + sign * (row["received"] - row["paid"])
+        for (day, asset, currency), cash in due.items():
+            if cash:
+                yield Rung(self._view.payable(day), party, "net-settlement", asset, currency, cash)
 
 
 def _repo_end(party: str, repo: Mapping[str, Any], sign: int, payable: Calendar) -> Rung:

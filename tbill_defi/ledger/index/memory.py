@@ -13,6 +13,7 @@ from tbill_defi.ledger.index import schema
 from tbill_defi.ledger.index.effects import CARRIED, DECLARED, Flow, Trade
 from tbill_defi.ledger.index.entries import Entry, Known, Option, Repo
 from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC, Lot, Shelf
+from tbill_defi.ledger.index.nets import Gross, NetKey
 from tbill_defi.ledger.index.store import delete_rows, insert_rows, replace_rows
 
 Rows = list[tuple[Any, ...]]
@@ -99,6 +100,7 @@ class Memory:
         known.custody = {(row.account, row.token): row.units for row in rows(schema.custody)}
         known.holds = {(row.token, row.hold_id): (row.holder, row.units) for row in rows(schema.holds)}
         known.options = {row.option_id: Option(*row) for row in rows(schema.options)}
+        known.nets = {NetKey(*row[:5]): Gross(*row[5:]) for row in rows(schema.nets)}
         for row in rows(schema.repos):
             values = {**row._mapping, "accrued": int(row.accrued), "open": bool(row.open)}
             known.repos[row.repo_id] = Repo(**values)
@@ -266,6 +268,7 @@ class Memory:
             schema.custody: {key: (*key, units) for key, units in known.custody.items()},
             schema.holds: {key: (*key, *row) for key, row in known.holds.items()},
             schema.options: {name: astuple(option) for name, option in known.options.items()},
+            schema.nets: {key: (*key, *astuple(gross)) for key, gross in known.nets.items()},
             schema.repos: {name: _repo_row(repo) for name, repo in known.repos.items()},
         }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 1
+VERSION = 2
 LARGEST_AMOUNT = 2**63 - 1
 """Stated limit of one amount or balance in the books: 9.2 trillion dollars."""
 
@@ -146,6 +146,15 @@ options = Table(
     *_ints("face", "payment", "until"),
     *_texts("status"),
 )
+nets = Table(
+    "books_nets",
+    metadata,
+    _name("ccp"),
+    _key("opens"),
+    *(_name(name) for name in ("token", "cash", "member")),
+    *_ints("bought", "paid", "sold", "received"),
+)
+"""What is open of what CCPs netted, gross, by wallets and tokens; `opens` is the start of the settlement date."""
 holds = Table("books_holds", metadata, _name("token"), _name("hold_id"), *_texts("holder"), *_ints("units"))
 terms = Table("books_terms", metadata, _name("asset"), *_texts("terms_hash", "terms"))
 """Terms of securities, as JSON; their hash is the one the token was made with."""

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from tbill_defi.chain.embedded import EmbeddedChain
 from tbill_defi.chain.types import EventRecord
+from tbill_defi.ledger.clearing import house_address
 from tbill_defi.ledger.index.entries import EVENTS, Known
 from tbill_defi.ledger.ledger import Ledger
 
@@ -28,7 +29,10 @@ def block_hash(ledger: Ledger, height: int) -> str:
 
 
 def events(ledger: Ledger, known: Known, first: int, last: int) -> Iterator[EventRecord]:
-    """Events from height `first` to `last`; on a shared chain those of our contracts and of every token of ours."""
+    """Events from height `first` to `last`; on a shared chain those of our contracts and of every token of ours.
+
+    And of whatever says that it novates: which of these are clearing houses is found when they are folded.
+    """
     chain = ledger.chain
     if not chain.shared:
         return chain.events(names=EVENTS, from_block=first, to_block=last)
@@ -36,5 +40,7 @@ def events(ledger: Ledger, known: Known, first: int, last: int) -> Iterator[Even
     tokens = [bytes.fromhex(token[2:]) for token in known.assets]
     made = chain.events(names=("AssetRegistered",), addresses=registry, from_block=first, to_block=last)
     tokens += [bytes.fromhex(event.arguments["token"][2:]) for event in made]
-    addresses = tuple(dict.fromkeys((*ledger.contracts.addresses(), *tokens)))
+    houses = [house_address(ledger.contracts, bytes.fromhex(key.ccp[2:])) for key in known.nets]
+    houses += [event.log.address for event in chain.events(names=("Novated",), from_block=first, to_block=last)]
+    addresses = tuple(dict.fromkeys((*ledger.contracts.addresses(), *tokens, *houses)))
     return chain.events(names=EVENTS, addresses=addresses, from_block=first, to_block=last)

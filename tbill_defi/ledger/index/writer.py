@@ -160,7 +160,7 @@ class BooksWriter:
                 trades, flows = effects.of(entry, memory.balances)
                 if entry.kind == "reassignment":
                     memory.owned(entry.facts["wallet"], entry.height)
-                if entry.movements or trades or entry.custody:
+                if entry.movements or trades or entry.custody or entry.kind == "novation":
                     memory.post(entry, trades, flows)
             memory.restricted(folder.restricted)
         block_hash = source.block_hash(self._ledger, upto)
