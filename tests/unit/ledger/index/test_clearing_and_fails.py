@@ -115,6 +115,22 @@ def test_what_is_netted_is_on_the_ladder_until_it_settles(cleared):
     assert cleared.store.rows(select(schema.nets)) == []
 
 
+def test_every_change_of_what_is_open_is_reported(cleared):
+    cleared.trade()
+    nets = schema.nets
+    row = cleared.store.rows(select(nets))[0]
+    for name in ("bought", "paid", "sold", "received"):
+        mine = [column == row[column.name] for column in nets.primary_key.columns]
+        with cleared.store.writing() as connection:
+            connection.execute(nets.update().where(*mine).values({name: row[name] + 1}))
+        (found,) = replayed(cleared.view, cleared.ledger)
+        assert found.figure.endswith(f" {name}")
+        assert (found.booked, found.actual) == (row[name] + 1, row[name])
+        with cleared.store.writing() as connection:
+            connection.execute(nets.update().where(*mine).values({name: row[name]}))
+    cleared.assert_sound()
+
+
 def test_a_net_is_booked_as_the_trades_it_is_of(cleared, tmp_path):
     """One sum of cash for two notes, one of them bought and sold flat: each has its price, and the gain is realised."""
     cleared.trade()
