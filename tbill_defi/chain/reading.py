@@ -25,6 +25,9 @@ _ROWS_AT_A_TIME = 2_000
 _HASH = TRANSACTION_COLUMNS.index("hash")
 _read_json = json.JSONDecoder().raw_decode
 """For text that has no white space around it: a journal's is canonical."""
+_POSITION, _ADDRESS, _TOPICS, _DATA, _NAME = (
+    [column.name for column in events.columns].index(name) for name in ("position", "address", "topics", "data", "name")
+)
 _TYPES = tuple(column.type.python_type for column in events.columns)
 
 
@@ -76,10 +79,10 @@ class EventReader:
                 group.append(header)
                 size += len(header.events) + len(header.transactions)
             if group and (size >= _ROWS_AT_A_TIME or header.height == last):
-                for record in self._records(group):
-                    named = wanted_names is None or record.name in wanted_names
-                    if named and (wanted_addresses is None or record.log.address in wanted_addresses):
-                        yield record
+                for header, row, hashes in self._rows(group):
+                    named = wanted_names is None or row[_NAME] in wanted_names
+                    if named and (wanted_addresses is None or row[_ADDRESS] in wanted_addresses):
+                        yield _record(header, row, hashes)
                 group, size = [], 0
 
     def block_hash(self, head: SignedHead, height: int) -> bytes:
@@ -104,8 +107,8 @@ class EventReader:
         if row["hash"] != kept.hash or len(sent) != len(kept.transactions) or columns != row["transaction_digests"]:
             raise AuditFailure(f"block {height}: its transactions are not what it covers; run `tbill audit verify`")
         logs: dict[int, list[Log]] = {position: [] for position in range(len(sent))}
-        for record in self._records([kept]) if kept.events else ():
-            logs[record.position].append(record.log)
+        for _, event, _ in self._rows([kept]) if kept.events else ():
+            logs[event[_POSITION]].append(_log(event))
         return [_receipt(one, tuple(logs[position])) for position, one in enumerate(sent)]
 
     def _follow(self, head: SignedHead) -> None:
@@ -122,7 +125,8 @@ class EventReader:
         self._headers += headers
         self._tip = tip
 
-    def _records(self, group: Sequence[_Header]) -> Iterator[EventRecord]:
+    def _rows(self, group: Sequence[_Header]) -> Iterator[tuple[_Header, tuple[Any, ...], list[bytes]]]:
+        """Rows of events that were held to their headers, and the hashes of their block's transactions."""
         first, last = group[0], group[-1]
         rows = self._journal.event_rows(first.events.start, last.events.stop)
         hashes = self._journal.transaction_hashes(first.transactions.start, last.transactions.stop)
@@ -133,7 +137,7 @@ class EventReader:
             if digest_column(sent) != header.hashes_digest:
                 raise AuditFailure(f"block {header.height}, column transactions.hash: not what the block covers")
             for row in mine:
-                yield _record(header, row, sent)
+                yield header, row, sent
 
 
 def _receipt(row: tuple[Any, ...], logs: tuple[Log, ...]) -> Receipt:
@@ -157,25 +161,23 @@ def _check_rows(header: _Header, rows: Sequence[tuple[Any, ...]]) -> None:
         raise AuditFailure(f"{where}: {missing} rows of events are missing; run `tbill audit verify`")
     for n, (column, wanted) in enumerate(zip(events.columns, _TYPES, strict=True)):
         values = [row[n] for row in rows]
-        if not all(type(value) is wanted for value in values) or digest_column(values) != header.event_digests[n]:
+        if not {wanted}.issuperset(map(type, values)) or digest_column(values) != header.event_digests[n]:
             raise AuditFailure(
                 f"{where}, column events.{column.name}: not what the block covers; run `tbill audit verify`"
             )
 
 
 def _record(header: _Header, row: tuple[Any, ...], hashes: Sequence[bytes]) -> EventRecord:
-    sequence, height, position, log_index, address, topics, data, name, arguments = row
+    sequence, height, position, log_index, _, _, _, name, arguments = row
+    hash_ = hashes[position]
     return EventRecord(
-        sequence,
-        height,
-        header.timestamp,
-        hashes[position],
-        position,
-        log_index,
-        Log(address, tuple(topics[start : start + 32] for start in range(0, len(topics), 32)), data),
-        name,
-        _read_json(arguments)[0],
+        sequence, height, header.timestamp, hash_, position, log_index, _log(row), name, _read_json(arguments)[0]
     )
+
+
+def _log(row: tuple[Any, ...]) -> Log:
+    topics = row[_TOPICS]
+    return Log(row[_ADDRESS], tuple([topics[start : start + 32] for start in range(0, len(topics), 32)]), row[_DATA])
 
 
 def checked_head(journal: Journal, genesis: Genesis) -> tuple[SignedHead, int]:

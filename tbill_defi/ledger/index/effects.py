@@ -83,8 +83,8 @@ class Effects:
         trades: list[Trade] = []
         flows: list[Flow] = []
         for party in dict.fromkeys((*units, *cash)):
-            mine = {asset: change for asset, change in units[party].items() if change} if party in units else {}
-            paid = {name: change for name, change in cash[party].items() if change} if party in cash else {}
+            mine = _changed(units[party]) if party in units else {}
+            paid = dict(cash[party]) if party in cash else {}
             for flow in self._claims(entry, party):
                 flows.append(flow)
                 paid[flow.currency] = paid.get(flow.currency, 0) - flow.cash
@@ -104,12 +104,12 @@ class Effects:
         entry: Entry,
         party: str,
         units: Mapping[str, int],
-        cash: Mapping[str, int],
+        cash: dict[str, int],
         trades: list[Trade],
         flows: list[Flow],
     ) -> None:
         """Share what a party paid or got, claims apart, out to its securities; the rest is a flow."""
-        rest = {name: change for name, change in cash.items() if change}
+        rest = _changed(cash)
         if len(units) == 1 and len(rest) == 1:
             ((asset, change),), ((currency, paid),) = units.items(), rest.items()
             if (change > 0) != (paid > 0):
@@ -194,6 +194,11 @@ class Effects:
                 trades.append(Trade(entry.facts["before"], asset, -units, self._currency, 0, CARRIED))
                 trades.append(Trade(known.party_of(wallet), asset, units, self._currency, 0, NONE))
         return trades
+
+
+def _changed(changes: dict[str, int]) -> dict[str, int]:
+    """Changes without those that came to nothing."""
+    return {name: change for name, change in changes.items() if change} if 0 in changes.values() else changes
 
 
 _ACCOUNTS = {

@@ -140,16 +140,24 @@ class Store:
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows given in column order; by position, which both databases take, and which costs least."""
     if rows:
-        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-        names = ", ".join(f'"{column.name}"' for column in table.columns)
-        marks = ", ".join(mark for _ in table.columns)
-        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', list(rows))  # noqa: S608
+        connection.exec_driver_sql(_insert(connection, table), list(rows))
 
 
 def replace_rows(connection: Connection, table: Table, rows: Mapping[Any, tuple[Any, ...]]) -> None:
     """Put rows in the place of those of the same primary key."""
-    delete_rows(connection, table, list(rows.values()))
-    insert_rows(connection, table, list(rows.values()))
+    if rows:
+        keys = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
+        rest = [column.name for column in table.columns if not column.primary_key]
+        changes = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
+        action = f"DO UPDATE SET {changes}" if rest else "DO NOTHING"
+        connection.exec_driver_sql(f"{_insert(connection, table)} ON CONFLICT ({keys}) {action}", list(rows.values()))
+
+
+def _insert(connection: Connection, table: Table) -> str:
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    marks = ", ".join(mark for _ in table.columns)
+    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608
 
 
 def delete_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
