@@ -167,6 +167,16 @@ contract EmergencyStopTest is Governed {
         assertFalse(success, "transferred");
     }
 
+    /// @dev Whatever the trade limit, down to none at all, a stop is what is told, and nothing passes.
+    function testFuzz_a_stop_binds_before_the_trade_limit(uint128 trade, bool nothing) public {
+        setTradeLimit(nothing ? 0 : trade);
+        stop();
+        vm.prank(address(note));
+        (uint256 largest, uint8 code) = compliance.transferring(alice, bob, 0);
+        assertEq(largest, 0, "largest");
+        assertEq(code, RestrictionCodes.STOPPED, "code");
+    }
+
     /// @dev A stop that is over, by itself or not, leaves every limit as it was.
     function testFuzz_limits_survive(uint128 trade, uint40 window, bool lifted) public {
         vm.assume(trade != type(uint128).max);

@@ -141,6 +141,43 @@ contract RepoAttacksTest is RepoDesk {
         facility.deliverMargin(other, today(), second_, hers);
     }
 
+    /// @notice Both sides signed, and yet no repo opens whose cash or collateral goes to, or comes from, somebody else.
+    function test_no_leg_of_an_opening_goes_astray() public {
+        issue(first, carol, STOCK);
+        issueCash(usd, carol, STOCK);
+        RepoTerms memory terms = standard(0);
+        bytes32 before = _positions();
+        for (uint256 i = 0; i < 6; ++i) {
+            Instruction memory made = opening(terms);
+            if (i == 0) made.legs[0].to = bob; // delivered to the lender, held by nobody
+            if (i == 1) made.legs[1].to = carol;
+            if (i == 2) made.legs[0].from = carol;
+            if (i == 3) made.legs[1].from = carol;
+            if (i == 4) (made.legs[0].to, made.legs[0].from) = (carol, bob);
+            if (i == 5) made.legs[1].to = address(facility);
+            made.planHash = planHash(made.contextHash, made.legs);
+            bytes[] memory signatures = signed(made);
+            vm.expectRevert(abi.encodeWithSelector(RepoFacility.UnexpectedLeg.selector, i % 2));
+            facility.open(terms, made, signatures);
+        }
+        assertEq(before, _positions(), "nothing moved");
+    }
+
+    /// @notice One leg twice is not the other one: no repo on collateral that is not here, or without the lender's cash.
+    function test_no_leg_of_an_opening_stands_for_the_other() public {
+        RepoTerms memory terms = standard(0);
+        open(standard(1)); // its collateral would be there to be taken
+        for (uint256 i = 0; i < 2; ++i) {
+            Instruction memory made = opening(terms);
+            made.legs[i] = made.legs[1 - i];
+            made.planHash = planHash(made.contextHash, made.legs);
+            bytes[] memory signatures = new bytes[](1);
+            signatures[0] = signature(i == 0 ? bobKey : aliceKey, digest(made));
+            vm.expectRevert(abi.encodeWithSelector(Settlement.LegsNotSorted.selector, 1));
+            facility.open(terms, made, signatures);
+        }
+    }
+
     function test_signatures_for_one_facility_are_none_for_another() public {
         RepoFacility other = new RepoFacility(settlement, usd, payer, IPriceOracle(address(oracle)));
         enrol("other-facility", address(other));
@@ -246,8 +283,11 @@ contract RepoAttacksTest is RepoDesk {
         facility.closeOut(defaulted, today());
         _paid(coupon);
         uint256 before = usd.balanceOf(alice);
+        assertFalse(facility.isPassed(coupon, repaid), "passed already");
         vm.prank(stranger);
         facility.passCoupon(repaid, coupon);
+        assertTrue(facility.isPassed(coupon, repaid), "passed");
+        assertFalse(facility.isPassed(coupon, defaulted), "the other's too");
         vm.prank(bob);
         facility.passCoupon(defaulted, coupon);
         assertEq(usd.balanceOf(alice) - before, uint256(20_000e6) / 50, "both, to the borrower");

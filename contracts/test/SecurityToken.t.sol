@@ -159,6 +159,14 @@ contract SecurityTokenTest is Ledger {
         _refused(alice, bob, 1, RestrictionCodes.SENDER_CLAIM, _cannotSend(alice));
     }
 
+    /// @notice The supply is kept where the zero address's balance would be, and is not taken for one.
+    function test_the_zero_address_never_held_anything() public {
+        vm.warp(START + 1);
+        assertEq(note.totalSupplyAt(uint48(START)), note.totalSupply(), "supply");
+        assertTrue(note.totalSupply() != 0, "something was issued");
+        assertEq(note.balanceOfAt(address(0), uint48(START)), 0, "nobody's");
+    }
+
     function test_largest_transfer_names_the_rule_that_binds() public {
         _largest(alice, bob, 1_000, RestrictionCodes.BALANCE);
         createHold(alice, "h", carol, bob, 200);

@@ -251,6 +251,23 @@ contract TradeBookTest is TradeDesk {
         book.settle(cleared, 100, none());
     }
 
+    /// @notice What has settled is not owed to the clearer again: only the rest is his to take over.
+    function test_a_clearer_takes_over_what_is_open_after_a_part() public {
+        Trade memory trade = agreed(100, 99);
+        (trade.clearer, trade.minimum, trade.lot) = (stranger, 10, 10);
+        bytes32 id = affirm(trade);
+        vm.warp(OPENS);
+        book.settle(trade, 30, none());
+        vm.expectEmit(address(book));
+        emit TradeBook.TradeNovated(id, stranger, 70, 70);
+        vm.prank(stranger);
+        (uint128 face, uint128 cash) = book.novate(trade);
+        assertEq(face, 70, "100 less 30");
+        assertEq(cash, 70, "99 less 29, which is 99 x 30 / 100 rounded down");
+        vm.expectPartialRevert(TradeBook.TradeNotOpen.selector);
+        book.settle(trade, 70, none());
+    }
+
     // --- blocks -------------------------------------------------------------------------------------------------
 
     function block_(uint128 face, uint128 proceeds) internal returns (Trade memory trade) {
