@@ -107,6 +107,18 @@ contract RepoRulesTest is RepoDesk {
         facility.closeOut(id, today());
     }
 
+    /// @notice Collateral that covers again takes no cash, though the call stands until somebody marks.
+    function test_no_margin_in_cash_while_the_collateral_covers() public {
+        bytes32 id = open(standard(0));
+        oracle.set(FIRST, 99e6);
+        facility.mark(id, today());
+        oracle.set(FIRST, 102e6);
+        Instruction memory made = margin(id, address(usd), 1);
+        bytes[] memory signatures = byAlice(made);
+        vm.expectRevert(abi.encodeWithSelector(RepoFacility.CashNotCalled.selector, 1, 0));
+        facility.deliverMargin(id, today(), made, signatures);
+    }
+
     function test_margin_in_cash_ends_an_interval() public {
         bytes32 id = open(standard(0));
         vm.warp(START + 10 days);

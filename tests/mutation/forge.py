@@ -38,7 +38,8 @@ NEAREST = {
 """Which suites are asked first; who survives them meets all."""
 FEW = {"FOUNDRY_FUZZ_RUNS": "24", "FOUNDRY_INVARIANT_RUNS": "6", "FOUNDRY_INVARIANT_DEPTH": "40"}
 SECONDS = 900
-_FAILED = re.compile(r"^\[FAIL.*?\] (\w+)\(|\"invariant\":\"(\w+)\"", re.MULTILINE)
+_FAILED = re.compile(r"^\[FAIL.*?\] (\w+)\(|^ (invariant_\w+)\(", re.MULTILINE)
+"""A test by the line that says so, an invariant by the one below the calls that broke it."""
 
 
 class Forge:

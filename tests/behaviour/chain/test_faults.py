@@ -12,7 +12,7 @@ from tbill_defi.chain.engine import Mode, database_path, open_engine
 from tbill_defi.chain.evidence import verify
 from tbill_defi.chain.heads import Genesis
 from tbill_defi.chain.journal import Appending, Journal
-from tbill_defi.core.errors import LedgerBusy, LedgerError
+from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError
 from tests.behaviour.chain.support import (
     ALICE,
     COUNTER_ADDRESS,
@@ -189,6 +189,25 @@ class TestWriters:
                     first.submit([mine])
                 assert Desk(second).count()[0].status
         assert verify(url_of(path), decoder=decode_count).ok
+
+    def test_nobody_begins_to_serve_on_a_head_that_has_moved(self, path):
+        with reopen(path) as first:
+            path.with_name(path.name + ".lock").unlink()
+            head = first.head()
+            with reopen(path) as second:
+                assert Desk(second).count()[0].status
+                before = dump(path)
+                with pytest.raises(LedgerBusy, match="another writer moved the head"):
+                    first._journal.claim(first.genesis, head, serving="first")
+                assert dump(path) == before, "the epoch is the second's"
+                assert Desk(second).count()[0].status
+
+    @pytest.mark.parametrize("column", ["height", "hash", "signature"])
+    def test_a_head_of_another_type_is_named(self, path, column):
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute(f"UPDATE head SET {column} = 'text'")
+        with pytest.raises(AuditFailure, match="head: a column has another type"), reopen(path):
+            pass
 
     def test_who_opens_to_write_and_does_not_changes_nothing(self, path):
         before = dump(path)

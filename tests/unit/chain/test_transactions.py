@@ -102,6 +102,13 @@ def test_refuses_other_types():
         assert code_of(other) == "BadTransaction"
 
 
+def test_refuses_what_is_no_list_before_its_fields_are_read():
+    listed = raw(access=[[TO, []]])
+    assert listed[1] == 0xF8
+    assert code_of(listed) == "NotEmptyAccessList"
+    assert code_of(listed[:1] + b"\x7f" + listed[3:]) == "BadTransaction"
+
+
 def test_refuses_every_truncation_and_any_trailing_byte():
     signed = raw()
     for length in range(len(signed)):

@@ -195,6 +195,14 @@ def test_whole_securities_are_packed_and_too_many_legs_are_refused():
         pack([group("A", 33)])
 
 
+def test_who_owes_money_alone_has_one_leg():
+    """Bought and sold as much as each other: a member pays what is left and delivers nothing."""
+    money = [NetLine(NetKey(0, "A", "USD", f"m{k}"), 0) for k in range(64)]
+    assert pack([money]) == [money]
+    with pytest.raises(UsageError, match="65 legs, at most 64"):
+        pack([[*money[1:], NetLine(NetKey(0, "A", "USD", "m0"), 1)]])
+
+
 def test_a_net_that_is_late_is_charged_from_the_member_through_the_ccp(house):
     deal(house, "ann", "bea", 100, 90)
     house.novate()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tbill_defi.core.errors import ComplianceRejection
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.claims import sanction
@@ -134,6 +135,16 @@ def test_the_answer_is_of_the_state_after_the_deposits(shared):
     assert ask(shared, leg, after=[issue]).ok
     assert shared.state() == before, "asking leaves no trace"
     assert ask(shared, leg).code == 6
+
+
+def test_who_may_not_hold_is_named_when_the_deposit_to_it_fails(bench):
+    """Nothing can be issued to it, so `judge` has nothing to say; legs of securities are asked about by themselves."""
+    revoke(bench, "fund")
+    legs = sorted([sell(1), PlanLeg("USD", "fund", "desk", 1)])
+    issue = Step("issuer", bench.note, encode_call("SecurityToken", "issue", bench.address("fund"), 1))
+    with pytest.raises(ComplianceRejection) as refused:
+        decide(bench.ledger, legs, bench.planned(legs, b"\1" * 32), after=[issue])
+    assert [(one.asset, one.code, one.party) for one in refused.value.decisions] == [(NOTE.cusip, 4, "fund")]
 
 
 def test_one_decision_per_leg_in_order(shared):

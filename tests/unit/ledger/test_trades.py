@@ -182,6 +182,7 @@ def test_a_managed_account_answers_when_its_trade_settles(bench):
     open_account(bench.ledger, "pension", manager="desk")
     bench.ledger.deposit("pension", {}, 5_000 * DOLLAR)
     trades, block = agreed(bench, allocator="desk")
+    del bench.ledger.keyring._open["pension"]  # its owner is elsewhere
     (child,) = trades.allocate(block.trade_id, {"pension": 1_000 * DOLLAR})
     at(bench, TOMORROW)
     done, refused = trades.settle_due()
@@ -207,6 +208,7 @@ def test_forged_terms_are_refused(bench):
         ({"asset": "USD"}, "against itself"),
         ({"face": 0}, "must be positive"),
         ({"minimum_units": 5}, "0 < lot <= minimum"),
+        ({"lot_units": 5}, "0 < lot <= minimum"),
         ({"minimum_units": 5, "lot_units": 6}, "0 < lot <= minimum"),
         ({"allocator": "fund"}, "neither"),
         ({"fail_days": -1}, "0 or more"),
