@@ -42,7 +42,7 @@ def open_house(ccp: Ccp, home: Home = None, json_: Json = False) -> None:
 
 
 def novate(ccp: Ccp, home: Home = None, json_: Json = False) -> None:
-    """Take over every open trade that names the CCP.
+    """Take over every open trade between its members that names the CCP.
 
     Gross trades close; each member owes and is owed by the CCP alone, net per date, security and currency.
     """

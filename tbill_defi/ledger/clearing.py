@@ -158,17 +158,25 @@ class Clearing:
     # --- acting -------------------------------------------------------------------------------------------------
 
     def novate(self, trade_ids: Sequence[bytes] | None = None) -> list[bytes]:
-        """Take over open trades that name this clearing house; all of them unless some are named.
+        """Take over open trades that name this clearing house; all of them between members unless some are named.
+
+        Anyone can agree a trade that names it: one between others stays open, and holds nobody up.
 
         Raises
         ------
         LedgerError
-            "NothingOpen" if there is none, "NotClearer", "TradeNotOpen".
+            "NothingOpen" if there is none, "NotClearer", "TradeNotOpen", "NotMember" of one that is named.
         """
-        mine = [s for s in self.trades.all() if s.terms.clearer == self.address and s.status is TradeStatus.OPEN]
-        chosen = mine if trade_ids is None else [self.trades.state(trade_id) for trade_id in trade_ids]
+        if trade_ids is None:
+            mine = [s for s in self.trades.all() if s.terms.clearer == self.address and s.status is TradeStatus.OPEN]
+            members = self._members({party for s in mine for party in (s.terms.seller, s.terms.buyer)})
+            chosen = [s for s in mine if {s.terms.seller, s.terms.buyer} <= members]
+        else:
+            chosen = [self.trades.state(trade_id) for trade_id in trade_ids]
         if not chosen:
-            raise LedgerError(f"net: no open trade names the clearing house of {self.ccp}", "NothingOpen")
+            raise LedgerError(
+                f"net: no open trade between members names the clearing house of {self.ccp}", "NothingOpen"
+            )
         steps = [
             Step(
                 self.ccp,
@@ -179,6 +187,12 @@ class Clearing:
         ]
         self._ledger.send(steps)
         return [state.trade_id for state in chosen]
+
+    def _members(self, wallets: Iterable[bytes]) -> set[bytes]:
+        """Those that have named this clearing house as their operator; the CCP is none."""
+        place, ccp = self._ledger.contracts.settlement, self._ledger.address_of(self.ccp)
+        others = (wallet for wallet in wallets if wallet != ccp)
+        return {one for one in others if self._ledger.call("Settlement", place, "isOperator", one, self.address)}
 
     def settle(self, lines: Sequence[NetLine]) -> None:
         """Settle lines of one settlement date and currency in one instruction, all or none; signed by the CCP.

@@ -209,9 +209,12 @@ class Trades:
     def agree(self, terms: TradeTerms) -> TradeState:
         """Sign by both parties' keys, name the book as their operator where they have not, and affirm."""
         parties = [self.party_of(terms.seller), self.party_of(terms.buyer)]
-        operators = [terms.clearer] if terms.clearer != NOBODY else []
-        self._ledger.send(operator_steps(self._ledger, parties, [self.address, *operators]))
+        self._ledger.send(operator_steps(self._ledger, parties, self._operators(terms)))
         return self.affirm(terms, *(self.sign(terms, party) for party in parties))
+
+    def _operators(self, terms: TradeTerms) -> list[bytes]:
+        """Who may settle for the parties: the book, and who takes the trade over."""
+        return [self.address, terms.clearer] if terms.clearer != NOBODY else [self.address]
 
     # --- settling -----------------------------------------------------------------------------------------------
 
@@ -311,7 +314,8 @@ class Trades:
     def allocate(self, trade_id: bytes, faces: Mapping[str, int]) -> list[TradeState]:
         """Replace a block by one trade for each account, at its price; signed by its allocator.
 
-        An account that the allocator manages needs to agree to nothing now; another signs its trade.
+        An account that the allocator manages needs to agree to nothing now; another signs its trade, and names the book
+        and the clearing house, if there is one, as its operators where it has not.
 
         Parameters
         ----------
@@ -321,7 +325,7 @@ class Trades:
         Raises
         ------
         UsageError
-            If they do not.
+            If they do not, or a managed account would be a clearing member.
         LedgerError
             "NotAllocable", "TradeNotOpen", "TradeNotSigned", "TooManyAccounts".
         """
@@ -333,6 +337,8 @@ class Trades:
             raise UsageError(
                 f"allocation: faces must be positive and sum to {terms.face} base units; they sum to {total}"
             )
+        if terms.clearer != NOBODY:
+            self._require_members(*faces)
         accounts = [self._ledger.address_of(party) for party in faces]
         allocated, consents, own = 0, [], []
         for index, (party, wallet) in enumerate(zip(faces, accounts, strict=True)):
@@ -345,7 +351,7 @@ class Trades:
         signature = self._ledger.keyring.key(self.party_of(terms.allocator)).sign_digest(digest)
         allotments = list(zip(accounts, faces.values(), consents, strict=True))
         arguments = (terms.abi_value(), allotments, signature)
-        self._ledger.send(operator_steps(self._ledger, own, [self.address]))
+        self._ledger.send(operator_steps(self._ledger, own, self._operators(terms)))
         self._ledger.send([Step(OPERATOR, self.address, encode_call(CONTRACT, "allocate", *arguments))])
         return [self.state(child) for child in self.state(trade_id).children]
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.ledger import limits
+from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.clearing import Clearing, NetKey, NetLine, Obligation, open_clearing, pack, plan_lines
 from tbill_defi.ledger.clock import move_clock
+from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.fail_claims import charges
 from tbill_defi.ledger.fails import FailsPractice, TargetRate
 from tbill_defi.ledger.mandate import open_account
@@ -193,6 +195,35 @@ def test_whole_securities_are_packed_and_too_many_legs_are_refused():
     assert [len({line.key.asset for line in batch}) for batch in batches] == [2, 1]
     with pytest.raises(UsageError, match="66 legs, at most 64"):
         pack([group("A", 33)])
+
+
+def test_the_accounts_of_a_cleared_block_are_members(house):
+    """Nobody of them need have dealt with the clearing house before."""
+    ledger = house._ledger
+    words = {"asset": NOTE.cusip, "settlement_date": TOMORROW, "clearer": house.address, "allocator": "bea"}
+    terms = house.trades.terms(seller="ann", buyer="bea", face_units=100 * DOLLAR, proceeds_units=90 * DOLLAR, **words)
+    block = house.trades.agree(terms)
+    open_account(ledger, "pension", manager="bea")
+    with pytest.raises(UsageError, match="pension is a managed account, which names no operator"):
+        house.trades.allocate(block.trade_id, {"cyd": 60 * DOLLAR, "pension": 40 * DOLLAR})
+    house.trades.allocate(block.trade_id, {"cyd": 60 * DOLLAR, "dan": 40 * DOLLAR})
+    assert len(house.novate()) == 2
+    assert owed(house) == {"ann": (-100, 90), "cyd": (60, -54), "dan": (40, -36)}
+
+
+def test_a_trade_of_no_members_holds_nobody_up(house):
+    ledger = house._ledger
+    stranger = deal(house, "cyd", "dan", 10, 9)
+    leave = encode_call("Settlement", "setOperator", house.address, False)
+    ledger.send([Step("dan", ledger.contracts.settlement, leave)])
+    good = deal(house, "ann", "bea", 100, 90)
+    assert house.novate() == [good.trade_id]
+    assert house.trades.state(stranger.trade_id).status is TradeStatus.OPEN
+    with pytest.raises(LedgerError) as refused:
+        house.novate([stranger.trade_id])
+    assert refused.value.code == "NotMember"
+    with pytest.raises(LedgerError, match="no open trade between members"):
+        house.novate()
 
 
 def test_who_owes_money_alone_has_one_leg():
