@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {AssetWord, TERMS_MASK} from "./AssetWord.sol";
+import {COUNTS_BIT} from "./compliance/RuleCalls.sol";
 import {IAssetRegistry} from "./interfaces/IAssetRegistry.sol";
+import {IComplianceRule} from "./interfaces/IComplianceRule.sol";
 import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
 
 /// @title AssetRegistry
@@ -21,6 +23,12 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
 
     /// @notice A security is in default, or performs again.
     event DefaultSet(address indexed token, bool inDefault);
+
+    /// @notice A security is under these rules and no others.
+    event RulesSet(address indexed token, address[] rules);
+
+    error TooManyRules(uint256 rules, uint256 most);
+    error RulesNotSorted(address rule);
 
     /// @notice There is no code at this address.
     error NotAToken(address token);
@@ -40,8 +48,12 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
     /// @notice The token is not an asset of this ledger.
     error UnregisteredAsset(address token);
 
+    /// @notice Most rules of a security.
+    uint256 public constant MAX_RULES = 8;
+
     mapping(bytes32 assetId => address) private _tokens;
     mapping(address token => AssetWord) private _words;
+    mapping(address token => uint256[]) private _rules;
 
     constructor(address authority_) AccessManaged(authority_) {}
 
@@ -78,6 +90,24 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
     function setInDefault(address token, bool inDefault) external restricted {
         _words[token] = _registered(token).withDefault(inDefault);
         emit DefaultSet(token, inDefault);
+    }
+
+    /// @notice Puts a security under these rules, ascending by address, and no others.
+    function setRules(address token, address[] calldata rules) external restricted {
+        if (rules.length > MAX_RULES) revert TooManyRules(rules.length, MAX_RULES);
+        _words[token] = _registered(token).withRules(rules.length != 0);
+        delete _rules[token];
+        for (uint256 i = 0; i < rules.length; ++i) {
+            if (i != 0 && rules[i] <= rules[i - 1]) revert RulesNotSorted(rules[i]);
+            uint256 entry = uint160(rules[i]);
+            _rules[token].push(IComplianceRule(rules[i]).counts() ? entry | COUNTS_BIT : entry);
+        }
+        emit RulesSet(token, rules);
+    }
+
+    /// @inheritdoc IAssetRegistry
+    function rulesOf(address token) external view returns (uint256[] memory) {
+        return _rules[token];
     }
 
     /// @inheritdoc IAssetRegistry

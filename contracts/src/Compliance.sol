@@ -3,14 +3,17 @@ pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {EmergencyStop} from "./compliance/EmergencyStop.sol";
 import {Exposures} from "./compliance/Exposures.sol";
+import {RuleCalls} from "./compliance/RuleCalls.sol";
 import {RulesWord} from "./compliance/RulesWord.sol";
 import {VolumeLog} from "./compliance/VolumeLog.sol";
 import {AssetWord} from "./AssetWord.sol";
 import {IAssetRegistry} from "./interfaces/IAssetRegistry.sol";
 import {ICompliance} from "./interfaces/ICompliance.sol";
+import {Move} from "./interfaces/IComplianceRule.sol";
 import {IIdentityRegistry, ONLY_WALLET, SANCTIONED, VALID_CLAIM} from "./interfaces/IIdentityRegistry.sol";
 import {RestrictionCodes} from "./RestrictionCodes.sol";
 
@@ -40,6 +43,9 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
     IAssetRegistry public immutable assetRegistry;
 
     mapping(bytes32 identity => VolumeLog.Log) private _volumes;
+
+    /// @dev A security's rules are being told of a move, before it: nothing under rules moves meanwhile.
+    bool private transient _telling;
 
     constructor(
         address authority_,
@@ -92,8 +98,14 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         uint256 amount
     ) public view returns (uint256 largest, uint8 code) {
         (bytes32 sender, uint256 giver, bytes32 recipient, uint256 taker) = identityRegistry.standingsOf(from, to);
-        (largest, code) = _assess(Side(from, sender, giver, 0), Side(to, recipient, taker, 0), _rules);
-        return _ofToken(assetRegistry.wordOf(token), largest, code, amount);
+        Side memory from_ = Side(from, sender, giver, 0);
+        Side memory to_ = Side(to, recipient, taker, 0);
+        (largest, code) = _assess(from_, to_, _rules);
+        AssetWord word = assetRegistry.wordOf(token);
+        (largest, code) = _ofToken(word, largest, code, amount);
+        if (_asksRules(word, largest, amount) && sender != recipient) {
+            (largest, code) = _underRules(word, _moveOf(token, from_, to_), largest, code, amount);
+        }
     }
 
     /// @inheritdoc ICompliance
@@ -162,13 +174,27 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
             (largest, code) = _leastUnderCap(largest, code, cap, units + pendingIn);
         }
         (largest, code) = _ofToken(token, largest, code, amount);
-        if (amount <= largest) _move(address(0), to, amount);
+        bool ruled = _asksRules(token, largest, amount);
+        Move memory move;
+        if (ruled) {
+            move = _moveOf(msg.sender, Side(address(0), 0, 0, 0), Side(to, identity, found, 0));
+            (move.toUnits, move.supply) = (move.toUnits - amount, move.supply - amount); // they are there already
+            (largest, code) = _underRules(token, move, largest, code, amount);
+        }
+        if (amount > largest) return (largest, code);
+        _move(address(0), to, amount);
+        if (ruled) _tell(move, amount, true);
     }
 
     /// @inheritdoc ICompliance
-    function moved(address from, address to, uint256 amount) external onlyToken {
+    function moved(address from, address to, uint256 amount) external {
+        AssetWord token = _callingToken();
         if (to == address(0)) _requireRunning(_rules);
         _move(from, to, amount);
+        if (!token.hasRules() || amount == 0) return;
+        (bytes32 sender, uint256 giver, bytes32 recipient, uint256 taker) = identityRegistry.standingsOf(from, to);
+        if (sender == recipient || (sender == 0 && identityRegistry.currentWallet(from) == to)) return; // recovered
+        _tell(_moveOf(msg.sender, Side(from, sender, giver, 0), Side(to, recipient, taker, 0)), amount, false);
     }
 
     /// @inheritdoc ICompliance
@@ -209,6 +235,11 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
     ) private returns (uint256 largest, uint8 code) {
         (largest, code) = _assess(giver, taker, rules);
         (largest, code) = _ofToken(token, largest, code, amount);
+        if (_asksRules(token, largest, amount) && giver.identity != taker.identity) {
+            Move memory move = _moveOf(msg.sender, giver, taker);
+            (largest, code) = _underRules(token, move, largest, code, amount);
+            if (amount <= largest) _tell(move, amount, true);
+        }
         if (amount > largest) return (largest, code);
         _move(giver.wallet, taker.wallet, amount);
         if (rules.windowOf() == 0 || giver.identity == taker.identity || amount == 0) return (largest, code);
@@ -239,6 +270,53 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         if (!rules.bindsIdentities() || giver.identity == taker.identity) return (largest, code);
         (largest, code) = _leastLeft(largest, code, giver, RestrictionCodes.SENDER_VOLUME, rules);
         (largest, code) = _leastLeft(largest, code, taker, RestrictionCodes.RECIPIENT_VOLUME, rules);
+    }
+
+    // --- the rules of one security ------------------------------------------------------------------------------
+
+    function _asksRules(AssetWord token, uint256 largest, uint256 amount) private pure returns (bool) {
+        return token.hasRules() && largest != 0 && amount != 0;
+    }
+
+    /// @dev What a security's own rules leave of what the others let pass; nothing while they are being told of a move.
+    function _underRules(
+        AssetWord token,
+        Move memory move,
+        uint256 largest,
+        uint8 code,
+        uint256 amount
+    ) private view returns (uint256, uint8) {
+        if (_telling) return (0, RestrictionCodes.RULE);
+        uint256 wanted = Math.min(amount, largest);
+        uint256[] memory rules = assetRegistry.rulesOf(move.token);
+        (uint256 passes, uint8 why) = RuleCalls.least(move, rules, token.denominationOf(), wanted);
+        return passes == wanted ? (largest, code) : (passes, why);
+    }
+
+    function _tell(Move memory move, uint256 amount, bool mustPass) private {
+        bool outer = _telling;
+        _telling = true;
+        RuleCalls.tell(move, assetRegistry.rulesOf(move.token), amount, mustPass);
+        _telling = outer;
+    }
+
+    function _moveOf(address token, Side memory giver, Side memory taker) private view returns (Move memory) {
+        return
+            Move({
+                token: token,
+                from: giver.identity,
+                to: taker.identity,
+                fromUnits: _unitsOf(IERC20(token), giver),
+                toUnits: _unitsOf(IERC20(token), taker),
+                supply: IERC20(token).totalSupply()
+            });
+    }
+
+    function _unitsOf(IERC20 token, Side memory side) private view returns (uint256 units) {
+        if (side.identity == 0) return 0;
+        if (side.found & ONLY_WALLET != 0) return token.balanceOf(side.wallet);
+        address[] memory wallets = identityRegistry.walletsOf(side.identity);
+        for (uint256 i = 0; i < wallets.length; ++i) units += token.balanceOf(wallets[i]);
     }
 
     /// @dev What the registry says of the token itself: nothing while it is paused or in default, multiples of its

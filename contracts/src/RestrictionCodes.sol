@@ -24,6 +24,13 @@ library RestrictionCodes {
     uint8 internal constant STOPPED = 17;
     uint8 internal constant SENDER_SANCTIONED = 18;
     uint8 internal constant RECIPIENT_SANCTIONED = 19;
+    uint8 internal constant REQUIRED_CLAIM = 20;
+    uint8 internal constant SHARE_OF_SUPPLY = 21;
+    uint8 internal constant HOLDER_COUNT = 22;
+    uint8 internal constant LOCK_UP = 23;
+    uint8 internal constant SENDER_MINIMUM = 24;
+    uint8 internal constant RECIPIENT_MINIMUM = 25;
+    uint8 internal constant RULE = 26;
 
     /// @notice The sender may not send at all.
     function isOfSender(uint8 code) internal pure returns (bool) {
@@ -62,6 +69,13 @@ library RestrictionCodes {
         if (code == STOPPED) return "the ledger is stopped in an emergency";
         if (code == SENDER_SANCTIONED) return "sender is on the sanctions list";
         if (code == RECIPIENT_SANCTIONED) return "recipient is on the sanctions list";
+        if (code == REQUIRED_CLAIM) return "recipient has no claim of a class that the security requires";
+        if (code == SHARE_OF_SUPPLY) return "amount exceeds what the recipient's share of the supply leaves";
+        if (code == HOLDER_COUNT) return "security has as many holders as it may";
+        if (code == LOCK_UP) return "amount exceeds the sender's units that are not under lock-up";
+        if (code == SENDER_MINIMUM) return "sender would keep less than the minimum holding";
+        if (code == RECIPIENT_MINIMUM) return "recipient would have less than the minimum holding";
+        if (code == RULE) return "a rule of the security refuses, or fails";
         return "";
     }
 }

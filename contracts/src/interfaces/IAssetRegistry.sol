@@ -29,4 +29,7 @@ interface IAssetRegistry {
 
     /// @notice Whether dealing in a token is paused.
     function isPaused(address token) external view returns (bool);
+
+    /// @notice Rules of a token, ascending: the address in the low 160 bits, and a bit above it if it is told of moves.
+    function rulesOf(address token) external view returns (uint256[] memory);
 }
