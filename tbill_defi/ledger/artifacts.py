@@ -32,6 +32,11 @@ CONTRACTS = (
     "RepoFacility",
     "OptionBook",
     "TradeBook",
+    "ShareOfSupply",
+    "HolderCount",
+    "LockUp",
+    "MinimumHolding",
+    "RequiredClaims",
     "ClearingHouse",
 )
 PER_PARTY = ("ManagedAccount", "ClearingHouse")

@@ -14,7 +14,7 @@ from typing import Any
 from tbill_defi.core.errors import UsageError
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.abi import encode_call
-from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.deployment import INVESTOR_TOPIC, Step
 from tbill_defi.ledger.ledger import Ledger
 
 REGISTRAR_KEY = "registrar"
@@ -25,7 +25,7 @@ class Topic(IntEnum):
     """What a claim is about; the value is the topic's number in the registry."""
 
     KYC = 1
-    INVESTOR = 2
+    INVESTOR = INVESTOR_TOPIC
     TAX = 3
 
     @property

@@ -35,6 +35,13 @@ RULES = {
     17: "stopped",
     18: "sanctions",
     19: "sanctions",
+    20: "required-claim",
+    21: "share-of-supply",
+    22: "holder-count",
+    23: "lock-up",
+    24: "minimum-holding",
+    25: "minimum-holding",
+    26: "rule",
 }
 """ERC-1404 code -> rule; codes as in contracts/src/RestrictionCodes.sol."""
 MESSAGES = {
@@ -57,8 +64,15 @@ MESSAGES = {
     17: "the ledger is stopped in an emergency",
     18: "the sender is on the sanctions list",
     19: "the recipient is on the sanctions list",
+    20: "the recipient has no claim of a class that the security requires",
+    21: "the recipient's share of the supply leaves less",
+    22: "the security has as many holders as it may",
+    23: "the rest of the sender's units is under lock-up",
+    24: "the sender would keep less than the minimum holding",
+    25: "the recipient would have less than the minimum holding",
+    26: "a rule of the security refuses, or fails",
 }
-SENDER_CODES = (1, 3, 5, 6, 8, 10, 12, 18)
+SENDER_CODES = (1, 3, 5, 6, 8, 10, 12, 18, 23, 24)
 STANDING_CODES = (1, 2, 3, 4, 10, 11, 17, 18, 19)
 CAP_CODE = 14
 

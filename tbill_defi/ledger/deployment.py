@@ -57,11 +57,23 @@ GUARDIAN = "guardian"
 TIMELOCK_SECONDS = 2 * 86_400
 """What everything waits that the timelock does; then a role that it granted waits another day before it is in force."""
 
+RULE_PLACES: Mapping[str, str] = {
+    "ShareOfSupply": "share_of_supply",
+    "HolderCount": "holder_count",
+    "LockUp": "lock_up",
+    "MinimumHolding": "minimum_holding",
+    "RequiredClaims": "required_claims",
+}
+"""Contract of a rule that a security can be put under -> its field in `Contracts`."""
+INVESTOR_TOPIC = 2
+"""Topic of the claims that RequiredClaims asks for."""
+
 RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "AssetRegistry": {
         Role.FACTORY: ("register",),
         Role.ISSUER: ("setDenomination",),
         Role.FREEZER: ("setPaused",),
+        Role.LIMITS: ("setRules",),
         Role.DEFAULTS: ("setInDefault",),
     },
     "IdentityRegistry": {
@@ -103,6 +115,7 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "EarlyRedemption": {Role.ISSUER: ("setWindow",)},
     "Stripping": {Role.ISSUER: ("namePieces",)},
     "AuctionBook": {Role.ISSUER: ("announce", "close")},
+    **{rule: {Role.LIMITS: ("setValue", "setExempt")} for rule in RULE_PLACES},
 }
 """Contract -> role -> its restricted functions. What is not here is the administrator's alone. Those of all securities
 are mapped on the implementation that their clones run, those of all currencies on the dollar."""
@@ -133,6 +146,11 @@ class Contracts:
     repo_facility: bytes
     option_book: bytes
     trade_book: bytes
+    share_of_supply: bytes
+    holder_count: bytes
+    lock_up: bytes
+    minimum_holding: bytes
+    required_claims: bytes
 
     def to_extras(self) -> dict[str, str]:
         """As the ledger's genesis records them."""
@@ -191,6 +209,11 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     facility = place("RepoFacility", settlement, usd, payer, oracle)
     options = place("OptionBook", settlement, usd)
     trades = place("TradeBook", settlement)
+    more: Mapping[str, tuple[object, ...]] = {
+        "HolderCount": (identities,),
+        "RequiredClaims": (identities, INVESTOR_TOPIC),
+    }
+    rules = {field: place(rule, manager, compliance, *more.get(rule, ())) for rule, field in RULE_PLACES.items()}
     contracts = Contracts(
         role_manager=manager,
         timelock=timelock,
@@ -212,6 +235,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
         repo_facility=facility,
         option_book=options,
         trade_book=trades,
+        **rules,
     )
     return contracts, codes
 
@@ -242,6 +266,7 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
         "EarlyRedemption": contracts.early_redemption,
         "Stripping": contracts.stripping,
         "AuctionBook": contracts.auction_book,
+        **{rule: getattr(contracts, field) for rule, field in RULE_PLACES.items()},
     }
     calls = [call for name, target in targets.items() for call in wire(name, target)]
     for name, roles in ROLE_KEYS.items():

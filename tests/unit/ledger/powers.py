@@ -1,5 +1,7 @@
 """Every function that changes state and that no role guards: who can call it, or why anyone may."""
 
+from tbill_defi.ledger.deployment import RULE_PLACES
+
 FIXED = "nobody: only the RoleManager could, and it refuses the timelock too"
 
 OPEN = {
@@ -163,6 +165,12 @@ OPEN = {
         "announceWithdrawal": "the owner",
         "cancelWithdrawal": "the owner",
         "withdraw": "the owner, after the delay",
+    },
+    **{rule: {"moving": "Compliance", "setAuthority": FIXED} for rule in RULE_PLACES},
+    "HolderCount": {
+        "moving": "Compliance",
+        "sync": "anyone: it counts what is true",
+        "setAuthority": FIXED,
     },
     "PriceOracle": {
         "publish": "by the pricers' signatures",

@@ -11,7 +11,7 @@ from tbill_defi.core.errors import LedgerError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.ledger.artifacts import CONTRACTS, PER_PARTY, artifact
 from tbill_defi.ledger.decisions import MESSAGES, RULES
-from tbill_defi.ledger.deployment import RESTRICTED, ROLE_KEYS, Contracts, Role, plan_deployment
+from tbill_defi.ledger.deployment import RESTRICTED, ROLE_KEYS, RULE_PLACES, Contracts, Role, plan_deployment
 from tbill_defi.ledger.ledger import ROLE_NAMES
 from tests.unit.ledger.powers import OPEN
 from tests.unit.ledger.support import OUTSIDER
@@ -35,7 +35,8 @@ def restricted_in_sources():
         text = re.sub(r"//[^\n]*|/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
         names = {name for name, rest in RESTRICTED_FUNCTION.findall(text) if re.search(r"\brestricted\b", rest)}
         if names:
-            found.setdefault(PART_OF.get(path.stem, path.stem), set()).update(names)
+            for contract in RULE_PLACES if path.stem == "Rule" else [PART_OF.get(path.stem, path.stem)]:
+                found.setdefault(contract, set()).update(names)
     return found
 
 
@@ -100,6 +101,8 @@ def test_who_may_what_in_so_many_words():
             "Compliance.setHoldingCap",
             "Compliance.setOwnLimits",
             "Compliance.setCountries",
+            "AssetRegistry.setRules",
+            *(f"{rule}.{function}" for rule in RULE_PLACES for function in ("setValue", "setExempt")),
         },
         "FACTORY": {"AssetRegistry.register"},
         "DEFAULTS": {"AssetRegistry.setInDefault"},
@@ -145,6 +148,7 @@ def targets(bench):
         "EarlyRedemption": places.early_redemption,
         "Stripping": places.stripping,
         "AuctionBook": places.auction_book,
+        **{rule: getattr(places, field) for rule, field in RULE_PLACES.items()},
         "RepoFacility": places.repo_facility,
         "OptionBook": places.option_book,
         "TradeBook": places.trade_book,
@@ -255,7 +259,8 @@ def test_codes_and_rules_are_those_of_the_contract(shared):
     words = {1: "identity", 2: "identity", 3: "claim", 4: "claim", 5: "unfrozen", 6: "balance", 7: "trade", 8: "hold"}
     words |= {9: "paused", 10: "country", 11: "country", 12: "volume", 13: "volume", 14: "cap"}
     words |= {15: "denomination", 16: "default", 17: "stopped", 18: "sanctions list"}
-    words |= {19: "sanctions list"}
+    words |= {19: "sanctions list", 20: "claim", 21: "share of the supply", 22: "holders", 23: "lock-up"}
+    words |= {24: "minimum holding", 25: "minimum holding", 26: "rule"}
     for code, word in words.items():
         sentence = shared.ledger.call("SecurityToken", shared.note, "messageForTransferRestriction", code)
         assert word in sentence
