@@ -48,8 +48,8 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
     /// @notice The token is not an asset of this ledger.
     error UnregisteredAsset(address token);
 
-    /// @notice Most rules of a security.
-    uint256 public constant MAX_RULES = 8;
+    /// @dev Most rules of a security.
+    uint256 private constant MAX_RULES = 8;
 
     mapping(bytes32 assetId => address) private _tokens;
     mapping(address token => AssetWord) private _words;
@@ -93,7 +93,7 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
     }
 
     /// @notice Puts a security under these rules, ascending by address, and no others.
-    function setRules(address token, address[] calldata rules) external restricted {
+    function setTokenRules(address token, address[] calldata rules) external restricted {
         if (rules.length > MAX_RULES) revert TooManyRules(rules.length, MAX_RULES);
         _words[token] = _registered(token).withRules(rules.length != 0);
         delete _rules[token];
@@ -106,7 +106,7 @@ contract AssetRegistry is IAssetRegistry, AccessManaged {
     }
 
     /// @inheritdoc IAssetRegistry
-    function rulesOf(address token) external view returns (uint256[] memory) {
+    function tokenRulesOf(address token) external view returns (uint256[] memory) {
         return _rules[token];
     }
 

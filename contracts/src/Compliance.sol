@@ -44,8 +44,8 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
 
     mapping(bytes32 identity => VolumeLog.Log) private _volumes;
 
-    /// @dev A security's rules are being told of a move, before it: nothing under rules moves meanwhile.
-    bool private transient _telling;
+    /// @inheritdoc ICompliance
+    bool public transient isTelling;
 
     constructor(
         address authority_,
@@ -193,8 +193,12 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         _move(from, to, amount);
         if (!token.hasRules() || amount == 0) return;
         (bytes32 sender, uint256 giver, bytes32 recipient, uint256 taker) = identityRegistry.standingsOf(from, to);
-        if (sender == recipient || (sender == 0 && identityRegistry.currentWallet(from) == to)) return; // recovered
-        _tell(_moveOf(msg.sender, Side(from, sender, giver, 0), Side(to, recipient, taker, 0)), amount, false);
+        Side memory from_ = Side(from, sender, giver, 0);
+        Side memory to_ = Side(to, recipient, taker, 0);
+        bool recovered = sender == 0 && recipient != 0 && identityRegistry.currentWallet(from) == to;
+        if (recovered) from_ = to_;
+        else if (sender == recipient) return;
+        _tell(_moveOf(msg.sender, from_, to_), amount, false);
     }
 
     /// @inheritdoc ICompliance
@@ -286,18 +290,18 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         uint8 code,
         uint256 amount
     ) private view returns (uint256, uint8) {
-        if (_telling) return (0, RestrictionCodes.RULE);
+        if (isTelling) return (0, RestrictionCodes.RULE);
         uint256 wanted = Math.min(amount, largest);
-        uint256[] memory rules = assetRegistry.rulesOf(move.token);
+        uint256[] memory rules = assetRegistry.tokenRulesOf(move.token);
         (uint256 passes, uint8 why) = RuleCalls.least(move, rules, token.denominationOf(), wanted);
         return passes == wanted ? (largest, code) : (passes, why);
     }
 
     function _tell(Move memory move, uint256 amount, bool mustPass) private {
-        bool outer = _telling;
-        _telling = true;
-        RuleCalls.tell(move, assetRegistry.rulesOf(move.token), amount, mustPass);
-        _telling = outer;
+        bool outer = isTelling;
+        isTelling = true;
+        RuleCalls.tell(move, assetRegistry.tokenRulesOf(move.token), amount, mustPass);
+        isTelling = outer;
     }
 
     function _moveOf(address token, Side memory giver, Side memory taker) private view returns (Move memory) {

@@ -300,7 +300,7 @@ contract TokenRulesTest is RuleDesk {
         bytes memory why = abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger);
         vm.expectRevert(why);
         vm.prank(stranger);
-        assets.setRules(address(note), new address[](0));
+        assets.setTokenRules(address(note), new address[](0));
         Rule[5] memory rules = [Rule(share), holders, lockUp, minimum, required];
         Move memory move = Move(address(note), "alice", "bob", 1, 1, 1);
         for (uint256 i = 0; i < 5; ++i) {
@@ -318,12 +318,12 @@ contract TokenRulesTest is RuleDesk {
         setValue(share, 10_001);
         vm.expectRevert(abi.encodeWithSelector(AssetRegistry.TooManyRules.selector, 9, 8));
         vm.prank(limiter);
-        assets.setRules(address(note), new address[](9));
+        assets.setTokenRules(address(note), new address[](9));
         address[] memory twice = new address[](2);
         (twice[0], twice[1]) = (address(share), address(share));
         vm.expectRevert(abi.encodeWithSelector(AssetRegistry.RulesNotSorted.selector, address(share)));
         vm.prank(limiter);
-        assets.setRules(address(note), twice);
+        assets.setTokenRules(address(note), twice);
     }
 
     // --- inside -------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
         Role.FACTORY: ("register",),
         Role.ISSUER: ("setDenomination",),
         Role.FREEZER: ("setPaused",),
-        Role.LIMITS: ("setRules",),
+        Role.LIMITS: ("setTokenRules",),
         Role.DEFAULTS: ("setInDefault",),
     },
     "IdentityRegistry": {

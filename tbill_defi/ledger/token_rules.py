@@ -48,7 +48,7 @@ class TokenRules:
 def token_rules(ledger: Ledger, cusip: str) -> TokenRules:
     """The rules that a security on the ledger is under."""
     token = ledger.require_token(cusip)
-    entries = ledger.call("AssetRegistry", ledger.contracts.asset_registry, "rulesOf", token)
+    entries = ledger.call("AssetRegistry", ledger.contracts.asset_registry, "tokenRulesOf", token)
     under = {(entry % 2**160).to_bytes(20) for entry in entries}
 
     def value(rule: str) -> int:
@@ -81,7 +81,7 @@ def set_token_rules(
     if rules.most_holders:
         steps.append(_step(ledger, "HolderCount", "sync", token, [bytes32(name) for name in ledger.books().parties()]))
     places = sorted(_place(ledger, rule) for rule, value in values.items() if value)
-    steps.append(Step(LIMITS_KEY, registry, encode_call("AssetRegistry", "setRules", token, places)))
+    steps.append(Step(LIMITS_KEY, registry, encode_call("AssetRegistry", "setTokenRules", token, places)))
     ledger.send(steps)
 
 

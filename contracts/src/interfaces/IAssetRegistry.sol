@@ -31,5 +31,5 @@ interface IAssetRegistry {
     function isPaused(address token) external view returns (bool);
 
     /// @notice Rules of a token, ascending: the address in the low 160 bits, and a bit above it if it is told of moves.
-    function rulesOf(address token) external view returns (uint256[] memory);
+    function tokenRulesOf(address token) external view returns (uint256[] memory);
 }

@@ -37,6 +37,9 @@ interface ICompliance {
     /// @notice Counts units that moved past the rules: a redemption (`to` zero) or a forced transfer.
     function moved(address from, address to, uint256 amount) external;
 
+    /// @notice A security's rules are being told of a move, before it: nothing under rules moves meanwhile.
+    function isTelling() external view returns (bool);
+
     /// @notice Counts a hold as pending, out of `from` and into `to`.
     function holding(address from, address to, uint256 amount) external;
 

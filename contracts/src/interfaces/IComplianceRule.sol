@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice A move of units between two identities, and what there was before it.
+/// @notice A move of units between two identities, and what there was before it. From an identity to itself: units of a
+/// lost wallet come back to it, which were not among its own meanwhile.
 /// @param from Who gives; zero: the units are issued.
 /// @param to Who takes; zero: they are redeemed.
 /// @param fromUnits, toUnits What each has of the token over all its wallets.
@@ -16,7 +17,7 @@ struct Move {
 }
 
 /// @title IComplianceRule
-/// @notice One rule of a security, in a contract of its own. `AssetRegistry.setRules` puts a security under it.
+/// @notice One rule of a security, in a contract of its own. `AssetRegistry.setTokenRules` puts a security under it.
 /// @dev Compliance asks it by a static call of bounded gas; a rule that fails allows nothing. Moves between wallets of
 /// one identity, and zero amounts, are not asked about. Redemption and forced transfers do not ask rules at all.
 interface IComplianceRule {

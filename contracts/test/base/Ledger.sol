@@ -158,7 +158,7 @@ abstract contract Ledger is Test {
         map(address(implementation), SecurityToken.forcedTransferEndingHolds.selector, Roles.ENFORCER);
         map(address(implementation), SecurityToken.deliver.selector, Roles.CUSTODIAN);
         map(address(assets), AssetRegistry.setInDefault.selector, Roles.DEFAULTS);
-        map(address(assets), AssetRegistry.setRules.selector, Roles.LIMITS);
+        map(address(assets), AssetRegistry.setTokenRules.selector, Roles.LIMITS);
         map(address(assets), AssetRegistry.setDenomination.selector, Roles.ISSUER);
         map(address(assets), AssetRegistry.setPaused.selector, Roles.FREEZER);
         map(address(assets), AssetRegistry.register.selector, Roles.FACTORY);

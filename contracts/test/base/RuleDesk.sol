@@ -42,7 +42,7 @@ abstract contract RuleDesk is Ledger {
             for (uint256 j = i; j != 0 && rules[j] < rules[j - 1]; --j) (rules[j], rules[j - 1]) = (rules[j - 1], rules[j]);
         }
         vm.prank(limiter);
-        assets.setRules(address(note), rules);
+        assets.setTokenRules(address(note), rules);
     }
 
     function under(address rule) internal {

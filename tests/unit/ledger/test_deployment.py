@@ -101,7 +101,7 @@ def test_who_may_what_in_so_many_words():
             "Compliance.setHoldingCap",
             "Compliance.setOwnLimits",
             "Compliance.setCountries",
-            "AssetRegistry.setRules",
+            "AssetRegistry.setTokenRules",
             *(f"{rule}.{function}" for rule in RULE_PLACES for function in ("setValue", "setExempt")),
         },
         "FACTORY": {"AssetRegistry.register"},

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {ICompliance} from "../../interfaces/ICompliance.sol";
 import {IIdentityRegistry} from "../../interfaces/IIdentityRegistry.sol";
 import {Move} from "../../interfaces/IComplianceRule.sol";
 import {RestrictionCodes} from "../../RestrictionCodes.sol";
@@ -13,7 +14,10 @@ import {Rule} from "./Rule.sol";
 /// holder costs as little as a unit: MinimumHolding beside it makes filling the register dear. `sync` brings the count up
 /// to balances: when the rule is set on a security with holders, a wallet changes its identity, or an exemption changes.
 contract HolderCount is Rule {
+    /// @notice An identity holds a security that did not, or no longer.
     event HoldersCounted(address indexed token, uint256 holders);
+
+    error MoveUnderWay(address token);
 
     /// @notice Whose wallets are whose.
     IIdentityRegistry public immutable identityRegistry;
@@ -43,12 +47,14 @@ contract HolderCount is Rule {
     }
 
     function moving(Move calldata move, uint256 amount) external override onlyCompliance {
-        if (move.from != 0 && move.fromUnits <= amount) _set(move.token, move.from, false);
+        if (move.from != move.to && move.from != 0 && move.fromUnits <= amount) _set(move.token, move.from, false);
         if (move.to != 0) _set(move.token, move.to, true);
     }
 
-    /// @notice Counts identities anew by their balances. Anyone may: it states what is true.
+    /// @notice Counts identities anew by their balances. Anyone may: it states what is true, but before a move of which
+    /// rules are being told.
     function sync(address token, bytes32[] calldata identities) external {
+        if (ICompliance(compliance).isTelling()) revert MoveUnderWay(token);
         for (uint256 i = 0; i < identities.length; ++i) {
             address[] memory wallets = identityRegistry.walletsOf(identities[i]);
             uint256 units = 0;

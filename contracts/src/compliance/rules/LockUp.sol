@@ -33,7 +33,7 @@ contract LockUp is Rule {
     }
 
     function moving(Move calldata move, uint256 amount) external override onlyCompliance {
-        if (move.to == 0) return;
+        if (move.to == 0 || move.from == move.to) return;
         VolumeLog.Log storage log = _received[move.token][move.to];
         (, uint256 first) = log.within(valueOf[move.token]);
         log.add(SafeCast.toUint128(amount), first);
