@@ -183,11 +183,11 @@ contract SecurityTokenTest is Ledger {
     }
 
     function test_each_code_has_a_sentence() public view {
-        for (uint8 code = 0; code <= RestrictionCodes.RECIPIENT_SANCTIONED; ++code) {
+        for (uint8 code = 0; code <= RestrictionCodes.RULE; ++code) {
             assertTrue(bytes(note.messageForTransferRestriction(code)).length != 0, "sentence");
             assertEq(note.messageForTransferRestriction(code), compliance.messageFor(code), "same sentence");
         }
-        assertEq(note.messageForTransferRestriction(RestrictionCodes.RECIPIENT_SANCTIONED + 1), "", "no such code");
+        assertEq(note.messageForTransferRestriction(RestrictionCodes.RULE + 1), "", "no such code");
     }
 
     function test_can_send_and_receive_is_to_be_verified() public {

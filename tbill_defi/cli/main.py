@@ -46,6 +46,7 @@ from tbill_defi.cli import (
     status,
     strategy,
     strips,
+    token_rules,
     trade,
 )
 from tbill_defi.cli.common import Interrupted, group, show_help
@@ -54,7 +55,7 @@ from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, 
 ORDER = (
     *("demo", "init", "market", "holdings", "curve", "price", "richcheap", "strategies", "strategy"),
     *("plan", "rebalance", "wallet", "cash", "trade", "fails", "net", "risk", "tape", "clock", "coupon", "redeem"),
-    *("kyc", "limits", "oracle", "mandate", "repo", "option"),
+    *("kyc", "limits", "rules", "oracle", "mandate", "repo", "option"),
     *("roles", "keys", "stop", "resume"),
     *("keeper", "backtest", "books", "serve", "submit", "follow", "chain", "audit"),
     *("status", "backup", "restore", "config"),
@@ -102,6 +103,7 @@ for module in (
     early,
     strips,
     rules,
+    token_rules,
     registry,
     roles,
     oracle,

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from tbill_defi.chain.types import Call
 from tbill_defi.core.decision import Decision
-from tbill_defi.core.errors import ComplianceRejection
+from tbill_defi.core.errors import ComplianceRejection, LedgerError
 from tbill_defi.core.money import format_units
 from tbill_defi.ledger.abi import decode_revert, encode_call
 from tbill_defi.ledger.deployment import CURRENCY, Step
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.refusals import refusal
-from tbill_defi.ledger.settlement import Instruction, PlanLeg
+from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg
+from tbill_defi.ledger.token_rules import token_rules
 
 RULES = {
     0: "none",
@@ -73,6 +74,8 @@ MESSAGES = {
     26: "a rule of the security refuses, or fails",
 }
 SENDER_CODES = (1, 3, 5, 6, 8, 10, 12, 18, 23, 24)
+TOKEN_RULE_CODES = range(20, 27)
+"""Codes of the rules that one security is under."""
 STANDING_CODES = (1, 2, 3, 4, 10, 11, 17, 18, 19)
 CAP_CODE = 14
 
@@ -107,7 +110,21 @@ def decide(
     if name != "Judged":
         raise refusal(answer.revert)
     findings = [(found["largest"], found["code"]) for found in arguments["findings"]]
-    return tuple(_judged(leg, *found) for leg, found in zip(legs, findings, strict=True))
+    return tuple(
+        _judged(leg, largest, code, _figure(ledger, leg, code))
+        for leg, (largest, code) in zip(legs, findings, strict=True)
+    )
+
+
+def explained(ledger: Ledger, error: LedgerError, leg: Leg) -> LedgerError:
+    """A refusal to move a leg, in the words of the rule of its security that binds; any other error as it is."""
+    if error.code != "ERC7943CannotTransfer":
+        return error
+    books = ledger.books()
+    giver, receiver = books.party_of(f"0x{leg.giver.hex()}"), books.party_of(f"0x{leg.receiver.hex()}")
+    named = PlanLeg(books.asset_of(f"0x{leg.token.hex()}"), giver, receiver, leg.amount)
+    (decision,) = decide(ledger, [named], Instruction((leg,), 0, 0, 0))
+    return LedgerError(decision.describe(), error.code) if decision.code in TOKEN_RULE_CODES else error
 
 
 def _barred(ledger: Ledger, legs: Sequence[PlanLeg], instruction: Instruction) -> list[Decision]:
@@ -121,11 +138,15 @@ def _barred(ledger: Ledger, legs: Sequence[PlanLeg], instruction: Instruction) -
     return refused
 
 
-def _judged(leg: PlanLeg, largest: int, code: int) -> Decision:
+def _figure(ledger: Ledger, leg: PlanLeg, code: int) -> str:
+    return token_rules(ledger, leg.asset).figure(code) if code in TOKEN_RULE_CODES else ""
+
+
+def _judged(leg: PlanLeg, largest: int, code: int, figure: str = "") -> Decision:
     ok = code == 0
     message = f"{format_units(leg.amount)} of {leg.asset} from {leg.from_party} to {leg.to_party}"
     if not ok:
-        message += f" is {format_units(leg.amount - largest)} over: {MESSAGES[code]}"
+        message += f" is {format_units(leg.amount - largest)} over: {MESSAGES[code]}{f' ({figure})' if figure else ''}"
     return Decision(
         ok=ok,
         code=code,

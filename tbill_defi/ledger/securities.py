@@ -38,14 +38,14 @@ def dealing(ledger: Ledger, cusip: str) -> Dealing:
     LedgerError
         If the ledger has no token of it (code "UnknownAsset").
     """
-    token, place = _token(ledger, cusip), ledger.contracts.asset_registry
+    token, place = required_security(ledger, cusip), ledger.contracts.asset_registry
     units = ledger.call("AssetRegistry", place, "denominationOf", token)
     return Dealing(cusip, units, ledger.call("AssetRegistry", place, "isPaused", token))
 
 
 def pause(ledger: Ledger, cusip: str, paused: bool) -> None:
     """Stop dealing in a security, or let it go on; forced transfers, recovery and redemption are never stopped."""
-    data = encode_call("AssetRegistry", "setPaused", _token(ledger, cusip), paused)
+    data = encode_call("AssetRegistry", "setPaused", required_security(ledger, cusip), paused)
     ledger.send([Step(FREEZER_KEY, ledger.contracts.asset_registry, data)])
 
 
@@ -59,11 +59,12 @@ def denominate(ledger: Ledger, cusip: str, units: int) -> None:
     """
     if not 1 <= units <= LARGEST_DENOMINATION:
         raise UsageError(f"denomination: {units} base units is not from 1 to {LARGEST_DENOMINATION}")
-    data = encode_call("AssetRegistry", "setDenomination", _token(ledger, cusip), units)
+    data = encode_call("AssetRegistry", "setDenomination", required_security(ledger, cusip), units)
     ledger.send([Step(ISSUER_KEY, ledger.contracts.asset_registry, data)])
 
 
-def _token(ledger: Ledger, cusip: str) -> bytes:
+def required_security(ledger: Ledger, cusip: str) -> bytes:
+    """Token of a security; LedgerError "UnknownAsset", which names those there are."""
     if cusip not in ledger.books().securities():
         known = ", ".join(ledger.books().securities()) or "none"
         raise LedgerError(f"cusip: {cusip} has no token on this ledger; securities: {known}", "UnknownAsset")

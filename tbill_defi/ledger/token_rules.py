@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from tbill_defi.chain.types import Call
+from tbill_defi.core.errors import LedgerError
 from tbill_defi.core.identifiers import bytes32
-from tbill_defi.ledger.abi import encode_call
+from tbill_defi.core.money import format_units
+from tbill_defi.ledger.abi import decode_result, encode_call
 from tbill_defi.ledger.claims import InvestorClass
 from tbill_defi.ledger.deployment import RULE_PLACES, Step
+from tbill_defi.ledger.early_redemption import QUEUE
 from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.ledger.life import TREASURY
+from tbill_defi.ledger.repo_terms import FACILITY
+from tbill_defi.ledger.securities import required_security
 
 LIMITS_KEY = "compliance"
+CUSTODIANS = (TREASURY, FACILITY, QUEUE)
+"""Parties that hold for others, or for a moment: no rule of a security binds them."""
+_AT_ONCE = 32
+"""Parties counted in one transaction, with up to 16 wallets each: under a quarter of the gas limit."""
+MOST_LOCK_UP_SECONDS = 10 * 366 * 86_400
+"""Longest lock-up, as in contracts/src/compliance/rules/LockUp.sol."""
 _FIELDS = {
     "share_of_supply_bp": "ShareOfSupply",
     "most_holders": "HolderCount",
@@ -44,10 +57,44 @@ class TokenRules:
     minimum_holding: int = 0
     classes: frozenset[InvestorClass] = frozenset()
 
+    def count(self) -> int:
+        """How many rules bind."""
+        values = (self.share_of_supply_bp, self.most_holders, self.lock_up_seconds, self.minimum_holding, self.classes)
+        return sum(1 for value in values if value)
+
+    def figure(self, code: int) -> str:
+        """What the rule of a restriction code (20 to 25) allows, in words; the empty string for any other."""
+        match code:
+            case 20:
+                return " or ".join(kind.label for kind in sorted(self.classes))
+            case 21:
+                return f"{percent(self.share_of_supply_bp)} of it at most"
+            case 22:
+                return f"{self.most_holders:,} at most"
+            case 23:
+                return f"{span(self.lock_up_seconds)} from receipt"
+            case 24 | 25:
+                return f"{format_units(self.minimum_holding)} or nothing"
+        return ""
+
+
+def percent(basis_points: int) -> str:
+    """Basis points as percent, exact: 2500 is "25%", 2505 is "25.05%"."""
+    whole, rest = divmod(basis_points, 100)
+    return f"{whole}{f'.{rest:02d}'.rstrip('0') if rest else ''}%"
+
+
+def span(seconds: int) -> str:
+    """A length in the largest unit that divides it: "30 days", "36 h", "90 s"."""
+    for unit, words in ((86_400, "days"), (3_600, "h")):
+        if seconds and seconds % unit == 0:
+            return f"{seconds // unit:,} {words}"
+    return f"{seconds:,} s"
+
 
 def token_rules(ledger: Ledger, cusip: str) -> TokenRules:
-    """The rules that a security on the ledger is under."""
-    token = ledger.require_token(cusip)
+    """The rules that a security on the ledger is under; LedgerError "UnknownAsset" if it has no token."""
+    token = required_security(ledger, cusip)
     entries = ledger.call("AssetRegistry", ledger.contracts.asset_registry, "tokenRulesOf", token)
     under = {(entry % 2**160).to_bytes(20) for entry in entries}
 
@@ -60,8 +107,21 @@ def token_rules(ledger: Ledger, cusip: str) -> TokenRules:
     return TokenRules(**{field: value(rule) for field, rule in _FIELDS.items()}, classes=classes)
 
 
+def exempt_parties(ledger: Ledger, cusip: str) -> tuple[str, ...]:
+    """Parties that no rule of a security binds, but its custodians; sorted by name."""
+    names = sorted(set(ledger.books().parties()) - set(CUSTODIANS))
+    found = _exemptions(ledger, required_security(ledger, cusip), names)
+    return tuple(name for name in names if all(found[name, rule] for rule in RULE_PLACES))
+
+
+def holders_of(ledger: Ledger, cusip: str) -> int:
+    """Identities that a security's rule on holders counts; 0 while it is not under that rule."""
+    token = required_security(ledger, cusip)
+    return int(ledger.call("HolderCount", _place(ledger, "HolderCount"), "holdersOf", token))
+
+
 def set_token_rules(
-    ledger: Ledger, cusip: str, rules: TokenRules, *, exempt: Mapping[str, Collection[str]] | None = None
+    ledger: Ledger, cusip: str, rules: TokenRules, *, exempt: Collection[str] = (), bind: Collection[str] = ()
 ) -> None:
     """Put a security under these rules and no others.
 
@@ -70,19 +130,52 @@ def set_token_rules(
     Parameters
     ----------
     exempt
-        Rule ("ShareOfSupply", "LockUp", ...) -> parties that it does not bind: dealers, and those that hold for others.
+        Parties that no rule binds from now on: dealers, and those that hold for others. `CUSTODIANS` are always.
+    bind
+        Parties that the rules bind again.
+
+    Raises
+    ------
+    LedgerError
+        If the ledger has no such security or party, or a number is more than its rule takes.
     """
-    token, registry = ledger.require_token(cusip), ledger.contracts.asset_registry
+    token, registry = required_security(ledger, cusip), ledger.contracts.asset_registry
+    known = ledger.books().parties()
+    for party in (*exempt, *bind):
+        if party not in known:
+            raise LedgerError(f"party {party!r} is not on this ledger; parties: {', '.join(known)}", "UnknownParty")
     values = {rule: getattr(rules, field) for field, rule in _FIELDS.items()}
     values["RequiredClaims"] = sum(1 << kind for kind in rules.classes)
     steps = [_step(ledger, rule, "setValue", token, value) for rule, value in values.items()]
-    for rule, parties in (exempt or {}).items():
-        steps += [_step(ledger, rule, "setExempt", token, bytes32(party), True) for party in parties]
+    flags = {**dict.fromkeys((*CUSTODIANS, *exempt), True), **dict.fromkeys(bind, False)}
+    now = _exemptions(ledger, token, flags)
+    steps += [
+        _step(ledger, rule, "setExempt", token, bytes32(party), flags[party])
+        for (party, rule), flag in now.items()
+        if flag != flags[party]
+    ]
     if rules.most_holders:
-        steps.append(_step(ledger, "HolderCount", "sync", token, [bytes32(name) for name in ledger.books().parties()]))
+        names = [bytes32(name) for name in dict.fromkeys((*known, *CUSTODIANS))]
+        steps += [
+            _step(ledger, "HolderCount", "sync", token, names[at : at + _AT_ONCE])
+            for at in range(0, len(names), _AT_ONCE)
+        ]
     places = sorted(_place(ledger, rule) for rule, value in values.items() if value)
     steps.append(Step(LIMITS_KEY, registry, encode_call("AssetRegistry", "setTokenRules", token, places)))
     ledger.send(steps)
+
+
+def _exemptions(ledger: Ledger, token: bytes, parties: Iterable[str]) -> dict[tuple[str, str], bool]:
+    """(party, rule) -> whether the rule does not bind it."""
+    pairs = [(party, rule) for party in parties for rule in RULE_PLACES]
+    calls = [
+        Call(bytes(20), _place(ledger, rule), encode_call(rule, "isExempt", token, bytes32(party)))
+        for party, rule in pairs
+    ]
+    receipts = ledger.simulate((), then=calls)
+    ledger.require_success(receipts)
+    answers = (bool(decode_result("LockUp", "isExempt", receipt.return_data)[0]) for receipt in receipts)
+    return dict(zip(pairs, answers, strict=True))
 
 
 def _place(ledger: Ledger, rule: str) -> bytes:

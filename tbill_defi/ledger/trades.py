@@ -14,6 +14,7 @@ from tbill_defi.core.clock import moment, new_york_midnight
 from tbill_defi.core.errors import LedgerError, TbillError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.decisions import explained
 from tbill_defi.ledger.deployment import CURRENCY, Step
 from tbill_defi.ledger.instructions import required_token
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
@@ -226,7 +227,12 @@ class Trades:
         LedgerError
             "TradeTooEarly", "TradeLapsed", "TradeNotOpen", "PartialNotAllowed", or what the tokens refuse.
         """
-        self._ledger.send([self.settle_step(self.state(trade_id), face_units)])
+        state = self.state(trade_id)
+        try:
+            self._ledger.send([self.settle_step(state, face_units)])
+        except LedgerError as error:
+            terms, face = state.terms, state.open_face if face_units is None else face_units
+            raise explained(self._ledger, error, Leg(terms.asset, terms.seller, terms.buyer, face)) from None
         return self.state(trade_id)
 
     def settle_step(self, state: TradeState, face_units: int | None = None) -> Step:

@@ -8,6 +8,7 @@ import {RequiredClaims} from "src/compliance/rules/RequiredClaims.sol";
 import {Rule} from "src/compliance/rules/Rule.sol";
 import {ShareOfSupply} from "src/compliance/rules/ShareOfSupply.sol";
 import {Roles} from "src/Roles.sol";
+import {SecurityToken} from "src/SecurityToken.sol";
 import {Ledger} from "./Ledger.sol";
 
 /// @notice A ledger with every rule that a security can be put under.
@@ -36,13 +37,17 @@ abstract contract RuleDesk is Ledger {
         identities.trustIssuer(agency, 1 << CLASS_TOPIC);
     }
 
-    /// @dev Puts the note under rules, in whatever order.
     function under(address[] memory rules) internal {
+        under(note, rules);
+    }
+
+    /// @dev Puts a security under rules, in whatever order.
+    function under(SecurityToken token, address[] memory rules) internal {
         for (uint256 i = 1; i < rules.length; ++i) {
             for (uint256 j = i; j != 0 && rules[j] < rules[j - 1]; --j) (rules[j], rules[j - 1]) = (rules[j - 1], rules[j]);
         }
         vm.prank(limiter);
-        assets.setTokenRules(address(note), rules);
+        assets.setTokenRules(address(token), rules);
     }
 
     function under(address rule) internal {

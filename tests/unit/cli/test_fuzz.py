@@ -67,6 +67,7 @@ GOOD: dict[str, list[str]] = {
     "kyc claim": ["desk", "--topic", "investor", "--class", "accredited", "--issuer", "agency"],
     "kyc sanction": ["pension"],
     "limits": [],
+    "rules": [NOTE],
     "oracle publish": [],
     "oracle show": [],
     "oracle rules": [],
@@ -245,10 +246,10 @@ NAMES = {
     "number": "discount haircut level margin_ratio max_weight mean_reversion rate repo_rate sigma turnover volatility "
     "years yield_",
     "out": "html out",
-    "party": "allocator approve_by borrower buyer by ccp counterparty failing funder holder issuer key lender manager "
-    "party seller signer writer",
+    "party": "allocator approve_by bind borrower buyer by ccp counterparty exempt failing funder holder issuer key "
+    "lender manager party seller signer writer",
     "price": "clean price strike",
-    "span": "delay window",
+    "span": "delay lock_up window",
     "settings": "feeds",
     "strategy": "over strategy",
     "url": "chain url",
@@ -260,10 +261,10 @@ NAMES = {
     "month": "month",
     "proof": "what",
     "text": "source",
-    "whole": "days decimals call_hours country fail_days from_block interval max_age max_move_bp nonce past_sheets "
-    "number salt seconds slippage_bp top valid",
-    "word": "action role class_ topic topics feed model convention costs frequency interpolation kind ledger method "
-    "table universe",
+    "whole": "days decimals call_hours country fail_days from_block holders interval max_age max_move_bp nonce "
+    "past_sheets number salt seconds share_bp slippage_bp top valid",
+    "word": "action role class_ classes topic topics feed model convention costs frequency interpolation kind ledger "
+    "method table universe",
 }
 KINDS = {name: kind for kind, names in NAMES.items() for name in names.split()}
 """Name of a parameter -> what it takes."""
