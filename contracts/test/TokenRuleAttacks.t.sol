@@ -116,8 +116,8 @@ contract TokenRuleAttacksTest is RuleDesk {
         assertTrue(went, "with enough it does");
     }
 
-    /// @notice Attack: units under lock-up go out as a hold that another executes, by an approval, in a batch, or to the
-    /// holder's second wallet first.
+    /// @notice Attack: units under lock-up go out as a hold that another executes, by an approval, in a batch, or to
+    /// the holder's second wallet first.
     function test_no_way_of_sending_gets_round_a_lock_up() public {
         setValue(lockUp, 1 days);
         under(address(lockUp));

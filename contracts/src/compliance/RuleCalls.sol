@@ -21,8 +21,8 @@ library RuleCalls {
 
     /// @notice The largest amount, at most `wanted`, that all rules allow and that is a multiple of the denomination,
     /// and the code of what binds.
-    /// @dev Each rule gives the largest of its own amounts below what is left, until none takes any more away. What they
-    /// do not agree on after so many rounds as there are rules and two more is nothing.
+    /// @dev Each rule gives the largest of its own amounts below what is left, until none takes any more away. What
+    /// they do not agree on after so many rounds as there are rules and two more is nothing.
     function least(
         Move memory move,
         uint256[] memory rules,

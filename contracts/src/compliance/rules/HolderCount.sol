@@ -4,15 +4,16 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ICompliance} from "../../interfaces/ICompliance.sol";
 import {IIdentityRegistry} from "../../interfaces/IIdentityRegistry.sol";
-import {Move} from "../../interfaces/IComplianceRule.sol";
+import {IComplianceRule, Move} from "../../interfaces/IComplianceRule.sol";
 import {RestrictionCodes} from "../../RestrictionCodes.sol";
 import {Rule} from "./Rule.sol";
 
 /// @title HolderCount
 /// @notice At most so many identities hold a security, however many wallets each has.
 /// @dev Who is exempt is not counted. When the security is full, a new holder comes in only where one leaves whole. A
-/// holder costs as little as a unit: MinimumHolding beside it makes filling the register dear. `sync` brings the count up
-/// to balances: when the rule is set on a security with holders, a wallet changes its identity, or an exemption changes.
+/// holder costs as little as a unit: MinimumHolding beside it makes filling the register dear. `sync` brings the count
+/// up to balances: when the rule is set on a security with holders, a wallet changes its identity, or an exemption
+/// changes.
 contract HolderCount is Rule {
     /// @notice An identity holds a security that did not, or no longer.
     event HoldersCounted(address indexed token, uint256 holders);
@@ -36,6 +37,7 @@ contract HolderCount is Rule {
         identityRegistry = identityRegistry_;
     }
 
+    /// @inheritdoc IComplianceRule
     function largestOf(Move calldata move, uint256 amount) external view returns (uint256, uint8) {
         address token = move.token;
         uint256 most = valueOf[token];
@@ -46,6 +48,7 @@ contract HolderCount is Rule {
         return leaves ? (amount, 0) : (0, RestrictionCodes.HOLDER_COUNT);
     }
 
+    /// @inheritdoc IComplianceRule
     function moving(Move calldata move, uint256 amount) external override onlyCompliance {
         if (move.from != move.to && move.from != 0 && move.fromUnits <= amount) _set(move.token, move.from, false);
         if (move.to != 0) _set(move.token, move.to, true);
@@ -63,6 +66,7 @@ contract HolderCount is Rule {
         }
     }
 
+    /// @inheritdoc IComplianceRule
     function counts() external pure override returns (bool) {
         return true;
     }

@@ -20,6 +20,7 @@ contract LockUp is Rule {
 
     constructor(address authority_, address compliance_) Rule(authority_, compliance_) {}
 
+    /// @inheritdoc IComplianceRule
     function largestOf(Move calldata move, uint256 amount) external view returns (uint256, uint8) {
         if (move.from == 0 || isExempt[move.token][move.from]) return (amount, 0);
         uint256 free = Math.saturatingSub(move.fromUnits, lockedOf(move.token, move.from));
@@ -32,6 +33,7 @@ contract LockUp is Rule {
         if (period != 0) (units, ) = _received[token][identity].within(period);
     }
 
+    /// @inheritdoc IComplianceRule
     function moving(Move calldata move, uint256 amount) external override onlyCompliance {
         if (move.to == 0 || move.from == move.to) return;
         VolumeLog.Log storage log = _received[move.token][move.to];
@@ -39,6 +41,7 @@ contract LockUp is Rule {
         log.add(SafeCast.toUint128(amount), first);
     }
 
+    /// @inheritdoc IComplianceRule
     function counts() external pure override returns (bool) {
         return true;
     }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {Move} from "../../interfaces/IComplianceRule.sol";
+import {IComplianceRule, Move} from "../../interfaces/IComplianceRule.sol";
 import {RestrictionCodes} from "../../RestrictionCodes.sol";
 import {Rule} from "./Rule.sol";
 
@@ -12,6 +12,7 @@ import {Rule} from "./Rule.sol";
 contract MinimumHolding is Rule {
     constructor(address authority_, address compliance_) Rule(authority_, compliance_) {}
 
+    /// @inheritdoc IComplianceRule
     function largestOf(Move calldata move, uint256 amount) external view returns (uint256 largest, uint8 code) {
         uint256 minimum = valueOf[move.token];
         largest = amount;

@@ -2,14 +2,14 @@
 pragma solidity 0.8.37;
 
 import {Claims} from "../../identity/Claims.sol";
-import {Move} from "../../interfaces/IComplianceRule.sol";
+import {IComplianceRule, Move} from "../../interfaces/IComplianceRule.sol";
 import {RestrictionCodes} from "../../RestrictionCodes.sol";
 import {Rule} from "./Rule.sol";
 
 /// @title RequiredClaims
 /// @notice Who receives a security has a claim of a topic, of one of the classes that its number has a bit for.
-/// @dev The number has classes 1 to 87, a bit each from the low end. Whoever holds already may sell: the claim is asked of
-/// the recipient alone, when he receives.
+/// @dev The number has classes 1 to 87, a bit each from the low end. Whoever holds already may sell: the claim is asked
+/// of the recipient alone, when he receives.
 contract RequiredClaims is Rule {
     /// @notice Who keeps claims.
     Claims public immutable claims;
@@ -22,6 +22,7 @@ contract RequiredClaims is Rule {
         topic = topic_;
     }
 
+    /// @inheritdoc IComplianceRule
     function largestOf(Move calldata move, uint256 amount) external view returns (uint256, uint8) {
         uint256 classes = valueOf[move.token];
         if (classes == 0 || isExempt[move.token][move.to]) return (amount, 0);

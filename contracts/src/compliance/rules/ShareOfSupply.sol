@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {Move} from "../../interfaces/IComplianceRule.sol";
+import {IComplianceRule, Move} from "../../interfaces/IComplianceRule.sol";
 import {RestrictionCodes} from "../../RestrictionCodes.sol";
 import {Rule} from "./Rule.sol";
 
@@ -13,6 +13,7 @@ import {Rule} from "./Rule.sol";
 contract ShareOfSupply is Rule {
     constructor(address authority_, address compliance_) Rule(authority_, compliance_) {}
 
+    /// @inheritdoc IComplianceRule
     function largestOf(Move calldata move, uint256 amount) external view returns (uint256, uint8) {
         uint256 share = valueOf[move.token];
         if (share == 0 || move.from == 0 || isExempt[move.token][move.to]) return (amount, 0);
