@@ -42,7 +42,7 @@ def rules(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Show the rules of one security, or add, change and remove them.
+    """Show the rules of one security, or set them.
 
     Each is a contract that is asked before the security moves. They follow a party over all its wallets; redemption,
     forced transfers and recovery ask none. What is not given stays as it is.
