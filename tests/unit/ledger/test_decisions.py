@@ -188,9 +188,12 @@ WORDS = {
     **{"SUCCESS": "none", "UNKNOWN": "identity", "CLAIM": "claim", "FROZEN": "frozen", "BALANCE": "balance"},
     **{"TRADE_LIMIT": "trade-limit", "HELD": "hold", "PAUSED": "paused", "COUNTRY": "country", "VOLUME": "volume"},
     **{"HOLDING_CAP": "holding-cap", "DENOMINATION": "denomination", "IN_DEFAULT": "default", "STOPPED": "stopped"},
-    "SANCTIONED": "sanctions",
+    **{"SANCTIONED": "sanctions", "REQUIRED_CLAIM": "required-claim", "SHARE_OF_SUPPLY": "share-of-supply"},
+    **{"HOLDER_COUNT": "holder-count", "LOCK_UP": "lock-up", "MINIMUM": "minimum-holding", "RULE": "rule"},
 }
 """What each of the contracts' codes is about, whosever side it is."""
+NAMELESS = ("FROZEN", "BALANCE", "HELD", "LOCK_UP")
+"""Codes of the sender's that do not say so."""
 
 
 def test_codes_are_those_of_the_contracts():
@@ -202,9 +205,9 @@ def test_codes_are_those_of_the_contracts():
         side = name.split("_")[0].lower()
         if side in ("sender", "recipient"):
             assert MESSAGES[code].startswith(f"the {side}")
-    own = {"UNKNOWN", "CLAIM", "COUNTRY", "VOLUME", "SANCTIONED"}
+    own = {"UNKNOWN", "CLAIM", "COUNTRY", "VOLUME", "SANCTIONED", "MINIMUM"}
     givers = {code for code, name in names.items() if name.startswith("SENDER_") and abouts[code] in own}
-    assert givers | {code for code, name in names.items() if name in ("FROZEN", "BALANCE", "HELD")} == set(SENDER_CODES)
+    assert givers | {code for code, name in names.items() if name in NAMELESS} == set(SENDER_CODES)
     standing = {"UNKNOWN", "CLAIM", "COUNTRY", "SANCTIONED", "STOPPED"}
     assert {code for code, about in abouts.items() if about in standing} == set(STANDING_CODES)
     assert names[CAP_CODE] == "HOLDING_CAP"
