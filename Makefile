@@ -25,7 +25,7 @@ demo: setup-python
 
 test: setup
 	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
-	cd contracts && npm run --silent check && npm test --silent
+	cd contracts && npm test --silent
 
 soak: setup  # the long ones: campaigns of faults, and every page typed into a terminal
 	$(BIN)/pytest -n auto --dist worksteal -m slow

@@ -7,6 +7,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -159,7 +160,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         _require_no_empty_value(words)
-        code = app(args=words, prog_name="tbill", standalone_mode=False)
+        code = _commands()(args=words, prog_name="tbill", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
@@ -178,6 +179,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         return _interrupted()
     return code if isinstance(code, int) else 0
+
+
+@cache
+def _commands() -> Any:
+    """What the parser makes of `app`, made once: reading every command's signature takes longer than most commands."""
+    return typer.main.get_command(app)
 
 
 def _require_no_empty_value(words: list[str]) -> None:

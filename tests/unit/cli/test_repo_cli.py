@@ -1,6 +1,7 @@
 """`tbill repo` as a desk uses it, and what it says of misuse."""
 
 import json
+import shutil
 from datetime import date
 
 import pytest
@@ -17,12 +18,22 @@ from tests.unit.cli.test_schemas import valid
 QUOTE = ("repo", "quote", "--cusip", NOTE, "--rate", "0.0365", "--end", "7", "--face", "1000000")
 
 
+@pytest.fixture(scope="module")
+def _funded(tmp_path_factory):
+    """A home where the dealer has cash to lend and the oracle has prices, made once."""
+    return tmp_path_factory.mktemp("funded") / "home"
+
+
 @pytest.fixture
-def funded(tbill):
-    """The dealer has cash to lend, the oracle has prices."""
-    with open_ledger(home=tbill.home) as ledger:
-        ledger.deposit("dealer", {}, 5_000_000 * 10**6)
-    assert tbill("oracle", "publish").code == 0
+def funded(tbill, _funded):
+    """`tbill` with a lender and prices."""
+    if not _funded.exists():
+        with open_ledger(home=tbill.home) as ledger:
+            ledger.deposit("dealer", {}, 5_000_000 * 10**6)
+        assert tbill("oracle", "publish").code == 0
+        shutil.copytree(tbill.home, _funded)
+    shutil.rmtree(tbill.home)
+    shutil.copytree(_funded, tbill.home)
     return tbill
 
 
