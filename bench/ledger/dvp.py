@@ -19,16 +19,18 @@ from tbill_defi.chain.rpc import open_chain
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import OPERATOR
-from tbill_defi.ledger.settlement import SignedInstruction, settle_many_arguments
+from tbill_defi.ledger.settlement import SignedInstruction, settle_batch_arguments, settle_many_arguments
 
-INSTRUCTIONS, SINGLES, PER_TRANSACTION, PER_BLOCK = 6_000, 2_000, 20, 100
-"""Instructions settled together and one by one; those of a transaction and of a block."""
+INSTRUCTIONS, SINGLES, IN_LISTS, PER_TRANSACTION, PER_BLOCK = 6_000, 2_000, 2_000, 20, 100
+"""Instructions settled together, one by one, and signed as lists; those of a transaction, which is a list, and of a
+block."""
+ALL = INSTRUCTIONS + SINGLES + IN_LISTS
 FED, BY_WEB3, BY_TESTER = 1_000, 200, 40
 """Instructions that each peer settles."""
 
 
 def rows() -> list[Row]:
-    """ledger.dvp, .order_to_receipt, .replay, .memory, against anvil, web3 and eth-tester."""
+    """ledger.dvp, .bulk, .order_to_receipt, .replay, .memory, against anvil, web3 and eth-tester."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'ledger.db'}"
         world = World.on(url, at="2026-03-24T15:00-04:00")
@@ -42,7 +44,8 @@ def rows() -> list[Row]:
         executed = settle(world, steps, PER_BLOCK // PER_TRANSACTION)
         grown = (_resident() - before) / INSTRUCTIONS / 1e3
         singly = settle(world, one_by_one(world, world.signed(range(INSTRUCTIONS, INSTRUCTIONS + SINGLES))), PER_BLOCK)
-        _require(world.settled(), INSTRUCTIONS + SINGLES)
+        lists = settle(world, in_lists(world, range(INSTRUCTIONS + SINGLES, ALL)), PER_BLOCK // PER_TRANSACTION)
+        _require(world.settled(), ALL)
         world.ledger.close()
         start = perf_counter()
         td.Ledger.open(url, keys=world.keys).close()
@@ -51,18 +54,19 @@ def rows() -> list[Row]:
     fed, web3, tester = _peers()
     release = versions()
     anvil = f"anvil, raw batches of {PER_BLOCK} in a block, a DvP a transaction"
+    singly_signed = f"ledger.dvp: two signatures a DvP, here two for {PER_TRANSACTION}"
     execution = "its own execution, revm through pyrevm"
     revm = getattr(pyrevm, "__version__", "0.3.7")
     return [
         Row("ledger.dvp", ours, "DvP/s", floor=3_000),
         Row("ledger.dvp.anvil", ours, "DvP/s", ours / fed, 1.5, 0, anvil, release["anvil"]),
         Row("ledger.dvp.single", single, "DvP/s", single / fed, None, 0, anvil, release["anvil"]),
+        Row("ledger.dvp.bulk", IN_LISTS / lists, "DvP/s", executed / INSTRUCTIONS * IN_LISTS / lists, None, 0, singly_signed),
         Row("ledger.dvp_web3", ours, "DvP/s", ours / web3, 20, 0, "web3 to anvil, one by one", release["web3"]),
         Row("ledger.dvp_eth_tester", ours, "DvP/s", ours / tester, 80, 0, "web3 to eth-tester", release["eth-tester"]),
         Row("ledger.order_to_receipt", INSTRUCTIONS / (built + executed), "DvP/s", floor=1_500),
         Row(
-            "ledger.replay", (INSTRUCTIONS + SINGLES) / replayed, "DvP/s", (executed + singly) / replayed, 0.8, 0,
-            execution, revm,
+            "ledger.replay", ALL / replayed, "DvP/s", (executed + singly + lists) / replayed, 0.8, 0, execution, revm,
         ),
         Row("ledger.memory", grown, "kB a DvP, at most", floor=10),
     ]  # fmt: skip
@@ -78,6 +82,20 @@ def together(world: World, signed: Sequence[SignedInstruction]) -> list[Step]:
             encode_call("Settlement", "settleMany", *settle_many_arguments(signed[i : i + PER_TRANSACTION])),
         )
         for i in groups
+    ]
+
+
+def in_lists(world: World, nonces: range) -> list[Step]:
+    """Transactions of `settleBatch`, each of a list that both givers have signed as one."""
+    settlement = world.ledger.contracts.settlement
+    lists = [nonces[i : i + PER_TRANSACTION] for i in range(0, len(nonces), PER_TRANSACTION)]
+    return [
+        Step(
+            OPERATOR,
+            settlement,
+            encode_call("Settlement", "settleBatch", *settle_batch_arguments(world.signed_batch(each))),
+        )
+        for each in lists
     ]
 
 

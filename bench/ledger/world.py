@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import tbill_defi as td
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.ledger.ledger import ROLE_NAMES, UNITED_STATES
 from tbill_defi.ledger.limits import Limits, limits, set_countries, set_trade_limit, set_volume_limit
-from tbill_defi.ledger.settlement import Instruction, Leg, SignedInstruction
+from tbill_defi.ledger.settlement import Batch, Instruction, Leg, SignedBatch, SignedInstruction
 
 PARTIES = ("desk", "dealer")
 FACE, CASH = 1_000_000, 990_000
@@ -51,16 +52,31 @@ class World:
 
     def signed(self, nonces: range) -> list[SignedInstruction]:
         """Instructions of two legs, each signed by both givers."""
-        ledger, (desk, dealer) = self.ledger, map(self.ledger.address_of, PARTIES)
-        keys = {ledger.address_of(name): self.keys.key(name) for name in PARTIES}
-        chain, contracts, deadline = ledger.chain.chain_id, ledger.contracts, ledger.chain.now() + 10**6
-        made = []
+        sign = self._signer()
+        return [SignedInstruction(each, sign(each)) for each in self._instructions(nonces)]
+
+    def signed_batch(self, nonces: range) -> SignedBatch:
+        """The same instructions, signed by both givers as one list."""
+        batch = Batch(tuple(self._instructions(nonces)))
+        return SignedBatch(batch, self._signer()(batch))
+
+    def _instructions(self, nonces: range) -> Iterator[Instruction]:
+        desk, dealer = map(self.ledger.address_of, PARTIES)
+        usd, deadline = self.ledger.contracts.usd, self.ledger.chain.now() + 10**6
         for nonce in nonces:
-            legs = (Leg(self.token, desk, dealer, FACE + nonce), Leg(contracts.usd, dealer, desk, CASH + nonce))
-            instruction = Instruction(legs, 0, deadline, nonce)
-            digest = instruction.digest(chain, contracts.settlement)
-            made.append(SignedInstruction(instruction, tuple(keys[g].sign_digest(digest) for g in instruction.givers)))
-        return made
+            legs = (Leg(self.token, desk, dealer, FACE + nonce), Leg(usd, dealer, desk, CASH + nonce))
+            yield Instruction(legs, 0, deadline, nonce)
+
+    def _signer(self) -> Callable[[Instruction | Batch], tuple[bytes, ...]]:
+        ledger = self.ledger
+        keys = {ledger.address_of(name): self.keys.key(name) for name in PARTIES}
+        chain_id, settlement = ledger.chain.chain_id, ledger.contracts.settlement
+
+        def sign(signable: Instruction | Batch) -> tuple[bytes, ...]:
+            digest = signable.digest(chain_id, settlement)
+            return tuple(keys[giver].sign_digest(digest) for giver in signable.givers)
+
+        return sign
 
     def settled(self) -> int:
         """Instructions that the ledger says are settled."""

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IAssetRegistry} from "./interfaces/IAssetRegistry.sol";
@@ -17,7 +16,6 @@ import {SortedAddresses} from "./settlement/SortedAddresses.sol";
 /// @dev Each giver signs the whole instruction (EIP-712), so no leg can be cut out of it. It has no owner, no roles
 /// and holds nothing.
 contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
-    using BitMaps for BitMaps.BitMap;
     using SortedAddresses for uint256[];
 
     event Settled(bytes32 indexed instructionHash, bytes32 indexed planHash, bytes32 contextHash, Leg[] legs);
@@ -61,9 +59,12 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     /// @notice Whose wallets are whose, for plan hashes.
     IIdentityRegistry public immutable identityRegistry;
 
-    mapping(address giver => BitMaps.BitMap) private _nonces;
+    mapping(address giver => mapping(uint256 bucket => uint256 bits)) private _nonces;
     mapping(address giver => mapping(bytes32 planHash => bool)) private _settledPlans;
     mapping(address giver => mapping(address operator => bool)) private _operators;
+
+    /// @dev Which of its instructions `settleMany` or `settleBatch` is at.
+    uint256 private transient _next;
 
     constructor(
         IAssetRegistry assetRegistry_,
@@ -77,7 +78,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     /// @param signatures One of each distinct giver, in ascending order of the givers' addresses; empty of one whose
     /// operator the caller is.
     function settle(Instruction calldata instruction, bytes[] calldata signatures) external nonReentrant {
-        _settle(instruction, signatures);
+        _settle(instruction, signatures, false);
     }
 
     /// @notice Settles each instruction by itself: one that fails leaves no trace but `InstructionFailed`.
@@ -90,18 +91,32 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
             revert InstructionCountMismatch(instructions.length, signatures.length);
         }
         if (instructions.length == 0) revert NothingToSettle();
-        for (uint256 i = 0; i < instructions.length; ++i) {
-            try this.settleOne(instructions[i], signatures[i]) {} catch (bytes memory reason) {
-                if (reason.length == 0) revert InnerCallOutOfGas(i);
-                emit InstructionFailed(hashInstruction(instructions[i]), reason);
-            }
-        }
+        _settleEach(instructions, this.settleOne.selector);
     }
 
-    /// @notice The body of `settleMany`; only this contract may call it.
-    function settleOne(Instruction calldata instruction, bytes[] calldata signatures) external {
+    /// @notice Settles, each by itself as `settleMany` does, instructions that were signed as one list (`hashBatch`).
+    /// @dev Whoever gives in any of them has signed them all, in their order: no list that was cut, sorted otherwise or
+    /// added to is signed. What is settled once is not settled again, for each instruction uses up its givers' nonces.
+    /// @param signatures One of each distinct giver of the list, in ascending order of addresses.
+    function settleBatch(Instruction[] calldata instructions, bytes[] calldata signatures) external nonReentrant {
+        bytes32 batchHash = hashBatch(instructions);
+        uint256[] memory givers = _giversOf(instructions);
+        if (givers.length == 0) revert NothingToSettle();
+        if (givers.length != signatures.length) revert SignatureCountMismatch(givers.length, signatures.length);
+        for (uint256 i = 0; i < givers.length; ++i) _requireSignature(givers.get(i), batchHash, signatures[i]);
+        _settleEach(instructions, this.settleSigned.selector);
+    }
+
+    /// @notice What `settleMany` calls, with its own arguments, for each instruction; only this contract may.
+    function settleOne(Instruction[] calldata instructions, bytes[][] calldata signatures) external {
         if (msg.sender != address(this)) revert OnlySettlement(msg.sender);
-        _settle(instruction, signatures);
+        _settle(instructions[_next], signatures[_next], false);
+    }
+
+    /// @notice What `settleBatch` calls, with its own arguments, for each instruction; only this contract may.
+    function settleSigned(Instruction[] calldata instructions, bytes[] calldata signatures) external {
+        if (msg.sender != address(this)) revert OnlySettlement(msg.sender);
+        _settle(instructions[_next], signatures, true);
     }
 
     /// @notice Answers, by reverting with `Judged`, what each leg finds when those before it have moved; a leg that is
@@ -139,7 +154,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
 
     /// @notice Whether a giver's nonce was settled or cancelled.
     function isNonceUsed(address giver, uint256 nonce) external view returns (bool) {
-        return _nonces[giver].get(nonce);
+        return _nonces[giver][nonce >> 8] & (1 << (nonce & 0xff)) != 0;
     }
 
     /// @notice Whether a plan was settled for a giver.
@@ -157,7 +172,34 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         return _hashTypedDataV4(InstructionHash.structHash(instruction));
     }
 
-    function _settle(Instruction calldata instruction, bytes[] calldata signatures) private {
+    /// @notice The EIP-712 digest that givers sign of a list of instructions.
+    function hashBatch(Instruction[] calldata instructions) public view returns (bytes32) {
+        return _hashTypedDataV4(InstructionHash.batchHash(instructions));
+    }
+
+    /// @dev Calls this contract again for each instruction; one that fails leaves no trace but the event.
+    function _settleEach(Instruction[] calldata instructions, bytes4 selector) private {
+        bytes memory again = _asCallOf(selector);
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            _next = i;
+            (bool settled, bytes memory reason) = address(this).call(again);
+            if (settled) continue;
+            if (reason.length == 0) revert InnerCallOutOfGas(i);
+            emit InstructionFailed(hashInstruction(instructions[i]), reason);
+        }
+    }
+
+    /// @dev This call's arguments as another function's call data, written once for all instructions.
+    function _asCallOf(bytes4 selector) private pure returns (bytes memory data) {
+        data = msg.data;
+        assembly ("memory-safe") {
+            let head := add(data, 0x20)
+            mstore(head, or(selector, and(mload(head), not(shl(224, 0xffffffff)))))
+        }
+    }
+
+    /// @param signed Whether the givers' signatures of a batch with this instruction were found to be theirs.
+    function _settle(Instruction calldata instruction, bytes[] calldata signatures, bool signed) private {
         if (block.timestamp < instruction.notBefore) revert TooEarly(instruction.notBefore);
         if (block.timestamp > instruction.deadline) revert InstructionExpired(instruction.deadline);
         Leg[] calldata legs = instruction.legs;
@@ -167,7 +209,8 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         (uint256[] memory givers, uint256[] memory parties, bytes32[] memory assetIds) = _inspect(legs);
         _checkPlan(instruction, parties, assetIds);
         bytes32 instructionHash = hashInstruction(instruction);
-        _authorise(instruction, instructionHash, givers, signatures);
+        _useUp(instruction, givers);
+        if (!signed) _authorise(instructionHash, givers, signatures);
 
         for (uint256 i = 0; i < legs.length; ++i) {
             Leg calldata leg = legs[i];
@@ -231,26 +274,40 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         return keccak256(words);
     }
 
-    /// @dev Each giver signed exactly this, or the caller is his operator; his nonce and his plan are used up.
-    function _authorise(
-        Instruction calldata instruction,
-        bytes32 instructionHash,
-        uint256[] memory givers,
-        bytes[] calldata signatures
-    ) private {
+    /// @dev Each giver's nonce and his plan are used up.
+    function _useUp(Instruction calldata instruction, uint256[] memory givers) private {
+        for (uint256 i = 0; i < givers.length; ++i) {
+            _useNonce(givers.get(i), instruction.nonce);
+            if (instruction.planHash != 0) _usePlan(givers.get(i), instruction.planHash);
+        }
+    }
+
+    /// @dev Each giver signed exactly this, or the caller is his operator.
+    function _authorise(bytes32 instructionHash, uint256[] memory givers, bytes[] calldata signatures) private view {
         if (givers.length != signatures.length) revert SignatureCountMismatch(givers.length, signatures.length);
         for (uint256 i = 0; i < givers.length; ++i) {
             address giver = givers.get(i);
-            _useNonce(giver, instruction.nonce);
-            if (instruction.planHash != 0) _usePlan(giver, instruction.planHash);
             if (signatures[i].length == 0 && _operators[giver][msg.sender]) continue;
             _requireSignature(giver, instructionHash, signatures[i]);
         }
     }
 
+    /// @dev Distinct givers of all instructions, ascending.
+    function _giversOf(Instruction[] calldata instructions) private pure returns (uint256[] memory givers) {
+        uint256 legs = 0;
+        for (uint256 i = 0; i < instructions.length; ++i) legs += instructions[i].legs.length;
+        givers = SortedAddresses.create(legs);
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            Leg[] calldata each = instructions[i].legs;
+            for (uint256 k = 0; k < each.length; ++k) givers.insert(each[k].from);
+        }
+    }
+
     function _useNonce(address giver, uint256 nonce) private {
-        if (_nonces[giver].get(nonce)) revert NonceAlreadyUsed(giver, nonce);
-        _nonces[giver].set(nonce);
+        mapping(uint256 => uint256) storage buckets = _nonces[giver];
+        (uint256 bits, uint256 bit) = (buckets[nonce >> 8], 1 << (nonce & 0xff));
+        if (bits & bit != 0) revert NonceAlreadyUsed(giver, nonce);
+        buckets[nonce >> 8] = bits | bit;
         emit NonceUsed(giver, nonce);
     }
 

@@ -310,13 +310,18 @@ contract SettlementAttacksTest is Desk {
     // --- entries ------------------------------------------------------------------------------------------------
 
     function test_settle_one_is_not_for_outsiders() public {
-        bytes[] memory signatures = signed(dvp(1));
+        (Instruction[] memory batch, bytes[][] memory lists) = (new Instruction[](1), new bytes[][](1));
+        (batch[0], lists[0]) = (dvp(1), signed(dvp(1)));
         address[3] memory callers = [alice, stranger, address(this)];
         for (uint256 i = 0; i < 3; ++i) {
             vm.expectRevert(abi.encodeWithSelector(Settlement.OnlySettlement.selector, callers[i]));
             vm.prank(callers[i]);
-            settlement.settleOne(dvp(1), signatures);
+            settlement.settleOne(batch, lists);
+            vm.expectRevert(abi.encodeWithSelector(Settlement.OnlySettlement.selector, callers[i]));
+            vm.prank(callers[i]);
+            settlement.settleSigned(batch, lists[0]);
         }
+        assertNothingMoved();
     }
 
     function test_no_allowance_and_no_admin_moves_money() public {
@@ -363,8 +368,8 @@ contract SettlementAttacksTest is Desk {
     function test_reentry_from_an_erc1271_giver() public {
         (ContractWallet wallet, Instruction memory instruction) = _walletSells();
         bytes[] memory signatures = withBob(address(wallet), aliceKey, digest(instruction));
-        bytes[3] memory calls = _entries();
-        for (uint256 i = 0; i < 3; ++i) {
+        bytes[5] memory calls = _entries();
+        for (uint256 i = 0; i < 5; ++i) {
             wallet.setReentry(address(settlement), calls[i]);
             _refused(instruction, signatures, _invalid(address(wallet)));
         }
@@ -416,13 +421,13 @@ contract SettlementAttacksTest is Desk {
     function test_reentry_from_a_guard() public {
         (GuardedAccount account, FloorGuard guard, Instruction memory instruction) = _accountSells(0);
         bytes[] memory signatures = withBob(address(account), aliceKey, digest(instruction));
-        bytes[3] memory calls = _entries();
-        for (uint256 i = 0; i < 3; ++i) {
+        bytes[5] memory calls = _entries();
+        for (uint256 i = 0; i < 5; ++i) {
             guard.setReentry(address(settlement), calls[i]);
             _refused(
                 instruction,
                 signatures,
-                i == 2
+                i == 2 || i == 4
                     ? abi.encodeWithSelector(Settlement.OnlySettlement.selector, guard)
                     : abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector)
             );
@@ -500,14 +505,16 @@ contract SettlementAttacksTest is Desk {
         assertFalse(settlement.isNonceUsed(bad.legs[0].from, bad.nonce), "itself");
     }
 
-    /// @dev settle, settleMany and settleOne with an instruction that is good in itself.
-    function _entries() private view returns (bytes[3] memory calls) {
+    /// @dev Every entry, and what they call themselves, with an instruction that is good in itself.
+    function _entries() private view returns (bytes[5] memory calls) {
         Instruction[] memory batch = new Instruction[](1);
         bytes[][] memory lists = new bytes[][](1);
         (batch[0], lists[0]) = (dvp(5), signed(dvp(5)));
         calls[0] = abi.encodeCall(settlement.settle, (batch[0], lists[0]));
         calls[1] = abi.encodeCall(settlement.settleMany, (batch, lists));
-        calls[2] = abi.encodeCall(settlement.settleOne, (batch[0], lists[0]));
+        calls[2] = abi.encodeCall(settlement.settleOne, (batch, lists));
+        calls[3] = abi.encodeCall(settlement.settleBatch, (batch, both(listDigest(batch))));
+        calls[4] = abi.encodeCall(settlement.settleSigned, (batch, lists[0]));
     }
 
     function _walletSells() private returns (ContractWallet wallet, Instruction memory instruction) {

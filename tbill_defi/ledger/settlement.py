@@ -19,10 +19,12 @@ ZERO_HASH = bytes(32)
 
 _LEG_TYPE_TEXT = b"Leg(address token,address from,address to,uint256 amount)"
 _LEG_TYPE = keccak256(_LEG_TYPE_TEXT)
-_INSTRUCTION_TYPE = keccak256(
+_INSTRUCTION_TYPE_TEXT = (
     b"Instruction(Leg[] legs,uint64 notBefore,uint64 deadline,uint256 nonce,bytes32 contextHash,bytes32 planHash)"
     + _LEG_TYPE_TEXT
 )
+_INSTRUCTION_TYPE = keccak256(_INSTRUCTION_TYPE_TEXT)
+_BATCH_TYPE = keccak256(b"Batch(Instruction[] instructions)" + _INSTRUCTION_TYPE_TEXT)
 _NAME = b"tbill_defi Settlement"
 
 
@@ -84,12 +86,15 @@ class Instruction:
 
     def digest(self, chain_id: int, settlement: bytes) -> bytes:
         """EIP-712 digest for that chain id and Settlement contract: what each giver signs."""
+        return typed_digest(_NAME, chain_id, settlement, self.struct())
+
+    def struct(self) -> bytes:
+        """EIP-712: the type's hash and the encoded fields, whose Keccak-256 is hashStruct."""
         legs = b"".join(
             keccak256(_LEG_TYPE + words(leg.token, leg.giver, leg.receiver, leg.amount)) for leg in self.legs
         )
         times = words(self.not_before, self.deadline, self.nonce)
-        struct = _INSTRUCTION_TYPE + keccak256(legs) + times + self.context_hash + self.plan_hash
-        return typed_digest(_NAME, chain_id, settlement, struct)
+        return _INSTRUCTION_TYPE + keccak256(legs) + times + self.context_hash + self.plan_hash
 
     def abi_value(self) -> tuple[Any, ...]:
         """The struct as the ABI encoder takes it."""
@@ -103,6 +108,39 @@ class SignedInstruction:
 
     instruction: Instruction
     signatures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Instructions that are signed as one list, in this order, by everyone who gives in any of them.
+
+    Each settles by itself, once, within its own times; a list that was cut, sorted otherwise or added to is not signed.
+    """
+
+    instructions: tuple[Instruction, ...]
+
+    @property
+    def givers(self) -> list[bytes]:
+        """Distinct givers of all instructions in ascending order: one signature each, in this order."""
+        return sorted({leg.giver for instruction in self.instructions for leg in instruction.legs})
+
+    def digest(self, chain_id: int, settlement: bytes) -> bytes:
+        """EIP-712 digest for that chain id and Settlement contract: what each giver signs."""
+        hashes = b"".join([keccak256(instruction.struct()) for instruction in self.instructions])
+        return typed_digest(_NAME, chain_id, settlement, _BATCH_TYPE + keccak256(hashes))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBatch:
+    """A batch with one signature per giver, in the order of `Batch.givers`."""
+
+    batch: Batch
+    signatures: tuple[bytes, ...]
+
+
+def settle_batch_arguments(signed: SignedBatch) -> tuple[list[Any], list[bytes]]:
+    """Arguments of `Settlement.settleBatch`."""
+    return [instruction.abi_value() for instruction in signed.batch.instructions], list(signed.signatures)
 
 
 def settle_many_arguments(signed: Sequence[SignedInstruction]) -> tuple[list[Any], list[list[bytes]]]:

@@ -23,6 +23,14 @@ def hall():
 
 
 @pytest.fixture
+def unmoved(hall):
+    """The hall, checked to be as it was."""
+    before = hall.state()
+    yield hall
+    assert hall.state() == before
+
+
+@pytest.fixture
 def bench():
     with stocked_ledger() as ledger:
         yield Bench(ledger)

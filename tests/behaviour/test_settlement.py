@@ -25,14 +25,6 @@ def reordered(signed, order):
     return replace(signed, signatures=tuple(signed.signatures[i] for i in order))
 
 
-@pytest.fixture
-def unmoved(hall):
-    """The hall, checked to be as it was."""
-    before = hall.state()
-    yield hall
-    assert hall.state() == before
-
-
 # --- what settles ---------------------------------------------------------------------------------------------------
 
 
@@ -410,9 +402,11 @@ def test_counts_of_many(unmoved):
     assert refusal(settle_many(unmoved, []))[0] == "NothingToSettle"
 
 
-def test_only_settlement_settles_one(unmoved):
+@pytest.mark.parametrize("function", ["settleOne", "settleSigned"])
+def test_only_settlement_settles_one(unmoved, function):
     signed = unmoved.sign(unmoved.instruction(unmoved.exchange()))
-    data = encode_call(SETTLEMENT, "settleOne", signed.instruction.abi_value(), list(signed.signatures))
+    instructions, signatures = settle_many_arguments([signed])
+    data = encode_call(SETTLEMENT, function, instructions, signatures if function == "settleOne" else signatures[0])
     assert refusal(unmoved.transact(OUTSIDER, unmoved.contracts.settlement, data))[0] == "OnlySettlement"
 
 

@@ -25,7 +25,7 @@ struct Instruction {
 }
 
 /// @title InstructionHash
-/// @notice EIP-712 struct hash of an Instruction.
+/// @notice EIP-712 struct hashes of an Instruction and of a list of them.
 library InstructionHash {
     bytes32 internal constant LEG_TYPEHASH =
         keccak256("Leg(address token,address from,address to,uint256 amount)");
@@ -36,6 +36,21 @@ library InstructionHash {
             "bytes32 contextHash,bytes32 planHash)"
             "Leg(address token,address from,address to,uint256 amount)"
         );
+
+    bytes32 internal constant BATCH_TYPEHASH =
+        keccak256(
+            "Batch(Instruction[] instructions)"
+            "Instruction(Leg[] legs,uint64 notBefore,uint64 deadline,uint256 nonce,"
+            "bytes32 contextHash,bytes32 planHash)"
+            "Leg(address token,address from,address to,uint256 amount)"
+        );
+
+    /// @notice hashStruct of a list of instructions, which is signed as one.
+    function batchHash(Instruction[] calldata instructions) internal pure returns (bytes32) {
+        bytes32[] memory hashes = new bytes32[](instructions.length);
+        for (uint256 i = 0; i < hashes.length; ++i) hashes[i] = structHash(instructions[i]);
+        return keccak256(abi.encode(BATCH_TYPEHASH, keccak256(abi.encodePacked(hashes))));
+    }
 
     /// @notice hashStruct(instruction).
     function structHash(Instruction calldata instruction) internal pure returns (bytes32) {

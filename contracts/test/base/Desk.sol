@@ -52,6 +52,22 @@ abstract contract Desk is Ledger {
     }
 
     function digestFor(Instruction memory instruction, uint256 chain, address verifier) internal pure returns (bytes32) {
+        return typed(structHash(instruction), chain, verifier);
+    }
+
+    function listDigest(Instruction[] memory list) internal view returns (bytes32) {
+        return listDigestFor(list, block.chainid, address(settlement));
+    }
+
+    /// @dev What givers sign of a list of instructions.
+    function listDigestFor(Instruction[] memory list, uint256 chain, address verifier) internal pure returns (bytes32) {
+        bytes memory hashes;
+        for (uint256 i = 0; i < list.length; ++i) hashes = bytes.concat(hashes, structHash(list[i]));
+        bytes32 typeHash = keccak256(bytes(string.concat("Batch(Instruction[] instructions)", INSTRUCTION, LEG)));
+        return typed(keccak256(abi.encode(typeHash, keccak256(hashes))), chain, verifier);
+    }
+
+    function structHash(Instruction memory instruction) internal pure returns (bytes32) {
         bytes memory hashes;
         for (uint256 i = 0; i < instruction.legs.length; ++i) {
             Leg memory leg = instruction.legs[i];
@@ -60,7 +76,7 @@ abstract contract Desk is Ledger {
                 keccak256(abi.encode(keccak256(bytes(LEG)), leg.token, leg.from, leg.to, leg.amount))
             );
         }
-        bytes32 structHash = keccak256(
+        return keccak256(
             abi.encode(
                 keccak256(bytes(string.concat(INSTRUCTION, LEG))),
                 keccak256(hashes),
@@ -71,6 +87,9 @@ abstract contract Desk is Ledger {
                 instruction.planHash
             )
         );
+    }
+
+    function typed(bytes32 hash, uint256 chain, address verifier) internal pure returns (bytes32) {
         bytes32 domain = keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
@@ -80,7 +99,7 @@ abstract contract Desk is Ledger {
                 verifier
             )
         );
-        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
+        return keccak256(abi.encodePacked(hex"1901", domain, hash));
     }
 
     function signature(uint256 key, bytes32 hash) internal pure returns (bytes memory) {

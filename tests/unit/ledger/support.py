@@ -19,7 +19,7 @@ from tbill_defi.ledger.artifacts import CONTRACTS, artifact
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import ROLE_NAMES, Ledger
 from tbill_defi.ledger.open import create_ledger
-from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, SignedInstruction, plan_hash
+from tbill_defi.ledger.settlement import Batch, Instruction, Leg, PlanLeg, SignedBatch, SignedInstruction, plan_hash
 from tests.behaviour.chain.support import deployment
 
 START = 1_774_378_800
@@ -104,12 +104,20 @@ class Bench:
     ) -> SignedInstruction:
         """Signed by each giver, for this ledger unless told otherwise."""
         digest = instruction.digest(chain_id or self.chain.chain_id, contract or self.contracts.settlement)
+        return SignedInstruction(instruction, self.signatures(instruction.givers, digest))
+
+    def sign_batch(self, *instructions: Instruction) -> SignedBatch:
+        """Signed as one list by everyone who gives in any of them."""
+        batch = Batch(instructions)
+        digest = batch.digest(self.chain.chain_id, self.contracts.settlement)
+        return SignedBatch(batch, self.signatures(batch.givers, digest))
+
+    def signatures(self, givers: Sequence[bytes], digest: bytes) -> tuple[bytes, ...]:
+        """One of each giver, in their order."""
         assert self.ledger.keys is not None
         keys = [self.key(name) for name in self.ledger.keys.names()] + [OUTSIDER]
         by_address = {key.address: key for key in keys}
-        return SignedInstruction(
-            instruction, tuple(by_address[giver].sign_digest(digest) for giver in instruction.givers)
-        )
+        return tuple(by_address[giver].sign_digest(digest) for giver in givers)
 
     def transact(self, sender: str | SigningKey, to: bytes, data: bytes) -> Receipt:
         """A signed transaction, in a block of its own."""
