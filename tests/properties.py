@@ -44,12 +44,15 @@ ATTACKS = {
     ],
     "a signature bent into another of the same": [
         "SettlementAttacks::test_malleable_and_compact_signatures",
+        "SettlementBatch::test_I6_signatures_of_a_list_bent_missing_reordered_or_twice",
         "TokenAttacks::test_permit_malleability_and_other_chains",
         "MandateAttacks::test_signatures_in_another_shape",
     ],
     "a signature used again, on another chain or at another contract": [
         "SettlementAttacks::test_foreign_chain_and_foreign_contract",
         "SettlementAttacks::test_I6_replay",
+        "SettlementBatch::test_I6_a_list_for_another_chain_or_contract",
+        "SettlementBatch::test_I6_a_list_again_settles_nothing_twice",
         "MandateAttacks::test_signatures_for_another_chain_contract_or_time",
         "RepoAttacks::test_signatures_for_one_facility_are_none_for_another",
     ],
@@ -59,9 +62,14 @@ ATTACKS = {
     ],
     "one id twice in a batch": [
         "SettlementAttacks::test_I6_replay_inside_one_batch",
+        "SettlementBatch::test_I6_one_instruction_twice_in_a_list",
         "TokenAttacks::test_a_hold_named_twice_ends_once",
         "TokenAttacks::test_a_recipient_named_twice_is_paid_twice",
         "Life::test_dust_goes_back_to_the_payer_with_the_last_payment",
+    ],
+    "a list that was signed, cut, sorted otherwise or added to": [
+        "SettlementBatch::testFuzz_I6_the_signature_is_of_the_list",
+        "SettlementBatch::test_I6_a_signature_of_an_instruction_is_none_of_a_list_and_the_other_way_round",
     ],
     "the edge of a window": [
         "SettlementAttacks::testFuzz_I6_window",
