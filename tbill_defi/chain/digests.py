@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,12 +55,16 @@ def _join_integers(column: Sequence[int]) -> bytes:
 
 
 def _join_bytes(column: Sequence[bytes]) -> bytes:
-    return b"".join([part for each in column for part in (_BYTES_PREFIX[len(each)], each)])
+    return _prefixed(_BYTES_PREFIX, column)
 
 
 def _join_texts(column: Sequence[str]) -> bytes:
-    encoded = [text.encode("utf-8", "surrogatepass") for text in column]
-    return b"".join([part for each in encoded for part in (_TEXT_PREFIX[len(each)], each)])
+    return _prefixed(_TEXT_PREFIX, [text.encode("utf-8", "surrogatepass") for text in column])
+
+
+def _prefixed(prefixes: _Prefixes, column: Sequence[bytes]) -> bytes:
+    before = map(prefixes.__getitem__, map(len, column))
+    return b"".join(chain.from_iterable(zip(before, column, strict=True)))
 
 
 class _Prefixes(dict[int, bytes]):

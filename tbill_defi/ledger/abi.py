@@ -11,7 +11,7 @@ from eth_abi.exceptions import DecodingError
 
 from tbill_defi.chain.types import DecodedEvent, Log
 from tbill_defi.ledger.artifacts import Entry, Parameter, artifact, error_of, event_of
-from tbill_defi.ledger.codec import JSON, PLAIN, Unusual, is_word, reads_all, writes_all
+from tbill_defi.ledger.codec import JSON, PLAIN, Unusual, is_word, reads_all, words_to_json, writes_all
 
 _ERROR_STRING = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
@@ -113,10 +113,10 @@ _SHAPES: dict[bytes, _Shape] = {}
 
 def _shape_of(entry: Entry) -> _Shape:
     indexed, plain = [p for p in entry.inputs if p.indexed], [p for p in entry.inputs if not p.indexed]
-    join = JSON.members([p.name for p in (*indexed, *plain)])
     if all(is_word(p) for p in entry.inputs):
-        read_both = reads_all([*indexed, *plain], JSON)
-        return _Shape(entry, indexed, plain, lambda topics, data: join(read_both(topics + data)))
+        write = words_to_json([*indexed, *plain])
+        return _Shape(entry, indexed, plain, lambda topics, data: write(topics + data))
+    join = JSON.members([p.name for p in (*indexed, *plain)])
     read_topics, read_data = reads_all(indexed, JSON), reads_all(plain, JSON)
     return _Shape(entry, indexed, plain, lambda topics, data: join(read_topics(topics) + read_data(data)))
 

@@ -67,10 +67,15 @@ def json_members(names: Sequence[str]) -> Callable[[list[str]], str]:
     """What writes canonical JSON of an object: its members' names in their order, whose values come as JSON text."""
     if not names:
         return lambda _: "{}"
-    places = sorted(range(len(names)), key=names.__getitem__)
-    template = f"{{{','.join(f'{json_text(names[place])}:%s' for place in places)}}}"
+    places, template = _json_object(names)
     in_order = itemgetter(*places)
     return lambda values: template % in_order(values)
+
+
+def _json_object(names: Sequence[str]) -> tuple[list[int], str]:
+    """Places of an object's members in canonical order, and the template that takes their values' texts in it."""
+    places = sorted(range(len(names)), key=names.__getitem__)
+    return places, f"{{{','.join(f'{json_text(names[place])}:%s' for place in places)}}}"
 
 
 def json_text(text: str) -> str:
@@ -102,6 +107,23 @@ def reads_all(parameters: Sequence[Parameter], form: Form) -> Callable[[bytes], 
         return values
 
     return whole
+
+
+def words_to_json(parameters: Sequence[Parameter]) -> Callable[[bytes], str]:
+    """What writes canonical JSON of an object whose values are one word each: most events are nothing else."""
+    places, template = _json_object([p.name for p in parameters])
+    makers = [_leaf_reader(p.type, JSON).of_word for p in parameters]
+    in_order = [(place, make) for place in places if (make := makers[place]) is not None]
+    layout = Struct(f"{WORD}s" * len(makers))
+    size, unpack = layout.size, layout.unpack
+
+    def write(data: bytes) -> str:
+        if len(data) != size:
+            raise Unusual
+        words = unpack(data)
+        return template % tuple([make(words[place]) for place, make in in_order])
+
+    return write
 
 
 def writes_all(parameters: Sequence[Parameter]) -> Callable[[Sequence[Any]], bytes]:
@@ -216,7 +238,7 @@ def _leaf_reader(kind: str, form: Form) -> Reader:
     if not found:
         raise TypeError(f"{kind}: no type of an ABI that is read here")
     name, size = found[1], int(found[2] or 256)
-    octets, integer, limit, padding = form.octets, form.integer, 1 << size, bytes(12)
+    octets, integer, limit, padding, from_bytes = form.octets, form.integer, 1 << size, bytes(12), int.from_bytes
 
     @lru_cache(maxsize=4_096)
     def address(word: bytes) -> Any:
@@ -225,7 +247,7 @@ def _leaf_reader(kind: str, form: Form) -> Reader:
         return octets(word[12:])
 
     def unsigned(word: bytes) -> Any:
-        value = int.from_bytes(word, "big")
+        value = from_bytes(word)
         if value >= limit:
             raise Unusual
         return integer(value)
