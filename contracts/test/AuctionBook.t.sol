@@ -56,6 +56,12 @@ contract AuctionBookTest is LifeDesk {
         _seal(carol, "d", true);
     }
 
+    function test_only_the_issuer_announces() public {
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger));
+        vm.prank(stranger);
+        _book.announce("912797ZZ1", "other terms", NONCOMPETITIVE, COMPETITIVE);
+    }
+
     function test_one_result_after_the_close() public {
         vm.expectRevert(abi.encodeWithSelector(AuctionBook.BiddingOpen.selector, _id, COMPETITIVE));
         _close(issuer, "r");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {Limits} from "src/compliance/Limits.sol";
 import {ICompliance} from "src/interfaces/ICompliance.sol";
 import {IdentityRegistry} from "src/IdentityRegistry.sol";
@@ -100,6 +101,27 @@ contract ComplianceTest is Ledger {
             _send(note, alice, bob, amount);
             (times[i], amounts[i]) = (block.timestamp, amount);
         }
+    }
+
+    // --- who sets them ------------------------------------------------------------------------------------------
+
+    function test_I15_nobody_but_the_limiter_sets_a_limit() public {
+        bytes[5] memory calls = [
+            abi.encodeCall(compliance.setTradeLimit, (1)),
+            abi.encodeCall(compliance.setVolumeLimit, (1, WINDOW)),
+            abi.encodeCall(compliance.setHoldingCap, (1)),
+            abi.encodeCall(compliance.setOwnLimits, ("alice", true, 1, 1)),
+            abi.encodeCall(compliance.setCountries, (Limits.CountryRule.Admit, new uint16[](0)))
+        ];
+        address[4] memory people = [stranger, issuer, registrar, freezer];
+        for (uint256 i = 0; i < calls.length * people.length; ++i) {
+            address who = people[i % people.length];
+            vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, who));
+            vm.prank(who);
+            (bool success, ) = address(compliance).call(calls[i / people.length]);
+            assertTrue(success, "expected");
+        }
+        _send(note, alice, bob, 1_000_000);
     }
 
     // --- holding cap --------------------------------------------------------------------------------------------

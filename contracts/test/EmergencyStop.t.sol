@@ -34,7 +34,13 @@ contract EmergencyStopTest is Governed {
         vm.warp(END - 1);
         vm.expectRevert(abi.encodeWithSelector(IERC7943Fungible.ERC7943CannotTransfer.selector, alice, bob, 100));
         settlement.settle(made, by);
+        (uint256 largest, uint8 code) = usd.judge(bob, alice, 1);
+        assertEq(largest, 0, "no cash in its last second");
+        assertEq(code, RestrictionCodes.STOPPED, "stopped");
         vm.warp(END);
+        (largest, code) = usd.judge(bob, alice, 1);
+        assertEq(largest, usd.balanceOf(bob), "cash once it is over");
+        assertEq(code, RestrictionCodes.SUCCESS, "over");
         settlement.settle(made, by);
         assertEq(note.balanceOf(bob), 100, "settled");
         vm.prank(guardian);

@@ -343,6 +343,11 @@ contract LifeTest is LifeDesk {
         vm.expectRevert(abi.encodeWithSelector(Redemptions.NotRedemptionPayer.selector, address(security), treasury));
         issuance.fundRedemption(security, 1);
         _fundRedemption(1);
+        vm.prank(issuer);
+        security.redeem(bob, 100); // there is more now than is needed
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.RedemptionOverfunded.selector, address(security), 1, 0));
+        _fundRedemption(1);
+        issue(security, bob, 100);
         vm.prank(stranger); // anyone may push
         issuance.redeem(security, two(alice, stranger));
         assertEq(usd.balanceOf(alice), 1_000, "face in cash");

@@ -191,6 +191,17 @@ contract RepoRulesTest is RepoDesk {
         facility.substitute(id, today(), shorter, 20_000e6, made, hers, his);
     }
 
+    function test_a_substitution_is_dated_today() public {
+        bytes32 id = open(standard(0));
+        uint64 yesterday = today();
+        bytes32 context = RepoHash.ofSubstitution(id, actsOf(id), yesterday, address(second), 20_000e6);
+        Instruction memory made = alone(address(second), 20_000e6, context);
+        (bytes[] memory hers, bytes memory his) = (byAlice(made), byBob(made));
+        vm.warp(START + 1 days);
+        vm.expectRevert(abi.encodeWithSelector(RepoBook.NotToday.selector, yesterday));
+        facility.substitute(id, yesterday, second, 20_000e6, made, hers, his);
+    }
+
     function test_a_substitute_that_covers_ends_the_call() public {
         bytes32 id = open(standard(0));
         oracle.set(FIRST, 99e6);

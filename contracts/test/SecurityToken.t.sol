@@ -124,6 +124,16 @@ contract SecurityTokenTest is Ledger {
         note.redeem(alice, 1);
     }
 
+    function test_all_of_a_balance_is_there_and_not_free() public {
+        freeze(note, alice, 1);
+        vm.expectRevert(_unfrozen(alice, 1_000, 999));
+        vm.prank(issuer);
+        note.redeem(alice, 1_000);
+        vm.expectRevert(_shortOf(alice, 1_000, 1_001));
+        vm.prank(issuer);
+        note.redeem(alice, 1_001);
+    }
+
     function test_supply_is_capped_at_what_a_slot_holds() public {
         uint256 cap = type(uint88).max;
         issue(note, bob, cap - 1_000);

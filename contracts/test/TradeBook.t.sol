@@ -276,6 +276,32 @@ contract TradeBookTest is TradeDesk {
         affirm(trade);
     }
 
+    /// @notice What the allocator signs, by EIP-712 and nothing of the book's own: this trade, these accounts and faces.
+    function test_an_allocation_s_digest() public view {
+        address[] memory accounts = new address[](2);
+        uint128[] memory faces = new uint128[](2);
+        (accounts[0], accounts[1], faces[0], faces[1]) = (carol, bob, 7, 9);
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("tbill_defi TradeBook"),
+                keccak256("1"),
+                block.chainid,
+                address(book)
+            )
+        );
+        bytes32 hash = keccak256(
+            abi.encode(
+                keccak256("Allocation(bytes32 tradeId,address[] accounts,uint128[] faces)"),
+                bytes32("trade"),
+                keccak256(abi.encode(carol, bob)),
+                keccak256(abi.encode(7, 9))
+            )
+        );
+        bytes32 digest_ = keccak256(abi.encodePacked(hex"1901", domain, hash));
+        assertEq(book.allocationDigest("trade", accounts, faces), digest_, "digest");
+    }
+
     function split(
         Trade memory trade,
         uint128[] memory faces

@@ -26,10 +26,18 @@ SUBJECTS += ["ledger/{accrual,coupons,auction,repo,repo_state,repo_terms}.py"]
 SUBJECTS += ["ledger/index/{entries,lots,income,effects,folding}.py"]
 KNOWN = {
     "ledger/settlement.py": ["tests/behaviour/test_settlement.py"],
-    "ledger/instructions.py": ["tests/unit/ledger/test_instruction.py", "tests/behaviour/test_settlement.py"],
+    "ledger/instructions.py": [
+        "tests/unit/ledger/test_instruction.py",
+        "tests/behaviour/test_settlement.py",
+        "tests/unit/ledger/test_repo.py",
+    ],
     "ledger/eip712.py": ["tests/unit/ledger/test_instruction.py", "tests/unit/contracts/test_settlement_hashes.py"],
     "ledger/accrual.py": ["tests/unit/ledger/test_option.py"],
-    "ledger/trade": ["tests/unit/ledger/test_trades.py", "tests/property/ledger/test_trades.py"],
+    "ledger/trade": [
+        "tests/unit/ledger/test_trades.py",
+        "tests/unit/ledger/test_clearing.py",
+        "tests/property/ledger/test_trades.py",
+    ],
     "ledger/fail_claims.py": ["tests/unit/ledger/test_clearing.py"],
     "ledger/coupons.py": ["tests/unit/ledger/test_life.py", "tests/behaviour/test_every_security.py"],
     "ledger/auction.py": ["tests/unit/ledger/test_auction_on_the_ledger.py"],

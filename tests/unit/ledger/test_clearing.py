@@ -249,6 +249,18 @@ def test_a_net_that_is_late_is_charged_from_the_member_through_the_ccp(house):
     assert len({one.reference for one in found}) == 2
 
 
+def test_what_is_owed_in_money_alone_or_settles_in_time_is_no_fail(house):
+    """bea sells on what she bought: she is owed a dollar and no security."""
+    deal(house, "ann", "bea", 100, 90)
+    deal(house, "bea", "cyd", 100, 91)
+    house.novate()
+    ledger, practice = house._ledger, FailsPractice([TargetRate(date(2020, 1, 1), 0)], lambda day: day)
+    move_clock(ledger, OPENS)
+    assert charges(ledger, practice) == []
+    move_clock(ledger, new_york_midnight(date(2026, 3, 27)))
+    assert sorted((one.debtor, one.creditor) for one in charges(ledger, practice)) == [("ann", "ccp"), ("ccp", "cyd")]
+
+
 def test_sixty_four_legs_of_thirty_two_members_fit_under_every_rule():
     members = [f"m{k:02d}" for k in range(32)]
     ledger = make_ledger("ccp", *members)

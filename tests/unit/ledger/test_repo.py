@@ -44,6 +44,16 @@ def test_hashes_are_the_contracts(bench):
     assert found == terms.repo_id
 
 
+@pytest.mark.parametrize(("name", "bits"), [("call_seconds", 32), ("nonce", 256)])
+def test_numbers_of_the_terms_fit_the_contract_s(bench, name, bits):
+    sound = {"call_seconds": 60, "nonce": 7}
+    parties = (b"\1" * 20, b"\2" * 20, b"\3" * 20)
+    RepoTerms(bench.terms(), *parties, **{**sound, name: 2**bits - 1})
+    for value in (-1, 2**bits):
+        with pytest.raises(UsageError, match=rf"{name}: {value} is not in \[0, 2\^{bits}\)"):
+            RepoTerms(bench.terms(), *parties, **{**sound, name: value})
+
+
 def test_cdm_example_from_opening_over_substitution_to_repurchase(bench):
     """FINOS CDM: 10,000,000 at 1.0075, haircut 1%, 0.4% for three days; substituted by 10,228,426 at 98.5."""
     before = bench.balances()

@@ -11,7 +11,7 @@ from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.clock import move_clock
 from tbill_defi.ledger.currencies import create_currency, deposit_cash
 from tbill_defi.ledger.mandate import open_account
-from tbill_defi.ledger.trade_terms import TradeStatus, allocation_digest, cancellation_digest
+from tbill_defi.ledger.trade_terms import LARGEST, TradeStatus, allocation_digest, cancellation_digest
 from tbill_defi.ledger.trades import Trades
 from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, Bench, make_ledger, refusal
 
@@ -126,6 +126,13 @@ def test_a_part_needs_both_to_have_allowed_it(bench):
         trades.settle(state.trade_id, 500 * DOLLAR)
     assert refused.value.code == "PartialNotAllowed"
     assert holdings(bench, "desk") == (0, 10_000 * DOLLAR)
+
+
+def test_a_part_that_is_no_amount_is_refused_by_name(bench):
+    trades, state = agreed(bench)
+    for face in (-1, LARGEST + 1):
+        with pytest.raises(UsageError, match=f"face: {face} units is out of range"):
+            trades.settle(state.trade_id, face)
 
 
 def test_both_cancel(bench):

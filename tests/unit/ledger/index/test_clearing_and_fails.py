@@ -11,7 +11,7 @@ from tbill_defi.conventions import SETTLEMENT
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.ledger.abi import encode_call
-from tbill_defi.ledger.clearing import open_clearing
+from tbill_defi.ledger.clearing import open_clearing, plan_lines
 from tbill_defi.ledger.clock import move_clock
 from tbill_defi.ledger.fail_claims import claim_context, claims, pay
 from tbill_defi.ledger.fails import FailsPractice, TargetRate
@@ -109,6 +109,12 @@ def test_what_is_netted_is_on_the_ladder_until_it_settles(cleared):
     assert ladder("ccp") == []
     assert cleared.income.ladder("ann")[0].day == TOMORROW
     move_clock(cleared.ledger, new_york_midnight(TOMORROW))
+    cleared.ledger.deposit("ccp", {}, 98 * DOLLAR)
+    lines = plan_lines(cleared.house.obligations())
+    cleared.house.settle([one for one in lines if (one.key.member, one.key.asset) == ("ann", NOTE.cusip)])
+    cleared.update()
+    assert ladder("ann") == [(OTHER.cusip, 9)]
+    assert ladder("ccp") == [(NOTE.cusip, 98)], "it has paid ann, and bea and cyd owe it that"
     cleared.house.settle_due()
     cleared.update()
     assert [ladder(party) for party in (*MEMBERS, "ccp")] == [[]] * 4

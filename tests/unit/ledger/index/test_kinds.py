@@ -24,6 +24,7 @@ from tbill_defi.ledger.life import Purchase
 from tbill_defi.ledger.open import create_ledger
 from tbill_defi.ledger.option import Options
 from tests.unit.ledger.index.support import Desk, bean_check
+from tests.unit.ledger.repo_support import BORROWER, LENDER, RepoBench
 from tests.unit.ledger.support import BILL, DOLLAR, NOTE, OTHER, PARTIES, START, Bench, Spoofer, make_ledger, ring
 
 EXPIRY = date(2026, 6, 24)
@@ -281,6 +282,24 @@ def test_two_close_outs_in_one_transaction_have_each_its_own_deliveries(desk):
         ("repo-close-out", [(lender, 50)]),
         ("repo-close-out", [(lender, 70), (borrower, 50)]),
     ]
+    assert [repo.principal for repo in known.repos.values()] == [20, 0], "what is not paid off is still owed"
+
+
+@pytest.mark.parametrize("party", [LENDER, BORROWER])
+def test_a_repo_is_a_loan_and_its_interest_a_flow(party):
+    bench = RepoBench()
+    bench.price()
+    with bench.ledger as ledger:
+        desk = Desk(ledger)
+        repo = bench.opened()
+        bench.go_to(bench.terms().end_date)
+        bench.repos.repurchase(repo)
+        lent, interest = 9_974_250 * DOLLAR, 332_475_000  # 9,974,250 x 0.4% x 3 / 360
+        sign = 1 if party == LENDER else -1
+        assert [one for one in told(desk, party) if one[0].startswith("repo-")] == [
+            ("repo-open", [], [("repo", -sign * lent)]),
+            ("repo-repurchase", [], [("repo", sign * lent), ("repo-interest", sign * interest)]),
+        ]
 
 
 def test_strangers_events_are_not_booked(desk):
