@@ -16,6 +16,7 @@ from tbill_defi.cli.common import Home, Json, console, group, hint, parse_date, 
 from tbill_defi.core.errors import AuditFailure, UsageError
 
 if TYPE_CHECKING:
+    from tbill_defi.ledger.coupons import Fixings
     from tbill_defi.ledger.index.store import Store
     from tbill_defi.ledger.index.view import BooksView
     from tbill_defi.ledger.ledger import Ledger
@@ -57,7 +58,17 @@ def _view(home: Path | None, url: str | None) -> Iterator[BooksView]:
     from tbill_defi.ledger.index.view import BooksView
 
     with _store(home, url) as store:
-        yield BooksView(store, SETTLEMENT.following)
+        yield BooksView(store, SETTLEMENT.following, lambda: _fixings(home))
+
+
+def _fixings(home: Path | None) -> Fixings:
+    """Published figures of the home's market files, all that are there."""
+    from tbill_defi.core.home import home_path
+    from tbill_defi.ledger.coupons import Fixings
+    from tbill_defi.market.fixings import fixings_on
+    from tbill_defi.market.store import MarketStore
+
+    return Fixings(*fixings_on(MarketStore(home_path(home)).load(), date.max))
 
 
 def _moment(text: str | None) -> int | date | None:

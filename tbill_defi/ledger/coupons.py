@@ -220,10 +220,25 @@ def _floating(security: Frn, day: date, index: DailyIndex) -> Coupon:
     dates = security.payment_dates
     place = dates.index(day)
     start = dates[place - 1] if place else security.dated_date
+    link = _floating_link(security, start, day, index)
+    return Coupon(day, link.fraction, link)
+
+
+def floating_fraction(security: Frn, start: date, day: date, index: DailyIndex) -> Fraction:
+    """Interest of a floating rate note from a payment date to a day, per unit of face, as settled on that day.
+
+    Raises
+    ------
+    DataError
+        If the index of a day is not known.
+    """
+    return _floating_link(security, start, day, index).fraction
+
+
+def _floating_link(security: Frn, start: date, day: date, index: DailyIndex) -> FloatingLink:
     found = [(_whole(rate, _E9), days) for days, rate in index.between(start, day, end=day)]
     stretches = tuple((sum(days for _, days in run), rate) for rate, run in groupby(found, lambda part: part[0]))
-    link = FloatingLink(start, _whole(Decimal(repr(security.spread)), _E9), stretches)
-    return Coupon(day, link.fraction, link)
+    return FloatingLink(start, _whole(Decimal(repr(security.spread)), _E9), stretches)
 
 
 def _whole(value: Decimal, scale: int) -> int:

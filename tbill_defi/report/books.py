@@ -43,13 +43,19 @@ def journal(rows: Sequence[Posting]) -> Sheet:
         "Journal",
         *("entry", Column("block", rank=2), Column("", left=True, rank=1), Column("account", left=True)),
         *(Column("asset", left=True), "debit", "credit", Column("balance", rank=1)),
+        *(Column("accrued $", rank=3), Column("inflation $", rank=4)),
     )
     for row in rows:
         account = "issuer" if not int(row.address, 16) else row.party
         account = short_hash(account) if account.startswith("0x") else account
         sides = (format_units(row.amount), "") if row.amount > 0 else ("", format_units(-row.amount))
-        sheet.add(str(row.entry), str(row.height), row.kind, account, row.asset, *sides, format_units(row.balance))
+        amounts = (*sides, format_units(row.balance), *(_parted(part) for part in (row.accrued, row.inflation)))
+        sheet.add(str(row.entry), str(row.height), row.kind, account, row.asset, *amounts)
     return sheet
+
+
+def _parted(units: int | None) -> str:
+    return format_units(units) if units else "" if units == 0 else UNKNOWN
 
 
 def gains(rows: Sequence[Gain], party: str, method: str) -> Sheet:
@@ -57,16 +63,24 @@ def gains(rows: Sequence[Gain], party: str, method: str) -> Sheet:
     sheet = Sheet(
         f"Realised by {party}, {method}",
         *(Column("CUSIP", left=True), Column("lot", rank=3), Column("opened", rank=2), "closed", "face $"),
-        *(Column("cost $", rank=1), Column("proceeds $", rank=1), "price $", "interest $", "in all $"),
+        *(
+            Column("cost $", rank=1),
+            Column("proceeds $", rank=1),
+            "price $",
+            "interest $",
+            Column("inflation $", rank=2),
+            "in all $",
+        ),
     )
     for row in rows:
-        parts = [UNKNOWN if part is None else format_units(part) for part in (row.price, row.interest, row.realised)]
+        amounts_of = (row.price, row.interest, row.inflation, row.realised)
+        parts = [UNKNOWN if part is None else format_units(part) for part in amounts_of]
         days = (str(row.lot), row.opened.isoformat(), row.closed.isoformat())
         amounts = (format_units(row.units), format_units(row.cost), format_units(row.proceeds))
         sheet.add(row.asset, *days, *amounts, *parts)
     known = [row.realised for row in rows if row.realised is not None]
     if known:
-        sheet.add("in all", *[""] * 8, format_units(sum(known)))
+        sheet.add("in all", *[""] * 9, format_units(sum(known)))
     return sheet
 
 
@@ -79,11 +93,12 @@ def cash(amounts: Mapping[str, int], party: str) -> Sheet:
 
 
 def accruals(rows: Sequence[Accrual], party: str) -> Sheet:
-    """Interest accrued."""
-    sheet = Sheet(f"Accrued by {party}", Column("CUSIP", left=True), "to", "face $", "accrued $")
+    """Interest accrued, and inflation of the principal."""
+    names = ("to", "face $", "accrued $", "inflation $")
+    sheet = Sheet(f"Accrued by {party}", Column("CUSIP", left=True), *names)
     for row in rows:
-        accrued = UNKNOWN if row.accrued is None else format_units(row.accrued)
-        sheet.add(row.asset, row.day.isoformat(), format_units(row.units), accrued)
+        parts = [UNKNOWN if part is None else format_units(part) for part in (row.accrued, row.inflation)]
+        sheet.add(row.asset, row.day.isoformat(), format_units(row.units), *parts)
     return sheet
 
 

@@ -42,6 +42,7 @@ CONTRA = {
 """Account against which a flow is booked; of what is not here, Equity:Transfers."""
 TRANSFERS, IN_KIND, UNPRICED_GAINS = "Equity:Transfers", "Equity:InKind", "Equity:Unpriced"
 PRICE_GAINS, INTEREST, GAINS = "Income:PriceGains", "Income:AccruedInterest", "Income:Gains"
+INFLATION = "Income:InflationAccrual"
 FAILS_RECEIVED, FAILS_PAID = "Income:FailsCharges", "Expenses:FailsCharges"
 Row = Mapping[str, Any]
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9]")
@@ -147,18 +148,22 @@ class _Writer:
         paid, day = f"{dollars(-trade['cash'])} {trade['currency']}", market_date(entry["timestamp"])
         cost = f'{{{{{paid}, {day}, "{trade["trade"]}"}}}}'
         yield f"{self._amount(self._securities(trade['asset']), trade['units'], commodity(trade['asset']))} {cost}"
+        accrued = self._view.accrued(trade["asset"], trade["units"], day)
+        if accrued is not None:
+            yield from self._notes(trade["currency"], accrued_bought=accrued.interest, inflation=accrued.inflation)
 
     def _sold(self, trade: Mapping[str, Any]) -> Iterator[str]:
         account = self._securities(trade["asset"])
         for gain in self._gains[trade["trade"]]:
             yield f'{self._amount(account, -gain.units, commodity(trade["asset"]))} {{{gain.opened}, "{gain.lot}"}}'
+            yield from self._notes(trade["currency"], accrued_sold=gain.interest_sold or 0)
         gains = self._gains[trade["trade"]]
         if trade["basis"] == CARRIED:
             yield self._amount(TRANSFERS, sum(gain.cost for gain in gains), trade["currency"])
             return
         totals: dict[str, int] = {}
         for gain in gains:
-            parts = {PRICE_GAINS: gain.price, INTEREST: gain.interest}
+            parts = {PRICE_GAINS: gain.price, INTEREST: gain.interest, INFLATION: gain.inflation}
             if gain.price is None:
                 parts = {UNPRICED_GAINS if gain.realised is None else GAINS: gain.proceeds - gain.cost}
             for name, amount in parts.items():
@@ -166,6 +171,12 @@ class _Writer:
         for name, total in totals.items():
             if total:
                 yield self._amount(name, -total, trade["currency"])
+
+    def _notes(self, currency: str, **amounts: int) -> Iterator[str]:
+        """Amounts that are in a posting's, as its metadata."""
+        for name, units in amounts.items():
+            if units:
+                yield f"    {name.replace('_', '-')}: {dollars(units)} {currency}"
 
     def _contra(self, flow: Mapping[str, Any]) -> str:
         if flow["account"] == "repo":

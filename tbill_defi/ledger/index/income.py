@@ -1,8 +1,8 @@
 """What the books earn and will be paid: accrued interest, realised gains, cash by reason, and the ladder ahead.
 
-Interest accrues by the terms' own `resolve()`, to the New York date of the ledger's time; amounts are rounded half up
-to a base unit once. A price gain is of clean prices: what was paid and got, less the interest accrued at each end. Cost
-is not amortised. Where a security's terms are not at hand the parts are not told apart and only their sum is given.
+Interest and inflation accrue as in `accrued`, to the New York date of the ledger's time. A price gain is of clean
+prices: what was paid and got, less what had accrued at each end. Cost is not amortised. Where a security's terms, or
+the published figures that it follows, are not at hand the parts are not told apart and only their sum is given.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import select
 
 from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.core.errors import UsageError
-from tbill_defi.instruments import AnySecurity, Bill, Bond, Note, Strip
+from tbill_defi.instruments import Frn, Tips
 from tbill_defi.instruments.repo import interest_units
-from tbill_defi.ledger.coupons import Coupon, coupons
+from tbill_defi.ledger.coupons import coupons
 from tbill_defi.ledger.deployment import CURRENCY
 from tbill_defi.ledger.index import schema
 from tbill_defi.ledger.index.effects import UNPRICED
@@ -27,24 +26,32 @@ from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC
 from tbill_defi.ledger.index.view import BooksView, Calendar
 
 DAY_SECONDS = 86_400
+REDEMPTION = "redemption"
+"""Kind of an entry that pays principal alone: interest to its date is a coupon."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accrual:
-    """Interest accrued on a position to the end of a day, base units; None: the terms do not tell it."""
+    """What has accrued on a position to the end of a day, base units; None: it is not known.
+
+    `accrued` is interest, `inflation` what the index added to the principal of an inflation-protected security.
+    """
 
     party: str
     asset: str
     day: date
     units: int
     accrued: int | None
+    inflation: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
     """What part of a lot realised; base units, `cost` and `proceeds` dirty, `price` and `interest` their parts.
 
-    `realised` is None where cost or proceeds are not known (`basis` says why).
+    `realised` is None where cost or proceeds are not known (`basis` says why). It is `price`, of clean prices of the
+    principal as the index had it, and `interest` and `inflation`, each what accrued until it closed less what had
+    accrued when it was opened; `interest_bought` and `interest_sold` are the two.
     """
 
     party: str
@@ -59,6 +66,9 @@ class Gain:
     realised: int | None
     price: int | None
     interest: int | None
+    inflation: int | None
+    interest_bought: int | None
+    interest_sold: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +83,6 @@ class Rung:
     cash: int
 
 
-def accrued_units(security: AnySecurity | None, units: int, day: date) -> int | None:
-    """Interest accrued on a face at a date, rounded half up; None if the terms alone do not tell it."""
-    if not isinstance(security, Bill | Note | Bond | Strip):
-        return None
-    exact = security.resolve().accrued(day) * Fraction(units, 100)
-    return (2 * exact.numerator + exact.denominator) // (2 * exact.denominator)
-
-
 class Income:
     """Reads what books earn."""
 
@@ -88,16 +90,14 @@ class Income:
         self._view = view
 
     def accruals(self, party: str, day: date) -> list[Accrual]:
-        """Interest accrued on a party's positions at the end of a day, collateral it gave included."""
+        """What has accrued on a party's positions at the end of a day, collateral it gave included."""
         found = []
         for row in self._view.positions(party, day):
             units = row.units + row.pledged
             if len(row.asset) != len(CURRENCY) and units:
-                found.append(Accrual(party, row.asset, day, units, self._accrued(row.asset, units, day)))
+                accrued = self._view.accrued(row.asset, units, day) or (None, None)
+                found.append(Accrual(party, row.asset, day, units, *accrued))
         return found
-
-    def _accrued(self, asset: str, units: int, day: date) -> int | None:
-        return accrued_units(self._view.terms(asset), units, day)
 
     def gains(
         self, party: str, *, first: date | None = None, last: date | None = None, method: str = FIFO
@@ -113,7 +113,7 @@ class Income:
             raise UsageError(f"method: {method!r} is not one of {', '.join(METHODS)}")
         view, closures, lots, entries = self._view, schema.closures, schema.lots, schema.entries
         opening = entries.alias("opening")
-        times = entries.c.timestamp, opening.c.timestamp.label("opened")
+        times = entries.c.timestamp, entries.c.kind, opening.c.timestamp.label("opened")
         query = select(closures, lots.c.basis.label("cost_basis"), *times)
         query = query.join(lots, (lots.c.method == closures.c.method) & (lots.c.lot == closures.c.lot))
         query = query.join(entries, entries.c.entry == closures.c.entry)
@@ -127,19 +127,22 @@ class Income:
                 opened, closed = market_date(row["opened"]), market_date(row["timestamp"])
                 amounts = (row["units"], row["cost"], row["proceeds"])
                 basis = row["basis"] if row["basis"] in UNPRICED else row["cost_basis"]
-                parts = self._parts(row["asset"], opened, closed, *amounts, basis in UNPRICED)
+                parts: tuple[int | None, ...] = (None,) * 6
+                if basis not in UNPRICED:
+                    parts = self._parts(row["asset"], opened, closed, *amounts, row["kind"] == REDEMPTION)
                 yield row["trade"], Gain(party, row["asset"], row["lot"], opened, closed, *amounts, basis, *parts)
 
     def _parts(
-        self, asset: str, opened: date, closed: date, units: int, cost: int, proceeds: int, unpriced: bool
-    ) -> tuple[int | None, int | None, int | None]:
-        """Realised in all, of clean prices, of interest accrued."""
-        if unpriced:
-            return None, None, None
-        bought, sold = self._accrued(asset, units, opened), self._accrued(asset, units, closed)
+        self, asset: str, opened: date, closed: date, units: int, cost: int, proceeds: int, redeemed: bool
+    ) -> tuple[int | None, ...]:
+        """Realised in all, of clean prices, of interest, of inflation; interest bought and sold."""
+        bought = self._view.accrued(asset, units, opened)
+        sold = self._view.accrued(asset, units, closed, principal_only=redeemed)
         if bought is None or sold is None:
-            return proceeds - cost, None, None
-        return proceeds - cost, (proceeds - sold) - (cost - bought), sold - bought
+            return (proceeds - cost, *(None,) * 5)
+        interest, inflation = sold.interest - bought.interest, sold.inflation - bought.inflation
+        price = proceeds - cost - interest - inflation
+        return proceeds - cost, price, interest, inflation, bought.interest, sold.interest
 
     def cash_by_account(self, party: str, *, first: date | None = None, last: date | None = None) -> dict[str, int]:
         """Cash of a party by reason, that of no trades: "coupon", "repo-interest", "premium", "deposit", ..."""
@@ -166,8 +169,8 @@ class Income:
         rungs = []
         for row in self._view.positions(party, day):
             security, units = self._view.terms(row.asset), row.units + row.pledged
-            if isinstance(security, Bill | Note | Bond | Strip) and units:
-                for coupon in _coupons(security):
+            if security is not None and not isinstance(security, Frn | Tips) and units:
+                for coupon in coupons(security):
                     if coupon.day > at:
                         cash = coupon.units(units)
                         rungs.append(Rung(self._view.payable(coupon.day), party, "coupon", row.asset, CURRENCY, cash))
@@ -201,7 +204,3 @@ def _repo_end(party: str, repo: Mapping[str, Any], sign: int, payable: Calendar)
     interest = interest_units(((int(repo["accrued"]), 1), (repo["principal"] * repo["rate_e9"], days)), 1)
     cash = sign * (repo["principal"] + interest)
     return Rung(payable(market_date(repo["end"])), party, "repo-end", repo["repo_id"], CURRENCY, cash)
-
-
-def _coupons(security: AnySecurity) -> tuple[Coupon, ...]:
-    return coupons(security) if isinstance(security, Note | Bond) else ()

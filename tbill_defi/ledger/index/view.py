@@ -9,10 +9,13 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select
 
-from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
-from tbill_defi.instruments import AnySecurity, read_security
+from tbill_defi.instruments import AnySecurity, Frn, Tips, read_security
+from tbill_defi.ledger.coupons import NO_FIXINGS, Fixings
 from tbill_defi.ledger.index import schema
+from tbill_defi.ledger.index.accrued import Accrued, PerFace, accrued_units, per_face
+from tbill_defi.ledger.index.effects import is_currency
 from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC
 from tbill_defi.ledger.index.store import Store
 
@@ -99,18 +102,31 @@ class Posting:
     asset: str
     amount: int
     balance: int
+    accrued: int | None
+    """Interest accrued on units of a security that moved, bought (+) and sold (-); None: not known."""
+    inflation: int | None
+    """What the index had added to their principal."""
+
+
+_ACCRUED = "accrued", "inflation"
+_STORED = [name for name in Posting.__slots__ if name not in ("party", *_ACCRUED)]
 
 
 class BooksView:
     """Reads books; every question can be asked of the past.
 
     `payable` gives the day on which a payment of a date is made: the next good settlement day, whose calendar is not
-    the ledger's to know; without it, the date itself.
+    the ledger's to know; without it, the date itself. `fixings` gives the published figures that linked securities
+    follow; it is asked when one of them is there.
     """
 
-    def __init__(self, store: Store, payable: Calendar | None = None) -> None:
+    def __init__(
+        self, store: Store, payable: Calendar | None = None, fixings: Callable[[], Fixings] = lambda: NO_FIXINGS
+    ) -> None:
         self.store = store
         self.payable: Calendar = payable or (lambda day: day)
+        self._fixings = fixings
+        self._per_face: dict[tuple[str, date], PerFace | None] = {}
         self._terms: dict[str, AnySecurity] = {}
 
     # --- moments ------------------------------------------------------------------------------------------------
@@ -157,6 +173,23 @@ class BooksView:
                 return None
             self._terms[asset] = read_security(row["terms"])
         return self._terms[asset]
+
+    def accrued(self, asset: str, units: int, day: date, *, principal_only: bool = False) -> Accrued | None:
+        """What has accrued on units of a security at a date; None: its terms or what it follows are not known.
+
+        Parameters
+        ----------
+        principal_only
+            Of what was redeemed: its interest was paid apart.
+        """
+        key = asset, day
+        if key not in self._per_face:
+            security = self.terms(asset)
+            linked = isinstance(security, Frn | Tips)
+            fixings = self._fixings() if linked else NO_FIXINGS
+            self._per_face[key] = None if security is None else per_face(security, day, fixings)
+        each = self._per_face[key]
+        return None if each is None else accrued_units(each, units, principal_only=principal_only)
 
     # --- positions ----------------------------------------------------------------------------------------------
 
@@ -293,8 +326,16 @@ class BooksView:
             query = query.where(entries.c.entry.in_(touched.where(accounts.c.address.in_(mine))))
         return [
             Posting(
+                **{name: row[name] for name in _STORED},
+                **dict(zip(_ACCRUED, self._accrued_of(row), strict=True)),
                 party=owners.get(row["address"], row["address"]),
-                **{name: row[name] for name in Posting.__slots__ if name != "party"},
             )
             for row in self.store.rows(query)
         ]
+
+    def _accrued_of(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Interest and inflation of a posting; of cash 0."""
+        if is_currency(row["asset"]):
+            return 0, 0
+        day, redeemed = market_date(row["timestamp"]), row["kind"] == "redemption"
+        return self.accrued(row["asset"], row["amount"], day, principal_only=redeemed) or (None, None)
