@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {CouponPayer} from "src/life/CouponPayer.sol";
+import {EarlyRedemption} from "src/life/EarlyRedemption.sol";
+import {Issuance} from "src/life/Issuance.sol";
+import {Stripping} from "src/life/Stripping.sol";
+import {CashToken} from "src/CashToken.sol";
+import {IdentityRegistry} from "src/IdentityRegistry.sol";
+import {SecurityToken} from "src/SecurityToken.sol";
+import {LifeDesk} from "./LifeDesk.sol";
+import {Test} from "./Test.sol";
+
+/// @notice A bond that is stripped, put together and asked to be redeemed early, in any order, with coupons, sanctions
+/// and defaults in between. Keeps books of its own.
+contract StripQueueHandler is Test {
+    uint64 private constant PERIOD = 20 days;
+    uint256 private constant COUPONS = 2;
+    uint256 private constant PRICE_UNIT = 1e8;
+    bytes32 private constant EVIDENCE = keccak256("evidence");
+
+    SecurityToken private immutable _bond;
+    CashToken private immutable _usd;
+    CouponPayer private immutable _payer;
+    Issuance private immutable _issuance;
+    Stripping private immutable _stripping;
+    EarlyRedemption private immutable _queue;
+    IdentityRegistry private immutable _identities;
+    address private immutable _treasury;
+    address private immutable _issuer;
+    address private immutable _freezer;
+    uint64 private immutable _start = uint64(block.timestamp);
+    address[3] private _holders;
+    bytes32[3] private _names;
+
+    bytes32[] public acts;
+    mapping(bytes32 => bool) public joined;
+    bytes32[] public requests;
+    bytes32[] public coupons;
+
+    /// @notice Face that the queue redeemed, and cash that it paid.
+    uint256 public struck;
+    uint256 public paid;
+    uint256 public passedOn;
+
+    /// @notice What must never happen, counted.
+    uint256 public movedInDefault;
+    uint256 public wronglyPaid;
+    uint256 public outOfOrder;
+    uint256 public stuck;
+    uint256 public overTheDay;
+    uint256 public passedTwice;
+
+    constructor(
+        LifeDesk.World memory world,
+        Stripping stripping,
+        EarlyRedemption queue,
+        address[3] memory holders,
+        bytes32[3] memory names
+    ) {
+        (_bond, _usd, _payer, _issuance) = (world.token, world.usd, world.payer, world.issuance);
+        (_treasury, _issuer, _freezer) = (world.treasury, world.issuer, world.freezer);
+        _identities = world.identities;
+        (_stripping, _queue, _holders, _names) = (stripping, queue, holders, names);
+    }
+
+    function trade(uint8 from, uint8 to, uint256 seed) external {
+        address giver = _holders[from % 3];
+        uint256 amount = between(seed, 0, _bond.availableOf(giver));
+        vm.prank(giver);
+        try _bond.transfer(_holders[to % 3], amount) {
+            if (_inDefault()) ++movedInDefault;
+        } catch {}
+    }
+
+    function declare(uint8 chance) external {
+        if (chance % 8 != 0) return;
+        vm.prank(_issuer);
+        try _issuance.declareDefault(address(_bond), EVIDENCE) {} catch {}
+    }
+
+    function cure() external {
+        vm.prank(_issuer);
+        try _issuance.cureDefault(address(_bond), EVIDENCE) {} catch {}
+    }
+
+    function sanction(uint8 who, bool so) external {
+        bytes32[] memory list = new bytes32[](1);
+        list[0] = _names[who % 3];
+        vm.prank(_freezer);
+        _identities.setSanctioned(list, so);
+    }
+
+    function pass(uint32 seconds_) external {
+        uint256 until = block.timestamp + between(seconds_, 0, 8 days);
+        uint64 record = _start + PERIOD * uint64(coupons.length + 1);
+        if (coupons.length < COUPONS && until >= record) {
+            bytes32 id = _payer.couponIdOf(_bond, record);
+            coupons.push(id);
+            vm.warp(record - 1);
+            vm.prank(_issuer);
+            try _payer.announce(_bond, record, record, 3, 200) {
+                vm.warp(record);
+                vm.prank(_treasury);
+                _payer.fund(id);
+            } catch {}
+        }
+        vm.warp(until > block.timestamp ? until : block.timestamp);
+    }
+
+    // --- stripping ----------------------------------------------------------------------------------------------
+
+    function strip(uint8 who, uint256 seed, uint8 steps) external {
+        address holder = _holders[who % 3];
+        uint88 face = uint88(between(seed, 0, _bond.availableOf(holder)) / 200 * 200);
+        vm.prank(holder);
+        try _stripping.strip(_bond, face, steps % 4) returns (bytes32 id) {
+            acts.push(id);
+            if (_inDefault()) ++movedInDefault;
+        } catch {}
+    }
+
+    function reconstitute(uint8 who, uint256 seed, uint8 steps) external {
+        uint88 face = uint88(between(seed, 1, 10) * 200);
+        vm.prank(_holders[who % 3]);
+        try _stripping.reconstitute(_bond, face, steps % 4) returns (bytes32 id) {
+            acts.push(id);
+            joined[id] = true;
+            if (_inDefault()) ++movedInDefault;
+        } catch {}
+    }
+
+    /// @dev A bond in default is not created either, by an act that began before.
+    function carryOn(uint8 who, uint256 seed, uint8 steps) external {
+        if (acts.length == 0) return;
+        uint256 before = _bond.totalSupply();
+        vm.prank(_holders[who % 3]);
+        try _stripping.carryOn(acts[seed % acts.length], steps % 4) {
+            if (_inDefault() && _bond.totalSupply() != before) ++movedInDefault;
+        } catch {}
+    }
+
+    function giveUp(uint8 who, uint256 seed) external {
+        if (acts.length == 0) return;
+        vm.prank(_holders[who % 3]);
+        try _stripping.giveUp(acts[seed % acts.length]) {} catch {}
+    }
+
+    // --- the queue ----------------------------------------------------------------------------------------------
+
+    function ask(uint8 who, uint256 seed) external {
+        vm.prank(_holders[who % 3]);
+        try _queue.request(_bond, uint88(between(seed, 1, 3_000))) returns (bytes32 id) {
+            requests.push(id);
+            if (_inDefault()) ++movedInDefault;
+        } catch {}
+    }
+
+    function cancel(uint8 who, uint256 seed) external {
+        if (requests.length == 0) return;
+        vm.prank(_holders[who % 3]);
+        try _queue.cancel(requests[seed % requests.length]) {} catch {}
+    }
+
+    function fundQueue(uint256 seed) external {
+        vm.prank(_treasury);
+        _queue.fund(_bond, between(seed, 0, 500));
+    }
+
+    function withdraw(uint256 seed) external {
+        (, EarlyRedemption.Queue memory found) = _queue.windowOf(_bond);
+        vm.prank(_treasury);
+        _queue.withdrawFunds(_bond, between(seed, 0, found.funds));
+    }
+
+    /// @dev The first in the queue is served, whole or until the day's limit or the cash ends, or given back; those
+    /// before the last that was served are over; each face is paid floor(face x price).
+    function strike(uint8 steps) external {
+        (EarlyRedemption.Terms memory terms, EarlyRedemption.Queue memory before) = _queue.windowOf(_bond);
+        (uint256[3] memory cash, uint256 supply) = (_cash(), _bond.totalSupply());
+        bytes32 first = before.first;
+        uint256 faceOfFirst = _queue.requestOf(first).face;
+        uint256 kept = _usd.balanceOf(address(_queue));
+        (bool ran, uint256 gone) = _strike(1 + (steps % 20));
+        bool open = block.timestamp < terms.closesAt && !_inDefault();
+        if (ran && !open) ++movedInDefault;
+        if (!ran) {
+            if (open) ++stuck;
+            return;
+        }
+        (, EarlyRedemption.Queue memory later) = _queue.windowOf(_bond);
+        uint256 spent = before.funds - later.funds;
+        if (supply - _bond.totalSupply() != gone || kept - _usd.balanceOf(address(_queue)) != spent) ++wronglyPaid;
+        uint256 got = 0;
+        for (uint256 i = 0; i < 3; ++i) got += _usd.balanceOf(_holders[i]) - cash[i];
+        if (got != spent || spent > (gone * terms.priceE6) / PRICE_UNIT) ++wronglyPaid;
+        if ((gone * terms.priceE6) / PRICE_UNIT >= spent + 20) ++wronglyPaid;
+        if (later.struckOfDay > terms.dailyFace) ++overTheDay;
+        (struck, paid) = (struck + gone, paid + spent);
+        _inOrder(terms, before, later, first, faceOfFirst);
+    }
+
+    function passCoupon(uint256 seed, uint256 which) external {
+        if (coupons.length == 0 || requests.length == 0) return;
+        (bytes32 coupon, bytes32 account) = (coupons[seed % coupons.length], requests[which % requests.length]);
+        bool before = _queue.isPassed(coupon, account);
+        try _queue.passCoupon(account, coupon) returns (uint256 amount) {
+            passedOn += amount;
+            if (before) ++passedTwice;
+        } catch {}
+    }
+
+    function payCoupon(uint256 seed, uint8 who) external {
+        if (coupons.length == 0) return;
+        address[] memory batch = new address[](2);
+        (batch[0], batch[1]) = (_holders[who % 3], address(_queue));
+        try _payer.pay(coupons[seed % coupons.length], batch) {} catch {}
+    }
+
+    function collect(uint8 who) external {
+        try _queue.collect(_holders[who % 3], _bond) {} catch {}
+    }
+
+    function actCount() external view returns (uint256) {
+        return acts.length;
+    }
+
+    function requestCount() external view returns (uint256) {
+        return requests.length;
+    }
+
+    function couponCount() external view returns (uint256) {
+        return coupons.length;
+    }
+
+    // --- inside -------------------------------------------------------------------------------------------------
+
+    function _inDefault() private view returns (bool) {
+        return _issuance.defaultOf(address(_bond)) != 0;
+    }
+
+    function _cash() private view returns (uint256[3] memory found) {
+        for (uint256 i = 0; i < 3; ++i) found[i] = _usd.balanceOf(_holders[i]);
+    }
+
+    function _strike(uint256 steps) private returns (bool, uint256) {
+        try _queue.strike(_bond, steps) returns (uint256 face) {
+            return (true, face);
+        } catch {
+            return (false, 0);
+        }
+    }
+
+    /// @dev Whoever comes first waits only for cash or for tomorrow; nobody behind him is served before.
+    function _inOrder(
+        EarlyRedemption.Terms memory terms,
+        EarlyRedemption.Queue memory before,
+        EarlyRedemption.Queue memory later,
+        bytes32 first,
+        uint256 faceOfFirst
+    ) private {
+        if (first == 0) return;
+        uint256 left = _queue.requestOf(first).face;
+        bool cash = (before.funds * PRICE_UNIT) / terms.priceE6 > 2;
+        bool today = later.day != before.day || before.struckOfDay + 2 < terms.dailyFace;
+        if (left == faceOfFirst && cash && today) ++stuck;
+        bool seen = false;
+        for (uint256 i = 0; i < requests.length; ++i) {
+            uint256 face = _queue.requestOf(requests[i]).face;
+            if (face == 0) continue;
+            // those that wait are in the order in which they asked: no struck one is behind one that waits whole
+            if (!seen && requests[i] != later.first) ++outOfOrder;
+            seen = true;
+        }
+        if (!seen && later.first != 0) ++outOfOrder;
+    }
+}
