@@ -1,6 +1,7 @@
 """python verify_proof.py PROOF.json OPERATOR_KEY: what a proof of `tbill audit prove` shows, or an error.
 
-OPERATOR_KEY is the operator's public key as hex, known from elsewhere. Needs coincurve, and nothing of tbill_defi.
+OPERATOR_KEY is the operator's public key as hex, known from elsewhere; or one he had before, from which the
+hand-overs in the proof lead to his. Needs coincurve, and nothing of tbill_defi.
 """
 
 import json
@@ -18,6 +19,13 @@ def canonical(value):
 def need(truth, words):
     if not truth:
         raise ValueError(words)
+
+
+def signer(kind, value):
+    text = canonical([kind, {name: value[name] for name in value if name != "signature"}])
+    given = bytes.fromhex(value["signature"])
+    need(len(given) == 65 and given.hex() == value["signature"], "signature")
+    return PublicKey.from_signature_and_message(given[:64] + bytes([given[64] - 27]), text).format().hex()
 
 
 def root_of(node, path):
@@ -39,12 +47,13 @@ def sum_of(total, node, path):
 def verify(data, operator):
     proof = json.loads(data)
     need(canonical(proof) == data, "not written canonically")
-    leaf, signed = proof["leaf"], dict(proof["checkpoint"])
-    signature = bytes.fromhex(signed.pop("signature"))
-    need(len(signature) == 65 and signature.hex() == proof["checkpoint"]["signature"], "signature")
-    point = signature[:64] + bytes([signature[64] - 27])
-    key = PublicKey.from_signature_and_message(point, canonical(["checkpoint", signed])).format().hex()
-    need(key == signed["operator"] == operator, "not signed by the operator")
+    leaf, signed = proof["leaf"], proof["checkpoint"]
+    for one in proof["handovers"]:
+        if one["operator"] == operator:
+            here = all(one[name] == signed[name] for name in ("chain_id", "genesis_hash"))
+            need(here and signer("handover", one) == operator, "a hand-over that its operator did not sign")
+            operator = one["successor"]
+    need(signer("checkpoint", signed) == signed["operator"] == operator, "not signed by the operator")
     shown = {"block": signed["height"], "block_hash": signed["block_hash"], "chain_id": signed["chain_id"]} | leaf
     if "reserve" not in proof:
         root = root_of(sha256(canonical(["transaction", leaf])).hexdigest(), proof["path"])

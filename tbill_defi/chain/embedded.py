@@ -14,6 +14,7 @@ from typing import Self
 
 from tbill_defi.chain.blocks import build_block
 from tbill_defi.chain.executor import DEPLOYMENT_PROXY, DEPLOYMENT_PROXY_CODE, Outcome, executor_factory
+from tbill_defi.chain.handovers import Operators, require_operator
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.journal import Beside, Journal
 from tbill_defi.chain.keys import SigningKey
@@ -70,11 +71,7 @@ class EmbeddedChain:
         self.genesis = journal.genesis()
         self._reader = EventReader(journal, self.genesis)
         self._head, self._timestamp = checked_head(journal, self.genesis)
-        if operator is not None and operator.address != self.genesis.operator:
-            raise LedgerError(
-                f"ledger: its operator is 0x{self.genesis.operator.hex()}, the key is 0x{operator.address.hex()}'s",
-                code="WrongOperator",
-            )
+        require_operator(journal.operators, operator)
 
     @classmethod
     def create(
@@ -299,6 +296,12 @@ class EmbeddedChain:
         machine.keep(tip)
         self._head, self._timestamp, self._advance, self._broken = head, timestamp, 0, False
         return tuple(receipt_of(outcome, item.hash, tip.height) for item, outcome in zip(batch, outcomes, strict=True))
+
+    @property
+    def operators(self) -> Operators:
+        """Who signs heads at which height, as the signed hand-overs say."""
+        self.head()
+        return self._journal.operators
 
     def logs(self, *, from_block: int, addresses: Sequence[bytes] | None = None) -> Iterator[Log]:
         """Logs in order, from a height on."""

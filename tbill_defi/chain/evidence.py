@@ -7,16 +7,19 @@ recovered and executed again, and what comes out compared with every row. A faul
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from tbill_defi.chain import schema
 from tbill_defi.chain.audit_ahead import Task, verify_ahead, worthwhile
 from tbill_defi.chain.audit_blocks import StoredChain, read_chain
+from tbill_defi.chain.audit_handovers import read_operators
 from tbill_defi.chain.audit_replay import Replayer
 from tbill_defi.chain.engine import Mode, in_memory, open_engine, translated
 from tbill_defi.chain.executor import executor_factory
 from tbill_defi.chain.findings import AuditReport, Finding, Findings, Kind
+from tbill_defi.chain.handovers import Operators
 from tbill_defi.chain.heads import SignedHead
 from tbill_defi.chain.stored import (
     UNREADABLE,
@@ -105,6 +108,7 @@ class _Audit:
         self.executor = executor
         self.chain: StoredChain | None = None
         self.head: SignedHead | None = None
+        self.operators: Operators | None = None
         self.counts = (0, 0)
         self.replayed = 0
         self.done = 0
@@ -227,18 +231,17 @@ class _Audit:
         if chain.genesis_damaged:
             return
         genesis = chain.genesis
-        stored = SignedHead(genesis.chain_id, genesis.hash, height, block_hash, genesis.operator, signature)
+        self.operators = read_operators(connection, chain, genesis, self.findings)
+        operator = self.operators.latest
+        stored = SignedHead(genesis.chain_id, genesis.hash, height, block_hash, operator, signature)
         self.head = stored
         tip = chain.tip_hash
         if stored.holds():
             self.judge_signed(stored, chain)
             return
         for column, other in (
-            ("head.hash", SignedHead(genesis.chain_id, genesis.hash, height, tip, genesis.operator, signature)),
-            (
-                "head.height",
-                SignedHead(genesis.chain_id, genesis.hash, chain.height, block_hash, genesis.operator, signature),
-            ),
+            ("head.hash", replace(stored, block_hash=tip)),
+            ("head.height", replace(stored, height=chain.height)),
         ):
             if other.holds():
                 text = "not what the operator signed; his signature is of the last block as it stands"
@@ -276,6 +279,17 @@ class _Audit:
             )
             return
         signed = self.head is not None and self.head.holds()
+        if self.operators is not None and given.operator not in self.operators.at(given.height):
+            until = self.operators.until(given.operator)
+            who = f"0x{given.operator.hex()}"
+            why = (
+                f"{who} handed over at block {until}, and signed it after that"
+                if until is not None
+                else (
+                    f"this ledger was never handed over to {who}: an older copy, a fork before it, or a stranger's head"
+                )
+            )
+            add(Kind.HANDOVER, given.height, "head.operator", f"of the given head: {why}")
         if given.height > chain.height:
             whole = signed and self.head is not None and self.head.height == chain.height
             kind = Kind.ROLLED_BACK if whole else Kind.DROPPED_TAIL

@@ -8,12 +8,13 @@ from sqlalchemy import Connection, create_engine, insert, select
 
 from tbill_defi.chain import schema
 from tbill_defi.chain.engine import Mode, open_engine
+from tbill_defi.chain.handovers import operators_of
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.core.errors import AuditFailure, UsageError
 
 JOURNAL, HEAD = "ledger.db", "head.json"
 _ROWS_AT_A_TIME = 5_000
-EVIDENCE = (schema.genesis, schema.blocks, schema.transactions, schema.events, schema.head)
+EVIDENCE = (schema.genesis, schema.blocks, schema.transactions, schema.events, schema.handovers, schema.head)
 """Tables that an audit reads."""
 
 
@@ -55,4 +56,6 @@ def _head(connection: Connection) -> SignedHead:
     if genesis is None or row is None:
         raise AuditFailure("export: the ledger has no genesis or no head; run `tbill audit verify`")
     made = Genesis.from_row(dict(genesis))
-    return SignedHead(made.chain_id, made.hash, row.height, row.hash, made.operator, row.signature)
+    handed = connection.execute(select(schema.handovers).order_by(schema.handovers.c.number))
+    operator = operators_of(made, [tuple(one) for one in handed]).latest
+    return SignedHead(made.chain_id, made.hash, row.height, row.hash, operator, row.signature)

@@ -29,6 +29,8 @@ class Kind(StrEnum):
     """A field of a checkpoint is not what the ledger gives."""
     SIGNATURE = "signature"
     """The stored head is not signed by the operator."""
+    HANDOVER = "handover"
+    """A hand-over is not what the operator before signed; or the given head is of nobody who was the operator then."""
     REHASHED = "rehashed"
     """Blocks differ from what the operator signed: replaced, and hashed again without his key."""
     DROPPED_TAIL = "dropped-tail"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Result, Table, bindparam, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, Result, bindparam, func, insert, inspect, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from tbill_defi.chain import schema
@@ -29,7 +29,9 @@ from tbill_defi.chain.engine import (
     sync_directory,
     translated,
 )
+from tbill_defi.chain.handovers import Handover, Operators, operators_of
 from tbill_defi.chain.heads import Genesis, SignedHead
+from tbill_defi.chain.journal_rows import insert_rows, typed_header
 from tbill_defi.chain.lock import WriterLock
 from tbill_defi.core.errors import AuditFailure, LedgerBusy, LedgerError
 
@@ -45,7 +47,8 @@ _GROUP = 1_000
 """Blocks and transactions read in one query, unless one block has more."""
 
 _INSERT_BLOCK = insert(schema.blocks)
-_SELECT_HEAD = select(schema.head)
+_HANDED_OVER = select(func.count()).select_from(schema.handovers).scalar_subquery()
+_SELECT_HEAD = select(schema.head, _HANDED_OVER.label("handed_over"))
 _TAKE_EPOCH = select(schema.sequencer.c.epoch).with_for_update()
 _MOVE_HEAD = (
     update(schema.head)
@@ -66,9 +69,9 @@ class Appending:
         """Insert a block's rows and move the head from the parent to it."""
         connection = self.connection
         connection.execute(_INSERT_BLOCK, block.header)
-        _insert(connection, schema.transactions, schema.TRANSACTION_COLUMNS, block.transactions)
+        insert_rows(connection, schema.transactions, schema.TRANSACTION_COLUMNS, block.transactions)
         if block.events:
-            _insert(connection, schema.events, schema.EVENT_COLUMNS, block.events)
+            insert_rows(connection, schema.events, schema.EVENT_COLUMNS, block.events)
         moved = connection.execute(
             _MOVE_HEAD,
             {
@@ -95,6 +98,7 @@ class Journal:
         self._lock = lock
         self._epoch = 0
         self._claimed = False
+        self._operators: Operators | None = None
 
     @classmethod
     def create(cls, url: str, genesis: Genesis, head: SignedHead) -> Journal:
@@ -173,17 +177,17 @@ class Journal:
         """Whether the ledger's head is this one, and no other writer has begun since this one did."""
         with self.reading() as connection:
             stored = connection.execute(select(schema.sequencer.c.epoch)).scalars().all()
-            return stored == [self._epoch] and _head(connection, genesis) == head
+            return stored == [self._epoch] and self._head(connection, genesis) == head
 
     def latest(self, genesis: Genesis) -> tuple[SignedHead, Mapping[str, Any] | None, int]:
         """In one view: the head, the header it speaks of (None if there is no such row), and the largest height."""
         table = schema.blocks
         with self.reading() as connection:
-            head = _head(connection, genesis)
+            head = self._head(connection, genesis)
             query = select(table).where(table.c.height == head.height)
             header = connection.execute(query).mappings().first()
             largest = connection.execute(select(table.c.height).order_by(table.c.height.desc()).limit(1)).scalar()
-        return head, None if header is None else _header(dict(header)), largest or 0
+        return head, None if header is None else typed_header(dict(header)), largest or 0
 
     def read_blocks(self, first: int, last: int) -> Iterator[tuple[Mapping[str, Any], list[bytes]]]:
         """Headers from height `first` to `last` with their raw transactions, as many as there are rows for."""
@@ -222,7 +226,7 @@ class Journal:
             upto = min(last, first + _PAGE - 1)
             query = select(blocks).where(blocks.c.height.between(first, upto)).order_by(blocks.c.height)
             with self.reading() as connection:
-                rows = [_header(dict(row)) for row in connection.execute(query).mappings()]
+                rows = [typed_header(dict(row)) for row in connection.execute(query).mappings()]
             yield from rows
             first = upto + 1
 
@@ -271,7 +275,7 @@ class Journal:
         table = schema.sequencer
         with self._write() as connection:
             epoch = _epoch(connection) + 1
-            if _head(connection, genesis) != head:
+            if self._head(connection, genesis) != head:
                 raise LedgerBusy("another writer moved the head; nothing was executed. Open again", code="Busy")
             connection.execute(update(table).values(epoch=epoch, serving=serving))
         self._epoch, self._claimed = epoch, True
@@ -292,7 +296,7 @@ class Journal:
             body is entered.
         """
         with self.fenced() as connection:
-            if _head(connection, genesis) != parent:
+            if self._head(connection, genesis) != parent:
                 raise LedgerBusy("another writer moved the head; nothing was executed. Open again", code="Busy")
             if not self._claimed:
                 connection.execute(update(schema.sequencer).values(epoch=self._epoch + 1, serving=""))
@@ -302,6 +306,48 @@ class Journal:
             self._epoch, self._claimed = self._epoch + 1, True
         if (head := appending.moved_to) is not None:
             _log.info("block", extra={"chain_id": genesis.chain_id, "height": head.height, "hash": head.block_hash})
+
+    def hand_over(self, genesis: Genesis, parent: SignedHead, handover: Handover, head: SignedHead) -> None:
+        """Write that the operator of `parent` handed over, and the head as his successor signed it, in one commit.
+
+        Raises as `appending`.
+        """
+        with self.appending(genesis, parent) as appending:
+            number = len(self.operators.handovers) + 1
+            appending.connection.execute(insert(schema.handovers), handover.row(number))
+            appending.connection.execute(update(schema.head).values(signature=head.signature))
+
+    @property
+    def operators(self) -> Operators:
+        """Who signs heads at which height, as of the head that was read last."""
+        assert self._operators is not None  # opening reads the head
+        return self._operators
+
+    def _head(self, connection: Connection, genesis: Genesis) -> SignedHead:
+        """The head as stored, of the operator to whom the hand-overs lead.
+
+        Raises
+        ------
+        AuditFailure
+            If there is not one row, of its types; or a hand-over does not hold, or one that was there is gone.
+        """
+        rows = connection.execute(_SELECT_HEAD).all()
+        if len(rows) != 1:
+            raise AuditFailure(f"head: {len(rows)} rows where one belongs; run `tbill audit verify`")
+        (row,) = rows
+        if not (type(row.height) is int and type(row.hash) is type(row.signature) is bytes):
+            raise AuditFailure("head: a column has another type; run `tbill audit verify`")
+        known = self._operators
+        if known is None or len(known.handovers) != row.handed_over:
+            table = schema.handovers
+            stored = [tuple(one) for one in connection.execute(select(table).order_by(table.c.number))]
+            found = operators_of(genesis, stored)
+            if known is not None and found.handovers[: len(known.handovers)] != known.handovers:
+                raise AuditFailure("head: a hand-over that was there is gone; run `tbill audit verify`")
+            self._operators = known = found
+        if known.handovers and int(known.handovers[-1].height) > row.height:
+            raise AuditFailure(f"head at height {row.height}: from before the last hand-over; run `tbill audit verify`")
+        return SignedHead(genesis.chain_id, genesis.hash, row.height, row.hash, known.latest, row.signature)
 
     @contextmanager
     def fenced(self) -> Iterator[Connection]:
@@ -339,22 +385,6 @@ class Journal:
             raise translated(self.target, error.orig or error) from None
 
 
-def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows in the table's column order: SQLite takes them as they are, PostgreSQL columns, in one statement.
-
-    Many statements in a pipeline would keep the server waiting for the next one, which no time-out of an idle session
-    ends: a writer stopped in between would hold its lock for ever.
-    """
-    dialect = connection.dialect
-    if dialect.positional:
-        connection.exec_driver_sql(str(insert(table).compile(connection.engine, column_keys=columns)), list(rows))
-        return
-    names = ", ".join(dialect.identifier_preparer.quote(name) for name in columns)
-    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in columns)
-    statement = f"INSERT INTO {dialect.identifier_preparer.quote(table.name)} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608
-    connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
-
-
 def _epoch(connection: Connection) -> int:
     """The epoch; its row is this transaction's until it ends."""
     return _only(connection.execute(_TAKE_EPOCH))
@@ -365,21 +395,3 @@ def _only(found: Result[Any]) -> int:
     if len(rows) != 1 or type(rows[0]) is not int:
         raise AuditFailure(f"sequencer: {len(rows)} rows where one with an epoch belongs; run `tbill audit verify`")
     return rows[0]
-
-
-def _head(connection: Connection, genesis: Genesis) -> SignedHead:
-    rows = connection.execute(_SELECT_HEAD).all()
-    if len(rows) != 1:
-        raise AuditFailure(f"head: {len(rows)} rows where one belongs; run `tbill audit verify`")
-    (row,) = rows
-    if not (type(row.height) is int and type(row.hash) is type(row.signature) is bytes):
-        raise AuditFailure("head: a column has another type; run `tbill audit verify`")
-    return SignedHead(genesis.chain_id, genesis.hash, row.height, row.hash, genesis.operator, row.signature)
-
-
-def _header(row: dict[str, Any]) -> dict[str, Any]:
-    for column in schema.blocks.columns:
-        if type(row[column.name]) is not column.type.python_type:
-            where = f"block {row['height']}, column {column.name}"
-            raise AuditFailure(f"{where}: not of its type; run `tbill audit verify`")
-    return row

@@ -73,6 +73,19 @@ def recover_address(digest: bytes, signature: bytes) -> bytes:
     return keccak256(_recovered(digest, signature).format(compressed=False)[1:])[12:]
 
 
+def address_of(public_key: bytes) -> bytes:
+    """Account of a compressed public key. Raises ValueError if it is none."""
+    return keccak256(PublicKey(public_key).format(compressed=False)[1:])[12:]
+
+
+def is_public_key(text: bytes) -> bool:
+    """Whether these bytes are a compressed public key."""
+    try:
+        return PublicKey(text).format() == text
+    except ValueError:
+        return False
+
+
 def public_key_of(digest: bytes, signature: bytes) -> bytes:
     """Compressed public key that signed a 32-byte digest.
 

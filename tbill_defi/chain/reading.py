@@ -49,6 +49,7 @@ class EventReader:
 
     def __init__(self, journal: Journal, genesis: Genesis) -> None:
         self._journal = journal
+        self._genesis = genesis
         self._tip = Tip(0, genesis.hash, genesis.clock_start or 0)
         self._headers: list[_Header] = []
 
@@ -124,6 +125,11 @@ class EventReader:
             raise AuditFailure(f"block {tip.height}: the headers do not end at the head; run `tbill audit verify`")
         self._headers += headers
         self._tip = tip
+        for one in self._journal.operators.handovers:
+            height = int(one.height)
+            block_hash = self._headers[height - 1].hash if height else self._genesis.hash
+            if block_hash.hex() != one.block_hash:
+                raise AuditFailure(f"block {height}: the operator handed over at another; run `tbill audit verify`")
 
     def _rows(self, group: Sequence[_Header]) -> Iterator[tuple[_Header, tuple[Any, ...], list[bytes]]]:
         """Rows of events that were held to their headers, and the hashes of their block's transactions."""

@@ -1,9 +1,10 @@
 """The tables of the journal, and the one meaning of each column. No column is ever NULL.
 
-Genesis, blocks, transactions, events and head are the ledger, and every byte of them is evidence. `sequencer` says who
-writes: `epoch` is raised by every writer with its first block, and a block is written only under its writer's own.
-`inbox` holds what others ask the writer to execute: raw transactions by hash, those of one `bundle` together or not at
-all, and what became of them. Neither is evidence: what they could tell that is not so, the ledger shows.
+Genesis, blocks, transactions, events, hand-overs and head are the ledger, and every byte of them is evidence: by a
+hand-over one operator's key says that another signs heads from a block on. `sequencer` says who writes: `epoch` is
+raised by every writer with its first block, and a block is written only under its writer's own. `inbox` holds what
+others ask the writer to execute: raw transactions by hash, those of one `bundle` together or not at all, and what
+became of them. Neither of the two is evidence: what they could tell that is not so, the ledger shows.
 
 `sequence` counts transactions, and events, over the whole ledger from 1, so a block's rows are a range and a gap is a
 missing row. `position` and `log_index` count from 0 within the block and within the transaction.
@@ -100,6 +101,18 @@ head = Table(
     _int("height"),
     _bytes("hash"),
     _bytes("signature"),
+)
+
+handovers = Table(
+    "handovers",
+    metadata,
+    _key("number"),
+    _int("height"),
+    _bytes("hash"),
+    _bytes("operator"),
+    _bytes("successor"),
+    _bytes("signature"),
+    _bytes("field_digests"),
 )
 
 sequencer = Table("sequencer", metadata, _key("id"), _int("epoch"), _text("serving"))

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from tbill_defi.chain.embedded import EmbeddedChain, Progress
 from tbill_defi.chain.engine import INBOX_BELL, listen
 from tbill_defi.chain.engine_modes import pause
+from tbill_defi.chain.handovers import require_operator
 from tbill_defi.chain.inbox import Bundle, mark_executed, mark_refused, waiting
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.reading import checked_head
@@ -94,12 +95,15 @@ class Sequencer(EmbeddedChain):
         ------
         LedgerBusy
             If another writer holds the lock.
+        LedgerError
+            If the ledger was handed over meanwhile (code "WrongOperator").
         AuditFailure
             If what was written does not follow from what this one knows.
         """
         self._broken = False
         try:
             self._head, self._timestamp = checked_head(self._journal, self.genesis)
+            require_operator(self._journal.operators, self._operator)
             self._loaded()
             self._journal.claim(self.genesis, self._head, serving=self.serving)
         except BaseException:

@@ -122,12 +122,11 @@ def _read_checkpoint(path: Path) -> Checkpoint:
 def _checkpoint_findings(home: Path | None, kept: Checkpoint) -> tuple[Finding, ...]:
     """Fields of a checkpoint that the ledger, which was replayed, does not give."""
     from tbill_defi.chain.findings import Finding, Kind
-    from tbill_defi.ledger.ledger import OPERATOR
     from tbill_defi.ledger.open import desk_keys, open_ledger
     from tbill_defi.ledger.proofs import checkpoint_faults
 
     with open_ledger(home=home, read_only=True) as ledger:
-        faults = checkpoint_faults(ledger, desk_keys(home).key(OPERATOR), kept)
+        faults = checkpoint_faults(ledger, desk_keys(home), kept)
     return tuple(Finding(Kind.CHECKPOINT, int(kept.height), f"checkpoint.{n}", why) for n, why in faults.items())
 
 

@@ -12,10 +12,13 @@ from tbill_defi.cli.registry import address
 from tbill_defi.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tbill_defi.ledger.deployment import Role
     from tbill_defi.ledger.emergency import Stop
     from tbill_defi.ledger.governance import Call, Operation
     from tbill_defi.ledger.ledger import Ledger
+    from tbill_defi.ledger.rotation import Rotation
 
 ACTIONS = ("grant", "revoke", "renew-stop")
 
@@ -146,7 +149,7 @@ def _do(act: Callable[[Ledger, Operation], None], digits: str, home: Home, json_
 
 
 def rotate(
-    key: Annotated[str, typer.Argument(help="Key of a role, such as issuer, or a party.")],
+    key: Annotated[str, typer.Argument(help="Key of a role, such as issuer; a party; or operator.")],
     lost: Annotated[
         bool, typer.Option("--lost", help="The old key cannot sign, or is not to be trusted: the timelock revokes it.")
     ] = False,
@@ -155,15 +158,19 @@ def rotate(
 ) -> None:
     """Put a new key in an old one's place, as far as can be done now.
 
-    A role's key goes through the timelock: proposed, two days later granted, a day later in force; then the old one
-    renounces. A party's goes by the recovery of its wallet, a day. Run it again when the time has come, or after it was
-    cut off: it goes on where it was. The old keystore is kept as a .retired file.
+    The operator's hands the ledger over, at once. A role's goes through the timelock: proposed, two days later granted,
+    a day later in force; then the old one renounces. A party's goes by the recovery of its wallet, a day. Run it again
+    when the time has come, or after it was cut off: it goes on where it was. The old keystore stays as a .retired file.
     """
     from tbill_defi.ledger import rotation
+    from tbill_defi.ledger.ledger import OPERATOR
     from tbill_defi.ledger.open import open_ledger
 
-    with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
-        found = rotation.rotate(ledger, key, lost=lost)
+    if key == OPERATOR:
+        found = _rotate_operator(home, lost)
+    else:
+        with progress("replaying") as advance, open_ledger(home=home, progress=advance) as ledger:
+            found = rotation.rotate(ledger, key, lost=lost)
     if json_:
         print_json(
             {
@@ -188,6 +195,18 @@ def rotate(
     }[found.waits or ""]
     console().print(f"{change}: {why} until {formats.moment(found.until)}; then run it again")
     hint(f"tbill keys rotate {found.name}")
+
+
+def _rotate_operator(home: Path | None, lost: bool) -> Rotation:
+    from tbill_defi.core.errors import LedgerError, UsageError
+    from tbill_defi.ledger.open import desk_keys, ledger_url, on_node
+    from tbill_defi.ledger.rotation import rotate_operator
+
+    if lost:
+        raise UsageError("lost: only the operator's own key hands the ledger over; without it there is a new ledger")
+    if on_node(home):
+        raise LedgerError("ledger: it is on a node, which has no journal and no signed head", "NoJournal")
+    return rotate_operator(ledger_url(home), desk_keys(home))
 
 
 def stop(home: Home = None, json_: Json = False) -> None:

@@ -10,6 +10,9 @@ from tbill_defi.chain.keys import SigningKey, create_keystore, list_keystores, o
 from tbill_defi.core.errors import KeyStoreError
 from tbill_defi.core.identifiers import party_name
 
+NEXT = "-next"
+"""Ending of the name under which a new key is kept until it takes the old one's place."""
+
 
 class Keys:
     """Signing keys by name. Who holds a party's keystore and passphrase is that party."""
@@ -85,6 +88,13 @@ class Keys:
             new.replace(place)
         self._open[name] = self.key(successor) if self._directory is None else open_keystore(place, self._passphrase)
         self._open.pop(successor, None)
+
+    def retired(self, name: str, address: bytes) -> SigningKey:
+        """The key of an address that was called `name` before; KeyStoreError if its keystore is not here."""
+        kept = f"{name}-{address.hex()[:8]}.retired"
+        if self._directory is None or not (self._directory / kept).exists():
+            raise KeyStoreError(f"key 0x{address.hex()}: was the {name}'s, and its keystore {kept} is not here")
+        return open_keystore(self._directory / kept, self._passphrase)
 
     def name_of(self, address: bytes) -> str | None:
         """Name of the key of an address, if it is here; opens none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from tbill_defi.chain.embedded import EmbeddedChain, Progress
@@ -26,7 +25,7 @@ from tbill_defi.ledger.deployment import (
     Step,
     deployment_steps,
 )
-from tbill_defi.ledger.keyring import Keys
+from tbill_defi.ledger.keyring import NEXT, Keys
 from tbill_defi.ledger.refusals import Names, refusal
 from tbill_defi.ledger.terms import require_terms
 
@@ -116,8 +115,14 @@ class Ledger:
         """
         opening = open_to_submit if keys is not None and write else EmbeddedChain.open
         operator = keys.key(OPERATOR) if keys is not None and write and OPERATOR in keys.names() else None
-        clock = clock or SystemClock()
-        chain = opening(url, clock=clock, operator=operator, decoder=decode_log, progress=progress)
+        words: dict[str, Any] = {"clock": clock or SystemClock(), "decoder": decode_log, "progress": progress}
+        try:
+            chain = opening(url, operator=operator, **words)
+        except LedgerError as error:
+            if error.code != "WrongOperator" or keys is None or OPERATOR + NEXT not in keys.names():
+                raise
+            chain = opening(url, operator=keys.key(OPERATOR + NEXT), **words)
+            keys.replace(OPERATOR, OPERATOR + NEXT)  # the ledger was handed over to it: the rotation was cut off
         try:
             return cls(chain, keys)
         except BaseException:
@@ -131,9 +136,7 @@ class Ledger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

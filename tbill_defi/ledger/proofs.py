@@ -13,7 +13,8 @@ from hashlib import sha256
 from typing import Any
 
 from tbill_defi.chain.checkpoint import Checkpoint
-from tbill_defi.chain.keys import SigningKey
+from tbill_defi.chain.handovers import require_operator
+from tbill_defi.chain.keys import SigningKey, address_of, is_public_key
 from tbill_defi.chain.merkle import Sum, merkle_tree, sum_tree, tagged_hash
 from tbill_defi.chain.transaction_reading import TransactionRecord
 from tbill_defi.chain.types import Call
@@ -22,7 +23,8 @@ from tbill_defi.core.hashing import canonical_json
 from tbill_defi.ledger.abi import decode_result, encode_call
 from tbill_defi.ledger.books import EVENTS, ZERO, Books
 from tbill_defi.ledger.deployment import CURRENCY
-from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.ledger.keyring import Keys
+from tbill_defi.ledger.ledger import OPERATOR, Ledger
 
 Proof = dict[str, Any]
 
@@ -36,18 +38,27 @@ class Evidence:
         The operator's key, which signs the checkpoint and salts the holders.
     height
         None: the last block.
+    retired
+        The key may be of an operator of the block's time who has handed over since: a checkpoint of his is held to it.
 
     Raises
     ------
     LedgerError
-        If the supply that the contracts report is not the sum of the holdings (code "NotReserved").
+        If the key is not the operator's (code "WrongOperator"), or the supply that the contracts report is not the sum
+        of the holdings ("NotReserved").
     """
 
-    def __init__(self, ledger: Ledger, operator: SigningKey, height: int | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, operator: SigningKey, height: int | None = None, *, retired: bool = False
+    ) -> None:
         chain, last = ledger.embedded, ledger.chain.height
         self.height = last if height is None else height
         if not 0 <= self.height <= last:
             raise UsageError(f"at: {height} is not a block of this ledger, which ends at {last}")
+        operators = chain.operators
+        if not (retired and operator.address in operators.at(self.height)):
+            require_operator(operators, operator)
+        self._handovers = [one.value() for one in operators.handovers]
         self._records = list(chain.transactions(self.height))
         self._transactions = merkle_tree([tagged_hash("transaction", leaf(record)) for record in self._records])
         block_hash = chain.block_hash(self.height)
@@ -98,17 +109,28 @@ class Evidence:
         return self._proof(**shelf.prove(holder, self.height), **reserve)
 
     def _proof(self, **content: Any) -> Proof:
-        return {**content, "checkpoint": self.checkpoint.value()}
+        return {**content, "checkpoint": self.checkpoint.value(), "handovers": self._handovers}
 
 
-def checkpoint_faults(ledger: Ledger, operator: SigningKey, kept: Checkpoint) -> dict[str, str]:
+def checkpoint_faults(ledger: Ledger, ring: Keys, kept: Checkpoint) -> dict[str, str]:
     """Fields of a checkpoint that are not what this ledger gives at its block -> what is wrong; empty if it holds.
 
     Parameters
     ----------
-    operator
-        The operator's key: the salts of the holders come from it, so nobody else can build the sum trees again.
+    ring
+        Must have the key of the operator who signed it, retired if he has handed over since: the salts of the holders
+        come from it, so nobody else can build the sum trees again.
     """
+    operators, operator = ledger.embedded.operators, ring.key(OPERATOR)
+    named_key = bytes.fromhex(kept.operator) if set(kept.operator) <= set("0123456789abcdef") else b""
+    signer = address_of(named_key) if is_public_key(named_key) else b""
+    until = operators.until(signer)
+    if until is not None:
+        if int(kept.height) > until:
+            return {
+                "operator": f"0x{signer.hex()} handed over at block {until}, and signed block {kept.height} after it"
+            }
+        operator = ring.retired(OPERATOR, signer)
     chain, last = ledger.embedded, ledger.chain.height
     named, faults = int(kept.height), {}
     at = named if named <= last and chain.block_hash(named).hex() == kept.block_hash else None
@@ -118,7 +140,7 @@ def checkpoint_faults(ledger: Ledger, operator: SigningKey, kept: Checkpoint) ->
             faults["height"] = f"{kept.height} is given, but block {at} has that hash"
     if at is None and named > last:
         return {"height": f"{kept.height} is no block of this ledger, which ends at {last}"}
-    found = Evidence(ledger, operator, named if at is None else at).checkpoint.value()
+    found = Evidence(ledger, operator, named if at is None else at, retired=True).checkpoint.value()
     for name, given in kept.value().items():
         if name not in ("height", "signature") and given != found[name]:
             faults[name] = f"{given} is given, this ledger has {found[name]}"

@@ -1,4 +1,5 @@
-"""A new key in the place of an old one: of a role by the timelock, of a party by the recovery of its wallet.
+"""A new key in the place of an old one: of a role by the timelock, of a party by the recovery of its wallet, of the
+operator by its hand-over of the ledger.
 
 Every call does what can be done now, and says what it waits for. Where it stands follows from the chain and the
 keystores alone, so a process that was killed anywhere is gone on with by the same call.
@@ -8,16 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tbill_defi.chain.handing_over import hand_over
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.ledger import governance, recovery
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Role, Step, timelock_role
 from tbill_defi.ledger.governance import MANAGER, TIMELOCK, TIMELOCK_ROLES, Call, Operation
+from tbill_defi.ledger.keyring import NEXT, Keys
 from tbill_defi.ledger.ledger import ADMIN, OPERATOR, ROLE_NAMES, Ledger
 from tbill_defi.ledger.node import give_gas
-
-NEXT = "-next"
-"""Ending of the name under which the new key is kept until it takes the old one's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def rotate(ledger: Ledger, name: str, *, lost: bool = False) -> Rotation:
     if name == ADMIN:
         raise UsageError(f"key: {ADMIN} deployed the ledger and holds nothing any more; there is nothing to rotate")
     if name == OPERATOR:
-        raise UsageError(f"key: the {OPERATOR}'s is in the genesis, which auditors hold heads against; it stays")
+        raise UsageError(f"key: the {OPERATOR}'s hands the ledger over, which is closed meanwhile: `rotate_operator`")
     if name not in ROLE_NAMES and name not in ledger.books().parties():
         known = ", ".join(sorted({*ROLE_NAMES, *ledger.books().parties()} - {ADMIN, OPERATOR}))
         raise LedgerError(f"key {name!r} is of no role and no party of this ledger; there are {known}", "UnknownKey")
@@ -77,6 +77,25 @@ def rotate(ledger: Ledger, name: str, *, lost: bool = False) -> Rotation:
         return waiting
     ring.replace(name, name + NEXT)
     return Rotation(name, old, new)
+
+
+def rotate_operator(url: str, ring: Keys) -> Rotation:
+    """Put a new key in the place of the operator's: the old one hands the ledger over to it, at once.
+
+    The new key is stored first, then the hand-over and the head under its signature are one commit, then the keystores
+    change places; cut off anywhere, the same call goes on, and so does opening the ledger to write.
+
+    Raises
+    ------
+    LedgerError
+        If the key is not the operator's (code "WrongOperator").
+    LedgerBusy
+        If another process writes the ledger: a sequencer is stopped first.
+    """
+    old, new = ring.key(OPERATOR), ring.ensure(OPERATOR + NEXT)
+    hand_over(url, old, new)
+    ring.replace(OPERATOR, OPERATOR + NEXT)
+    return Rotation(OPERATOR, old.address, new.address)
 
 
 def _rotate_role(ledger: Ledger, name: str, old: bytes, new: bytes, lost: bool) -> Rotation | None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.cli.support import refused
 from tests.unit.cli.test_schemas import valid
+from tests.unit.ledger.test_proofs import verifier
 
 STRANGER = "0x" + "ab" * 20
 DAY = 86_400
@@ -76,7 +77,7 @@ def test_misuse(tbill):
     issuer = next(row["address"] for row in shown["roles"] if row["name"] == "issuer")
     refused(tbill("roles", "propose", "grant", "ENFORCER", issuer), 7, "holds ISSUER", "nobody holds two")
     refused(tbill("keys", "rotate", "admin"), 2, "holds nothing")
-    refused(tbill("keys", "rotate", "operator"), 2, "genesis")
+    refused(tbill("keys", "rotate", "operator", "--lost"), 2, "only the operator's own key")
     refused(tbill("keys", "rotate", "nobody"), 7, "no role and no party")
     refused(tbill("resume"), 7, "NotStopped")
 
@@ -123,6 +124,34 @@ def test_a_role_is_rotated(tbill, name, words):
     assert done["old"] not in {row["address"] for row in shown["roles"]}
     works = {"compliance": ("limits", "--trade", "5000000"), "guardian": ("stop",)}
     assert tbill(*works.get(name, ("roles", "propose", "renew-stop"))).code == 0
+
+
+def test_the_operator_is_rotated(tbill, tmp_path):
+    """Heads, checkpoints and proofs of before hold, and whoever knows the first key follows to the new one."""
+    keystore = tbill.home / "keys" / "operator.json"
+    old = address_in(keystore)
+    first = json.loads(tbill("audit", "checkpoint").out)
+    head, kept = tmp_path / "head.json", tmp_path / "checkpoint.json"
+    head.write_text(tbill("audit", "head").out)
+    kept.write_text(json.dumps(first))
+    waits, done = rotated(tbill, "operator")
+    assert (waits, done["old"]) == ([], old)
+    assert address_in(keystore) == done["new"] != old
+    assert address_in(tbill.home / "keys" / f"operator-{old[2:10]}.retired") == old
+    assert json.loads(tbill("status", "--json").out)["ledger"]["operator"] == done["new"]
+    assert tbill("cash", "deposit", "desk", "USD", "5").code == 0
+    verified = tbill("audit", "verify", "--head", head, "--checkpoint", kept)
+    assert verified.code == 0, verified.err
+    assert done["new"] in verified.out
+    kept.write_text(tbill("audit", "checkpoint").out)
+    assert tbill("audit", "verify", "--checkpoint", kept).code == 0
+    proof = tmp_path / "proof.json"
+    assert tbill("audit", "prove", "USD", "desk", "--out", proof).code == 0
+    now = json.loads(kept.read_text())["operator"]
+    for key in (first["operator"], now):
+        assert verifier.verify(proof.read_bytes(), key)["holder"] == "desk"
+    with pytest.raises(ValueError, match="not signed by the operator"):
+        verifier.verify(proof.read_bytes(), "02" + "11" * 32)
 
 
 def test_a_party_is_rotated_and_keeps_all_it_has(tbill):

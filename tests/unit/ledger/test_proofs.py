@@ -5,6 +5,8 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,14 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tbill_defi.chain.checkpoint import Checkpoint
+from tbill_defi.chain.handing_over import hand_over
+from tbill_defi.chain.handovers import Handover
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.merkle import LIMIT, Sum, Tree, merkle_tree, sum_node, sum_tree, tagged_hash
 from tbill_defi.core.errors import DataError, LedgerError, UsageError
 from tbill_defi.core.hashing import canonical_json
 from tbill_defi.ledger import proofs
-from tbill_defi.ledger.ledger import OPERATOR
+from tbill_defi.ledger.keyring import Keys
+from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.proofs import Evidence, sum_leaf
-from tests.unit.ledger.support import DOLLAR, NOTE, Bench, stocked_ledger
+from tests.unit.ledger.support import DOLLAR, NOTE, Bench, make_ledger, ring, stocked_ledger
 
 VERIFIER = Path(__file__).resolve().parents[3] / "tools" / "verify_proof.py"
 _spec = importlib.util.spec_from_file_location("verify_proof", VERIFIER)
@@ -132,6 +137,52 @@ def test_another_operator_shows_nothing(evidence):
         verifier.verify(proof, SigningKey.from_seed("mallory").public_key.hex())
 
 
+# --- hand-overs ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def handed(tmp_path_factory):
+    """A proof of a ledger that was handed over twice, its checkpoint's key, and the keys of before in order."""
+    folder = tmp_path_factory.mktemp("handed")
+    url = f"sqlite:///{folder / 'ledger.db'}"
+    keys = [SigningKey.from_seed(name) for name in ("operator", "second", "third")]
+    make_ledger("desk", url=url).close()
+    for old, new in pairwise(keys):
+        hand_over(url, old, new)
+    with Ledger.open(url, keys=Keys.in_memory({"operator": keys[-1], "bank": ring().key("bank")})) as ledger:
+        ledger.deposit("desk", {}, DOLLAR)
+        proof = Evidence(ledger, keys[-1]).prove_holding("USD", "desk")
+    return proof, [key.public_key.hex() for key in keys]
+
+
+def test_whoever_knows_any_of_the_keys_follows(handed):
+    proof, keys = handed
+    for key in keys:
+        assert verifier.verify(canonical_json(proof), key)["holder"] == "desk"
+    assert fails(canonical_json(proof), SigningKey.from_seed("mallory").public_key.hex())
+
+
+def test_a_chain_with_a_link_missing_or_altered_is_not_followed(handed):
+    """Every field of each hand-over, one character; each left out; in another order; of another ledger."""
+    proof, (first, second, last) = handed
+    one, two = proof["handovers"]
+    chains = [[one], [two], [], [two, one]]
+    for place, link in enumerate((one, two)):
+        for name, text in link.items():
+            for at in range(0, len(text), 9):
+                other = {**link, name: text[:at] + ("1" if text[at] != "1" else "2") + text[at + 1 :]}
+                chains.append([other, two] if place == 0 else [one, other])
+    for chain in chains:
+        assert fails(canonical_json({**proof, "handovers": chain}), first), chain
+    assert not fails(canonical_json({**proof, "handovers": [two]}), second)
+    assert not fails(canonical_json({**proof, "handovers": []}), last)
+    mallory = SigningKey.from_seed("mallory")
+    elsewhere = Handover(**{**one, "genesis_hash": "11" * 32, "successor": last, "signature": ""})
+    for key in (SigningKey.from_seed("operator"), mallory):  # of another ledger; and forged
+        made = replace(elsewhere, signature=key.sign_digest(elsewhere.digest()).hex())
+        assert fails(canonical_json({**proof, "handovers": [made.value()]}), first)
+
+
 # --- forged trees: what a dishonest operator would sign -----------------------------------------------------------
 
 
@@ -145,7 +196,7 @@ def forged(evidence, key, leaves, holder):
     reserves = merkle_tree([tagged_hash("reserve", reserve)])
     checkpoint = Checkpoint(**{**evidence.checkpoint.value(), "reserves_root": reserves.root}).signed(key)
     proof = {"leaf": leaves[place], "path": tree.path(place), "reserve": reserve, "reserve_path": []}
-    return canonical_json({**proof, "checkpoint": checkpoint.value()})
+    return canonical_json({**proof, "checkpoint": checkpoint.value(), "handovers": []})
 
 
 def merkle_or_sum(nodes):
@@ -272,7 +323,7 @@ def test_the_verifier_stands_alone(bench, evidence, operator, tmp_path):
         *("json", "sys", "hashlib", "pathlib", "coincurve")
     }
     code = source.split('"""', 2)[2]
-    assert len([line for line in code.splitlines() if line.strip()]) <= 45
+    assert len([line for line in code.splitlines() if line.strip()]) <= 50
     path = tmp_path / "proof.json"
     path.write_bytes(canonical_json(evidence.prove_holding("USD", "desk")) + b"\n")
     words = [sys.executable, "-I", str(VERIFIER), str(path), operator]

@@ -1,15 +1,20 @@
 """A new key for an old one: cut off at any step, and gone on with by the same call."""
 
+from dataclasses import replace
+
 import pytest
 
-from tbill_defi.core.errors import LedgerError
+from tbill_defi.chain.evidence import verify
+from tbill_defi.chain.keys import SigningKey
+from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.ledger import governance, rotation
-from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.abi import decode_log, encode_call
 from tbill_defi.ledger.clock import move_clock
 from tbill_defi.ledger.deployment import Role, Step
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.open import create_ledger
+from tbill_defi.ledger.proofs import Evidence, checkpoint_faults
 from tests.unit.ledger.support import DOLLAR, NOTE, START, make_ledger
 
 
@@ -85,6 +90,66 @@ def test_cut_off_anywhere_and_gone_on_with(stored, monkeypatch, name, after):
         for role in Role:
             assert not governance.in_force(ledger, role, old)
         works(ledger, name)
+
+
+@pytest.mark.parametrize("cut", [(Keys, "create"), (rotation, "hand_over"), (Keys, "replace")], ids=lambda cut: cut[1])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_the_operator_cut_off_anywhere(stored, tmp_path, monkeypatch, cut, after):
+    """Before or after each thing that lasts: the ledger opens, by whichever key signs it, and the same call goes on."""
+    url, folder = f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "keys"
+    ring = Keys(folder, "secret", light=True)
+    old = ring.address("operator")
+    owner, name = cut
+    real = getattr(owner, name)
+
+    def killed(*words):
+        if after:
+            real(*words)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, killed)
+        with pytest.raises(Killed):
+            rotation.rotate_operator(url, ring)
+    with stored() as ledger:
+        ledger.deposit("desk", {}, DOLLAR)
+        signer = ledger.embedded.head().operator
+        assert signer == ledger.keyring.key("operator").address
+    if signer == old:
+        assert rotation.rotate_operator(url, Keys(folder, "secret", light=True)).old == old
+    with stored() as ledger:
+        assert ledger.embedded.operators.addresses == (old, ledger.keyring.key("operator").address)
+        assert "operator-next" not in ledger.keyring.names()
+        ledger.deposit("desk", {}, DOLLAR)
+    assert verify(url, decoder=decode_log).ok
+
+
+def test_the_operator_s_ledger_is_closed_while_it_is_handed_over():
+    with make_ledger("desk") as ledger, pytest.raises(UsageError, match="which is closed meanwhile"):
+        rotation.rotate(ledger, "operator")
+
+
+def test_the_operator_s_old_key_is_refused(stored, tmp_path):
+    """For blocks, for another hand-over, and for checkpoints; of his own time it is still held to what he signed."""
+    url, folder = f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "keys"
+    with stored() as ledger:
+        old = ledger.keyring.key("operator")
+        early = Evidence(ledger, old).checkpoint
+    rotation.rotate_operator(url, Keys(folder, "secret", light=True))
+    with pytest.raises(LedgerError, match="handed over at block") as refused:
+        rotation.rotate_operator(url, Keys.in_memory({"operator": old}))
+    assert refused.value.code == "WrongOperator"
+    with stored() as ledger:
+        ledger.deposit("desk", {}, DOLLAR)
+        with pytest.raises(LedgerError, match="handed over at block") as refused:
+            Evidence(ledger, old)
+        assert refused.value.code == "WrongOperator"
+        assert checkpoint_faults(ledger, ledger.keyring, early) == {}
+        late = replace(early, height=str(ledger.chain.height)).signed(old)
+        assert list(checkpoint_faults(ledger, ledger.keyring, late)) == ["operator"]
+        forged = replace(early, reserves_root="00" * 32).signed(old)
+        assert list(checkpoint_faults(ledger, ledger.keyring, forged)) == ["reserves_root"]
+        assert checkpoint_faults(ledger, ledger.keyring, early.signed(SigningKey.from_seed("mallory")))
 
 
 def works(ledger, name):

@@ -1,0 +1,36 @@
+"""Rows on their way into the journal and out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert
+
+from tbill_defi.chain.schema import blocks
+from tbill_defi.core.errors import AuditFailure
+
+
+def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows in the table's column order: SQLite takes them as they are, PostgreSQL columns, in one statement.
+
+    Many statements in a pipeline would keep the server waiting for the next one, which no time-out of an idle session
+    ends: a writer stopped in between would hold its lock for ever.
+    """
+    dialect = connection.dialect
+    if dialect.positional:
+        connection.exec_driver_sql(str(insert(table).compile(connection.engine, column_keys=columns)), list(rows))
+        return
+    names = ", ".join(dialect.identifier_preparer.quote(name) for name in columns)
+    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in columns)
+    statement = f"INSERT INTO {dialect.identifier_preparer.quote(table.name)} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608
+    connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
+
+
+def typed_header(row: dict[str, Any]) -> dict[str, Any]:
+    """A header whose columns have their types; AuditFailure if one has not."""
+    for column in blocks.columns:
+        if type(row[column.name]) is not column.type.python_type:
+            where = f"block {row['height']}, column {column.name}"
+            raise AuditFailure(f"{where}: not of its type; run `tbill audit verify`")
+    return row
