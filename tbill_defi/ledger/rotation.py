@@ -17,6 +17,7 @@ from tbill_defi.ledger.deployment import Role, Step, timelock_role
 from tbill_defi.ledger.governance import MANAGER, TIMELOCK, TIMELOCK_ROLES, Call, Operation
 from tbill_defi.ledger.keyring import NEXT, Keys
 from tbill_defi.ledger.ledger import ADMIN, OPERATOR, ROLE_NAMES, Ledger
+from tbill_defi.ledger.mandate import managed_account
 from tbill_defi.ledger.node import give_gas
 
 
@@ -173,13 +174,23 @@ def _has_timelock_role(ledger: Ledger, role: str, account: bytes) -> bool:
 
 
 def _rotate_party(ledger: Ledger, name: str, old: bytes, new: bytes, _lost: bool) -> Rotation | None:
-    """By the recovery of the party's wallet: announced, a day in which the old key may contest it, confirmed."""
+    """By the recovery of the party's wallet: announced, a day in which the old key may contest it, confirmed.
+
+    Of a managed account, whose wallet is a contract, the owner's key is what changes.
+    """
     registry = ledger.contracts.identity_registry
+    account = managed_account(ledger, name)
     if ledger.call(recovery.REGISTRY, registry, "currentWallet", old) == new:
+        if account is not None and account.owner == old:
+            recovery.confirm_owner(ledger, account)
         return None
     found = ledger.call(recovery.REGISTRY, registry, "recoveryOf", old)
     if not found["from"]:
-        found = {"successor": new, "from": recovery.announce(ledger, old, new).since}
+        if account is None:
+            since = recovery.announce(ledger, old, new).since
+        else:
+            since = recovery.announce_owner(ledger, account, new).since
+        found = {"successor": new, "from": since}
     if found["successor"] != new:
         raise LedgerError(
             f"party {name}: a recovery of its wallet to 0x{found['successor'].hex()} was announced, not to this home's "
@@ -188,5 +199,8 @@ def _rotate_party(ledger: Ledger, name: str, old: bytes, new: bytes, _lost: bool
         )
     if found["from"] > ledger.chain.now():
         return Rotation(name, old, new, found["from"], "recovery")
-    recovery.confirm(ledger, old)
+    if account is None:
+        recovery.confirm(ledger, old)
+    else:
+        recovery.confirm_owner(ledger, account)
     return None

@@ -5,16 +5,20 @@ from dataclasses import replace
 import pytest
 
 from tbill_defi.chain.evidence import verify
+from tbill_defi.chain.executor import DEPLOYMENT_PROXY, create2_address
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.hashing import keccak256
 from tbill_defi.ledger import governance, rotation
-from tbill_defi.ledger.abi import decode_log, encode_call
+from tbill_defi.ledger import mandate as mandates
+from tbill_defi.ledger.abi import decode_log, encode_call, encode_creation
 from tbill_defi.ledger.clock import move_clock
-from tbill_defi.ledger.deployment import Role, Step
+from tbill_defi.ledger.deployment import SALT, Role, Step
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.open import create_ledger
 from tbill_defi.ledger.proofs import Evidence, checkpoint_faults
+from tbill_defi.ledger.recovery import REGISTRY
 from tests.unit.ledger.support import DOLLAR, NOTE, START, make_ledger
 
 
@@ -214,3 +218,84 @@ def test_a_party_contests():
         ledger.send([Step("desk", ledger.contracts.identity_registry, data)])
         assert rotation.rotate(ledger, "desk").waits == "recovery", "announced anew, with all of its day"
         assert ledger.address_of("desk") == old
+
+
+LIMITS = mandates.Mandate(1_000_000, 3_000_000, 6_000, 2_000, 86_400, 10)
+LOOSER = replace(LIMITS, duration_max_e6=4_000_000)
+
+
+@pytest.fixture
+def managed():
+    with make_ledger("desk") as ledger:
+        account = mandates.open_account(ledger, "pension", manager="pm")
+        mandates.set_mandate(ledger, account, LIMITS)
+        ledger.deposit("pension", {}, 5 * DOLLAR)
+        yield ledger
+
+
+def test_a_managed_account_follows_its_owner_s_new_key(managed):
+    """The account stays the party's only wallet, with all it has; the new key is its owner, and the old one nobody."""
+    ledger, account = managed, mandates.require_account(managed, "pension")
+    old = ledger.keyring.key("pension")
+    waits, found = finish(ledger, "pension")
+    assert waits == ["recovery"]
+    now = mandates.require_account(ledger, "pension")
+    assert (now.address, now.manager, now.mandate) == (account.address, account.manager, LIMITS)
+    assert now.owner == found.new == ledger.keyring.key("pension").address != old.address
+    assert ledger.wallet("pension").addresses == ("0x" + account.address.hex(),)
+    assert ledger.wallet("pension").cash == 5 * DOLLAR
+    mandates.set_mandate(ledger, now, LOOSER)
+    assert mandates.require_account(ledger, "pension").next_mandate == LOOSER
+    number = mandates.announce_withdrawal(ledger, now, "USD", ledger.address_of("desk"), 2 * DOLLAR)
+    move_clock(ledger, mandates.withdrawable_from(ledger, now, number))
+    mandates.withdraw(ledger, now, number)
+    assert (ledger.wallet("pension").cash, ledger.wallet("desk").cash) == (3 * DOLLAR, 2 * DOLLAR)
+    data = encode_call("ManagedAccount", "setManager", old.address)
+    with pytest.raises(LedgerError, match="NotOwner"):
+        ledger.send([Step(old, account.address, data)])
+    waits, again = finish(ledger, "pension")  # and again, from the successor
+    assert (waits, again.old) == (["recovery"], found.new)
+    assert mandates.require_account(ledger, "pension").owner == again.new
+
+
+def test_an_account_that_did_not_follow_yet_does_when_it_goes_on(managed):
+    """As a node may leave it, where a batch is several blocks: confirmed, and nothing after that."""
+    ledger, registry = managed, managed.contracts.identity_registry
+    owner = ledger.keyring.key("pension").address
+    found = rotation.rotate(ledger, "pension")
+    move_clock(ledger, found.until)
+    bind = encode_call(REGISTRY, "registerWallet", owner, b"pension".ljust(32, b"\0"))
+    ledger.send([Step("registrar", registry, bind)])
+    ledger.send([Step("enforcer", registry, encode_call(REGISTRY, "confirmRecovery", owner))])
+    assert len(ledger.wallet("pension").addresses) == 2
+    assert rotation.rotate(ledger, "pension").until is None
+    assert mandates.require_account(ledger, "pension").owner == found.new
+    assert len(ledger.wallet("pension").addresses) == 1
+
+
+def test_an_owner_contests(managed):
+    ledger = managed
+    rotation.rotate(ledger, "pension")
+    old = ledger.keyring.key("pension").address
+    ledger.send([Step("pension", ledger.contracts.identity_registry, encode_call(REGISTRY, "contestRecovery"))])
+    found = rotation.rotate(ledger, "pension")
+    assert found.waits == "recovery", "announced anew, with all of its day"
+    assert mandates.require_account(ledger, "pension").owner == old
+    assert len(ledger.wallet("pension").addresses) == 1
+
+
+def test_an_account_whose_owner_is_another_party_follows_too(managed):
+    """A wallet of the desk owns it: the desk's rotation brings it along."""
+    ledger = managed
+    ring = ledger.keyring
+    address = ring.key("desk").address
+    code = encode_creation(
+        *("ManagedAccount", ledger.contracts.settlement, address, ring.ensure("pm").address),
+        *(ledger.contracts.mandate_guard, 86_400),
+    )
+    place = create2_address(SALT, keccak256(code))
+    ledger.send([Step("operator", DEPLOYMENT_PROXY, SALT + code)])
+    ledger.add_party("fund", place, claim_expiry=2**40)
+    _, found = finish(ledger, "desk")
+    assert mandates.require_account(ledger, "fund").owner == found.new
+    assert mandates.require_account(ledger, "pension").owner == ring.key("pension").address
