@@ -5,13 +5,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tbill_defi.core.errors import ConventionError
-from tbill_defi.core.money import Rounding, cash_from_price, decimal_price, format_cents, format_units, units
+from tbill_defi.core.money import (
+    LARGEST_UNITS,
+    Rounding,
+    cash_from_price,
+    decimal_price,
+    format_cents,
+    format_units,
+    units,
+)
 
 
 @settings(derandomize=True)
 @given(st.integers(-(10**20), 10**20))
 def test_format_then_parse_is_the_identity(amount):
     assert units(format_units(amount)) == amount
+
+
+def test_the_largest_amount_is_one():
+    for sign in ("", "-"):
+        assert abs(units(f"{sign}1{'0' * 18}")) == LARGEST_UNITS
+        with pytest.raises(ConventionError, match="out of range"):
+            units(f"{sign}1{'0' * 18}.000001")
 
 
 @pytest.mark.parametrize(

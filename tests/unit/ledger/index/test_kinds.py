@@ -302,6 +302,22 @@ def test_a_repo_is_a_loan_and_its_interest_a_flow(party):
         ]
 
 
+def test_margin_in_cash_is_paid_off_and_no_longer_due_at_the_end():
+    bench = RepoBench()
+    bench.price()
+    with bench.ledger as ledger:
+        desk = Desk(ledger)
+        repo = bench.opened(end_date=date(2021, 4, 19))
+        bench.price(first=99_000_000)
+        bench.repos.mark(repo)
+        bench.repos.deliver_margin(repo, cash_units=173_250 * DOLLAR)
+        assert told(desk, BORROWER)[-1] == ("repo-margin", [], [("repo", -173_250 * DOLLAR)])
+        (rung,) = desk.income.ladder(LENDER)
+        end = new_york_midnight(rung.day)
+        _, interest = ledger.call("RepoFacility", bench.repos.address, "exposureOf", repo, end)
+        assert (rung.kind, rung.cash) == ("repo-end", 9_801_000 * DOLLAR + interest)
+
+
 def test_strangers_events_are_not_booked(desk):
     """A contract of anyone's may log whatever it likes under our events' names."""
     spoofer = Spoofer(Bench(desk.ledger))
