@@ -13,7 +13,7 @@ from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import ConventionError, DataError, LedgerError, UsageError
 from tbill_defi.ledger import life, option_deeds
 from tbill_defi.ledger.abi import encode_call
-from tbill_defi.ledger.accrual import exercise_units
+from tbill_defi.ledger.accrual import accrual_period, exercise_units
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.instructions import digest
 from tbill_defi.ledger.option import Options
@@ -269,3 +269,12 @@ def test_ids_are_found_by_their_first_digits(options):
     refused("UnknownOption", options.find, "")
     refused("UnknownOption", options.state, bytes(32))
     assert [one.option_id for one in options.all()] == [state.option_id]
+
+
+def test_a_first_period_of_exactly_two_coupons_is_known():
+    """It begins on the quasi-coupon date before the last one; a day earlier is a third half-year."""
+    year = NOTE.model_copy(update={"first_coupon_date": date(2027, 2, 15)})
+    period = accrual_period(year, date(2026, 10, 1))
+    assert period is not None
+    assert period["accrual_start"] == period["prior_coupon"] == date(2026, 2, 15)
+    assert accrual_period(year.model_copy(update={"dated_date": date(2026, 2, 14)}), date(2026, 10, 1)) is None
