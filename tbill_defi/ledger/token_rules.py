@@ -21,6 +21,17 @@ from tbill_defi.ledger.securities import required_security
 LIMITS_KEY = "compliance"
 CUSTODIANS = (TREASURY, FACILITY, QUEUE)
 """Parties that hold for others, or for a moment: no rule of a security binds them."""
+MOVE_GAS = 13_000
+RULE_GAS = {
+    "ShareOfSupply": 4_000,
+    "HolderCount": 85_000,
+    "LockUp": 40_000,
+    "MinimumHolding": 4_000,
+    "RequiredClaims": 8_000,
+}
+UNKNOWN_RULE_GAS = 400_000
+"""What a leg under rules costs more, whatever the rules; for each rule; and for one that is not of this ledger: all
+that it is asked and told with."""
 _AT_ONCE = 32
 """Parties counted in one transaction, with up to 16 wallets each: under a quarter of the gas limit."""
 MOST_LOCK_UP_SECONDS = 10 * 366 * 86_400
@@ -112,6 +123,31 @@ def exempt_parties(ledger: Ledger, cusip: str) -> tuple[str, ...]:
     names = sorted(set(ledger.books().parties()) - set(CUSTODIANS))
     found = _exemptions(ledger, required_security(ledger, cusip), names)
     return tuple(name for name in names if all(found[name, rule] for rule in RULE_PLACES))
+
+
+def rule_gas(ledger: Ledger) -> dict[str, int]:
+    """Gas that a leg of each security under rules costs more than one of a security without, by CUSIP.
+
+    Where a leg of one wallet a side meets the dearest state: a new holder, a sender who leaves. Empty on a node, where
+    all legs of an instruction fit.
+    """
+    if ledger.chain.shared:
+        return {}
+    names, place = ledger.books().securities(), ledger.contracts.asset_registry
+    calls = [
+        Call(bytes(20), place, encode_call("AssetRegistry", "tokenRulesOf", required_security(ledger, name)))
+        for name in names
+    ]
+    receipts = ledger.simulate((), then=calls)
+    ledger.require_success(receipts)
+    gas_of = {_place(ledger, rule): gas for rule, gas in RULE_GAS.items()}
+    found = {}
+    for name, receipt in zip(names, receipts, strict=True):
+        (entries,) = decode_result("AssetRegistry", "tokenRulesOf", receipt.return_data)
+        if entries:
+            places = ((entry % 2**160).to_bytes(20) for entry in entries)
+            found[name] = MOVE_GAS + sum(gas_of.get(one, UNKNOWN_RULE_GAS) for one in places)
+    return found
 
 
 def holders_of(ledger: Ledger, cusip: str) -> int:

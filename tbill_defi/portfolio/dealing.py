@@ -40,6 +40,8 @@ class DealingLimits:
         What a managed account's guard will hold the plan to; None for a party that deals for itself.
     legs
         Most of one instruction. It refuses a plan and changes none, so no hash covers it.
+    rule_gas
+        Gas that an order in a security under rules of its own costs more, by CUSIP; as `legs`, no hash covers it.
     """
 
     trade: int | None = None
@@ -48,6 +50,7 @@ class DealingLimits:
     counterparty_holding: int | None = None
     mandate: MandateLimits | None = None
     legs: int = field(default=MAX_LEGS, compare=False)
+    rule_gas: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def content(self) -> dict[str, Any]:
         """What of the limits the plan's context hash covers: amounts as decimal text."""
@@ -70,6 +73,7 @@ def dealing_limits(ledger: Ledger, party: str, counterparty: str) -> DealingLimi
     it is to settle.
     """
     from tbill_defi.ledger import limits as rules
+    from tbill_defi.ledger.token_rules import rule_gas
 
     found = rules.standings(ledger, (party, counterparty))
     mandate = mandate_limits(ledger, party)
@@ -81,4 +85,5 @@ def dealing_limits(ledger: Ledger, party: str, counterparty: str) -> DealingLimi
         counterparty_holding=found[counterparty].holding_left,
         mandate=mandate,
         legs=rules.most_legs(ledger, managed=mandate is not None),
+        rule_gas=rule_gas(ledger),
     )

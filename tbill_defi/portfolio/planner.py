@@ -26,6 +26,8 @@ from tbill_defi.portfolio.writes import make_writes, with_writes
 
 Ints = npt.NDArray[np.int64]
 
+LEG_GAS = 2**22 // MAX_LEGS
+"""Gas of a leg of a security without rules of its own."""
 NEGLIGIBLE = 1e-9
 """A shadow price that is noise."""
 
@@ -74,7 +76,7 @@ def build_plan(
         limits += _within(dealing.mandate, draft, holdings, target.lots)
     cash_after = require_cash(orders, holdings.cash_units)
     if whole:
-        _require_one_instruction(orders, dealing.legs if dealing else MAX_LEGS)
+        _require_one_instruction(orders, dealing or DealingLimits())
     positions = {cusip: face for cusip, face in _after(holdings, orders).items() if face}
     return RebalancePlan(
         party=holdings.party,
@@ -178,16 +180,21 @@ def _after(holdings: Holdings, orders: Sequence[Order]) -> dict[str, int]:
     return positions
 
 
-def _require_one_instruction(orders: Sequence[Order], legs: int) -> None:
-    """A plan is one Instruction: its orders and one net cash leg."""
-    most = legs - 1
-    if len(orders) <= most:
+def _require_one_instruction(orders: Sequence[Order], dealing: DealingLimits) -> None:
+    """A plan is one Instruction: its orders and one net cash leg; what rules of securities cost counts as more legs."""
+    most = dealing.legs - 1
+    more = -(-sum(dealing.rule_gas.get(order.cusip, 0) for order in orders) // LEG_GAS)
+    if len(orders) + more <= most:
         return
     sells = sum(o.side == "sell" for o in orders)
-    parts = -(-len(orders) // most)
+    parts = -(-(len(orders) + more) // most)
+    why = " under the rules of this ledger" if dealing.legs < MAX_LEGS else ""
+    if more:
+        why = f" under the rules of their securities, which take the room of {more} more"
+        most = len(orders) // parts
     raise PlanError(
-        f"{len(orders)} orders and a cash leg are more than the {legs} legs of one instruction"
-        f"{' under the rules of this ledger' if legs < MAX_LEGS else ''}; {parts} plans fit: "
+        f"{len(orders)} orders and a cash leg are more than the {dealing.legs} legs of one instruction"
+        f"{why}; {parts} plans fit: "
         f"give the strategy fewer securities, or split sales ({sells}) and purchases ({len(orders) - sells}) into "
         f"parts of at most {most}, sales first"
     )
