@@ -1,17 +1,21 @@
-"""ledger.gas: what a DvP costs on anvil in a second of its own, bare and with each rule more."""
+"""ledger.gas: what a DvP costs on anvil in a second of its own, bare, with each rule, and each rule of a security."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from bench.ledger.peers import ask, node, versions
-from bench.ledger.world import PLENTY, TRADE, VOLUME, WINDOW, World
+from bench.ledger.world import ISSUER, PARTIES, PLENTY, TRADE, VOLUME, WINDOW, World
 from bench.rows import Row
 from tbill_defi.chain.rpc import open_chain
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.claims import InvestorClass, Topic, issue, trust
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import OPERATOR, UNITED_STATES, Ledger
 from tbill_defi.ledger.limits import set_countries, set_holding_cap, set_trade_limit, set_volume_limit
+from tbill_defi.ledger.token_rules import TokenRules, set_token_rules
 
 RULES: dict[str, Callable[[Ledger], None]] = {
     "country": lambda ledger: set_countries(ledger, "admit", [UNITED_STATES]),
@@ -20,6 +24,14 @@ RULES: dict[str, Callable[[Ledger], None]] = {
     "holding_cap": lambda ledger: set_holding_cap(ledger, 10 * PLENTY),
 }
 """One after the other, beside the claims of both identities, which always hold."""
+TOKEN_RULES: dict[str, dict[str, Any]] = {
+    "share_of_supply": {"share_of_supply_bp": 10_000},
+    "holder_count": {"most_holders": 100},
+    "lock_up": {"lock_up_seconds": 1},
+    "minimum_holding": {"minimum_holding": 1},
+    "required_claims": {"classes": frozenset({InvestorClass.ACCREDITED})},
+}
+"""Rules of the security, one after the other, on top of all the others. The first costs what the asking itself does."""
 WARM = 3
 """Settlements before the one that counts: slots are made, and checkpoints have a predecessor."""
 
@@ -37,7 +49,23 @@ def rows() -> list[Row]:
             now = _gas(world, place)
             found.append(Row(f"ledger.gas.{name}", now - last, "gas more", peer="anvil", peer_version=release))
             last = now
-    return [Row("ledger.gas", last, "gas, at most", floor=280_000, peer="anvil", peer_version=release), *found]
+        general = last
+        _make_claims(world.ledger)
+        rules = TokenRules()
+        for place, (name, change) in enumerate(TOKEN_RULES.items(), start=1 + len(RULES)):
+            rules = replace(rules, **change)
+            set_token_rules(world.ledger, world.cusip, rules)
+            now = _gas(world, place)
+            found.append(Row(f"ledger.gas.{name}", now - last, "gas more", peer="anvil", peer_version=release))
+            last = now
+    return [Row("ledger.gas", general, "gas, at most", floor=280_000, peer="anvil", peer_version=release), *found]
+
+
+def _make_claims(ledger: Ledger) -> None:
+    """Both parties are accredited, by an issuer that is trusted with it."""
+    trust(ledger, ISSUER, [Topic.INVESTOR])
+    for party in PARTIES:
+        issue(ledger, party, Topic.INVESTOR, issuer=ISSUER, expiry=2**40, class_=InvestorClass.ACCREDITED)
 
 
 def _gas(world: World, place: int) -> int:

@@ -13,6 +13,8 @@ from tbill_defi.ledger.limits import Limits, limits, set_countries, set_trade_li
 from tbill_defi.ledger.settlement import Batch, Instruction, Leg, SignedBatch, SignedInstruction
 
 PARTIES = ("desk", "dealer")
+ISSUER = "agency"
+"""Whose claims about them can be trusted."""
 FACE, CASH = 1_000_000, 990_000
 PLENTY = 10**16
 TRADE, VOLUME, WINDOW = 10**12, 10**15, 86_400
@@ -27,11 +29,12 @@ class World:
     ledger: td.Ledger
     keys: td.Keys
     token: bytes
+    cusip: str
 
     @classmethod
     def on(cls, url: str | None = None, **options: Any) -> World:
         """Of a fresh ledger there, without rules but the identities'; `options` are of `create_ledger`."""
-        keys = td.Keys.in_memory({name: SigningKey.from_seed(name) for name in (*ROLE_NAMES, *PARTIES)})
+        keys = td.Keys.in_memory({name: SigningKey.from_seed(name) for name in (*ROLE_NAMES, *PARTIES, ISSUER)})
         ledger = td.create_ledger(url, keys=keys, parties=PARTIES, **options)
         security = td.view("2026-03-24", data=td.sample_data()).securities[10]
         for name in PARTIES:
@@ -39,7 +42,7 @@ class World:
         token = ledger.token_of(security.cusip)
         if token is None:
             raise SystemExit(f"{security.cusip}: no token was made")
-        return cls(ledger, keys, token)
+        return cls(ledger, keys, token, security.cusip)
 
     def set_rules(self) -> None:
         """A largest trade, a sliding window of volumes and a list of countries, as well as identities' claims."""
