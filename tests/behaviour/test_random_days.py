@@ -18,6 +18,7 @@ from tbill_defi.ledger.audit_node import audit_node
 from tbill_defi.ledger.open import create_ledger
 from tests.behaviour.day import ledger_on
 from tests.behaviour.random_day import KEYS, RandomDay
+from tests.behaviour.ruled_day import RuledDay
 from tests.unit.ledger.support import PARTIES, START, ring
 
 SEEDS = (2000, 2016, 2018)
@@ -49,9 +50,9 @@ class Told:
 
 
 @cache
-def told(backend: str, seed: int) -> Told:
+def told(backend: str, seed: int, kind: type[RandomDay] = RandomDay) -> Told:
     with ledger_on(backend, *KEYS) as ledger:
-        day = RandomDay(ledger, seed)
+        day = kind(ledger, seed)
         day.live(ACTS)
         if backend != "revm":
             report = audit_node(ledger)
@@ -61,9 +62,10 @@ def told(backend: str, seed: int) -> Told:
         return Told(day.story, day.balances(), day.events(), repos, tape)
 
 
+@pytest.mark.parametrize("kind", [RandomDay, RuledDay])
 @pytest.mark.parametrize(("backend", "seed"), DRAWS)
-def test_the_same_draw_comes_to_the_same(backend, seed):
-    ours, theirs = told("revm", seed), told(backend, seed)
+def test_the_same_draw_comes_to_the_same(backend, seed, kind):
+    ours, theirs = told("revm", seed, kind), told(backend, seed, kind)
     for here, there in zip(ours.story, theirs.story, strict=True):
         assert here == there
     assert ours.balances == theirs.balances
@@ -82,6 +84,19 @@ def test_the_days_have_everything_in_them():
     refusals = {outcome for outcome in came_to if isinstance(outcome, str)}
     refusals |= {one[0] for some in came_to if isinstance(some, list) for one in some if isinstance(one, tuple)}
     assert sorted(REFUSALS - refusals) == []
+
+
+def test_rules_of_securities_bite_on_such_days():
+    days = [told("revm", seed, RuledDay) for seed in SEEDS]
+    assert {"RulesSet", "RuleSet", "ExemptionSet", "HoldersCounted"} <= {
+        name for day in days for _, name, _ in day.events
+    }
+    plain = [told("revm", seed) for seed in SEEDS]
+    assert refused(days) > refused(plain)
+
+
+def refused(days: list[Told]) -> int:
+    return str([day.story for day in days]).count("ERC7943CannotTransfer")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
