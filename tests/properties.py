@@ -71,6 +71,23 @@ ATTACKS = {
         "SettlementBatch::testFuzz_I6_the_signature_is_of_the_list",
         "SettlementBatch::test_I6_a_signature_of_an_instruction_is_none_of_a_list_and_the_other_way_round",
     ],
+    "a rule of a security that fails, lies, burns gas, calls back or speaks for Compliance": [
+        "TokenRules::test_a_rogue_rule_stops_dealing_and_not_redemption",
+        "TokenRules::test_a_rule_speaks_with_codes_of_its_own_alone",
+        "TokenRules::test_a_rule_cannot_move_under_rules_while_it_is_told",
+        "TokenRuleAttacks::test_a_rule_cannot_speak_for_compliance",
+        "TokenRuleAttacks::test_no_gas_lets_a_redemption_past_a_rule_that_counts",
+    ],
+    "a holder's place got or freed by dust, wallets, a recovery or a count before its time": [
+        "TokenRules::test_dust_does_not_fill_the_register",
+        "TokenRuleAttacks::test_wallets_of_one_party_neither_take_nor_free_places",
+        "TokenRuleAttacks::test_a_recovered_party_is_counted",
+        "TokenRuleAttacks::test_nobody_counts_holders_before_a_move_that_is_told",
+    ],
+    "units under lock-up sent by a hold, an approval, a batch, a settlement or a second wallet": [
+        "TokenRules::test_a_hold_is_asked_about_when_it_is_executed",
+        "TokenRuleAttacks::test_no_way_of_sending_gets_round_a_lock_up",
+    ],
     "the edge of a window": [
         "SettlementAttacks::testFuzz_I6_window",
         "Compliance::test_I8_the_window_slides_by_the_second",

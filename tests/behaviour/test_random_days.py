@@ -92,10 +92,10 @@ def test_rules_of_securities_bite_on_such_days():
         name for day in days for _, name, _ in day.events
     }
     plain = [told("revm", seed) for seed in SEEDS]
-    assert refused(days) > refused(plain)
+    assert barred(days) > barred(plain)
 
 
-def refused(days: list[Told]) -> int:
+def barred(days: list[Told]) -> int:
     return str([day.story for day in days]).count("ERC7943CannotTransfer")
 
 
