@@ -85,9 +85,7 @@ contract LifeKindsHandler is Test {
     }
 
     function declare(uint8 kind, uint8 chance) external {
-        if (chance % 4 != 0) return;
-        vm.prank(_issuer);
-        try _issuance.declareDefault(address(_tokens[kind % 3]), EVIDENCE) {} catch {}
+        if (chance % 4 == 0) _declare(kind);
     }
 
     function cure(uint8 kind) external {
@@ -189,17 +187,18 @@ contract LifeKindsHandler is Test {
         } catch {}
     }
 
-    /// @dev Opens it when it has matured, and funds it, one time in two. Who is redeemed has floor(face x fraction), his
-    /// frozen part of it blocked under his name.
+    /// @dev Opens it when it has matured, and funds it, one time in two; a default may come between funds and payment.
+    /// Who is redeemed has floor(face x fraction), his frozen part of it blocked under his name.
     function redeem(uint8 kind, uint8 first, uint8 second, uint256 seed) external {
         SecurityToken token = _tokens[kind % 3];
         bool whole = seed % 2 == 0 && block.timestamp >= token.maturity();
         if (whole) openRedemption(kind, uint64(seed));
         if (seed % 2 == 0) fundRedemption(kind, 1);
+        if (seed % 8 == 6) _declare(kind);
         uint256[3] memory cash = _cash();
         uint256[3] memory face = _faces(token);
         uint256[3] memory blocked = _blocked();
-        try _issuance.redeem(token, _batch(first, second)) {
+        try _issuance.redeem(token, seed % 4 == 0 ? _everyone() : _batch(first, second)) {
             Redemptions.Redemption memory opened = _issuance.redemptionOf(address(token));
             if (_inDefault(kind)) ++movedInDefault;
             if (block.timestamp < opened.payableFrom) ++paidTooEarly;
@@ -225,6 +224,16 @@ contract LifeKindsHandler is Test {
 
     function _inDefault(uint8 kind) private view returns (bool) {
         return _issuance.defaultOf(address(_tokens[kind % 3])) != 0;
+    }
+
+    function _declare(uint8 kind) private {
+        vm.prank(_issuer);
+        try _issuance.declareDefault(address(_tokens[kind % 3]), EVIDENCE) {} catch {}
+    }
+
+    function _everyone() private view returns (address[] memory batch) {
+        batch = new address[](3);
+        for (uint256 i = 0; i < 3; ++i) batch[i] = _holders[i];
     }
 
     function _ended(uint8 kind) private view returns (bool) {
