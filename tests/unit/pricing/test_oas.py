@@ -46,3 +46,19 @@ def test_wrong_parameters_are_named() -> None:
         td.option_adjusted_spread(BOND, 99.0, CURVE, settlement=date(2026, 3, 23), **MODEL)
     with pytest.raises(td.ConventionError, match="clean_price: -5 must be positive"):
         td.option_adjusted_spread(BOND, -5.0, CURVE, settlement=DAY, **MODEL)
+
+
+def test_quantlibs_published_callable_bond_has_none_at_its_price() -> None:
+    """callablebonds.cpp, testCached: Hull-White with a = 0.1, sigma = 0.01 on 3.2% flat, a tree of 240 steps."""
+    settlement = date(2004, 6, 8)
+    flat = td.Curve.nelson_siegel(settlement, parameters=[0.032, 0.0, 0.0, 2.0])
+    calls = tuple((date(2004 + years, 2, 24), 110.0) for years in (2, 4, 6, 8))
+    bond = td.CorporateBond(
+        cusip="594918BZ6",
+        coupon=0.05,
+        dated_date=date(2004, 2, 24),
+        maturity_date=date(2014, 2, 24),
+        call_schedule=calls,
+    )
+    found = td.option_adjusted_spread(bond, 110.60975477, flat, settlement=settlement, mean_reversion=0.1, sigma=0.01)
+    assert found == pytest.approx(0.0, abs=3e-6)  # its schedule's good days, and our tree's steps
