@@ -8,7 +8,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
 
-from Crypto.Hash import keccak
+from sha3 import keccak_256
 
 from tbill_defi.core.errors import ConventionError
 
@@ -18,7 +18,8 @@ LARGEST_SAFE_INTEGER = 2**53 - 1
 
 def keccak256(data: bytes) -> bytes:
     """Keccak-256 (the EVM's hash, not NIST SHA-3), 32 bytes."""
-    return keccak.new(digest_bits=256, data=data).digest()
+    digest: bytes = keccak_256(data).digest()
+    return digest
 
 
 @lru_cache(maxsize=65_536)

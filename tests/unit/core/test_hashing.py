@@ -3,6 +3,7 @@ import struct
 
 import pytest
 import rfc8785
+from Crypto.Hash import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,3 +48,9 @@ def test_keccak_of_nothing():
 
 def test_order_of_keys_does_not_matter():
     assert json_hash({"b": 1, "a": [2.5, "x"]}) == json_hash({"a": [2.5, "x"], "b": 1})
+
+
+@settings(derandomize=True, max_examples=500)
+@given(st.binary(max_size=600))
+def test_keccak_256_equals_another_librarys(data):
+    assert keccak256(data) == keccak.new(digest_bits=256, data=data).digest()
