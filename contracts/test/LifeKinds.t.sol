@@ -206,6 +206,26 @@ contract LifeKindsTest is LifeDesk {
         issuance.cureDefault(address(security), "cured");
     }
 
+    function test_a_default_is_declared_once_on_evidence_and_cured_on_evidence() public {
+        bytes memory bare = abi.encodeWithSelector(Defaults.DefaultWithoutEvidence.selector, address(security));
+        vm.expectRevert(bare);
+        vm.prank(issuer);
+        issuance.declareDefault(address(security), 0);
+        vm.expectRevert(abi.encodeWithSelector(Defaults.SecurityPerforms.selector, address(security)));
+        vm.prank(issuer);
+        issuance.cureDefault(address(security), "cured");
+        vm.prank(issuer);
+        issuance.declareDefault(address(security), "evidence");
+        vm.expectRevert(
+            abi.encodeWithSelector(Defaults.SecurityInDefault.selector, address(security), bytes32("evidence"))
+        );
+        vm.prank(issuer);
+        issuance.declareDefault(address(security), "more");
+        vm.expectRevert(bare);
+        vm.prank(issuer);
+        issuance.cureDefault(address(security), 0);
+    }
+
     // --- inside -------------------------------------------------------------------------------------------------
 
     function _setDatedCpi(SecurityToken token) private {
