@@ -16,6 +16,10 @@ def canonical(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def hashed(*values):
+    return sha256(canonical(values)).hexdigest()
+
+
 def need(truth, words):
     if not truth:
         raise ValueError(words)
@@ -28,20 +32,16 @@ def signer(kind, value):
     return PublicKey.from_signature_and_message(given[:64] + bytes([given[64] - 27]), text).format().hex()
 
 
-def root_of(node, path):
+def climb(node, path):
     for step in path:
         need(len(step) == 1, "a step of the path is not one sibling")
-        node = sha256(canonical(["node", step.get("left", node), step.get("right", node)])).hexdigest()
+        left, right = step.get("left", node), step.get("right", node)
+        if isinstance(node, str):
+            node = hashed("node", left, right)
+        else:
+            need(all(n.isdecimal() and int(n) < 2**128 for n in (left[0], right[0])), "a sum is not an unsigned number")
+            node = [str(int(left[0]) + int(right[0])), hashed("sum", *left, *right)]
     return node
-
-
-def sum_of(total, node, path):
-    for step in path:
-        need(len(step) == 1, "a step of the path is not one sibling")
-        left, right = step.get("left", [total, node]), step.get("right", [total, node])
-        need(all(n.isdecimal() and int(n) < 2**128 for n in (left[0], right[0])), "a sum is not an unsigned number")
-        total, node = str(int(left[0]) + int(right[0])), sha256(canonical(["sum", *left, *right])).hexdigest()
-    return total, node
 
 
 def verify(data, operator):
@@ -56,14 +56,12 @@ def verify(data, operator):
     need(signer("checkpoint", signed) == signed["operator"] == operator, "not signed by the operator")
     shown = {"block": signed["height"], "block_hash": signed["block_hash"], "chain_id": signed["chain_id"]} | leaf
     if "reserve" not in proof:
-        root = root_of(sha256(canonical(["transaction", leaf])).hexdigest(), proof["path"])
-        need(root == signed["transactions_root"], "not in the tree of transactions")
+        need(climb(hashed("transaction", leaf), proof["path"]) == signed["transactions_root"], "no transaction of it")
         return shown
-    total, root = sum_of(leaf["amount"], sha256(canonical(["holding", leaf])).hexdigest(), proof["path"])
+    total, root = climb([leaf["amount"], hashed("holding", leaf)], proof["path"])
     reserve = {"asset": leaf["asset"], "total": total, "root": root}
     need(reserve == proof["reserve"] and leaf["amount"].isdecimal() and int(total) < 2**128, "not among the holders")
-    root = root_of(sha256(canonical(["reserve", reserve])).hexdigest(), proof["reserve_path"])
-    need(root == signed["reserves_root"], "not in the tree of reserves")
+    need(climb(hashed("reserve", reserve), proof["reserve_path"]) == signed["reserves_root"], "no reserve of it")
     return shown | {"supply": total}
 
 
