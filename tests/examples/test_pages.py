@@ -124,6 +124,7 @@ SHOWN_BY = {
     ("docs/plugins.md", "python"): "examples/test_plugins_page.py",
     ("docs/plugins.md", "toml"): "examples/test_pages.py",
     ("docs/settlement.md", "sh"): "examples/test_settlement_page.py",
+    ("docs/settlement.md", "python"): "examples/test_settlement_page.py",
     ("docs/tutorial.md", "sh"): "examples/test_tutorial.py",
     ("docs/tutorial.md", "text"): "examples/test_tutorial.py",
     ("tbill_defi/automation/README.md", "toml"): "unit/automation/test_rules.py",

@@ -235,7 +235,7 @@ class TestWriters:
             with reopen(path) as second:
                 Desk(second).count()
                 with monkeypatch.context() as patch:
-                    patch.setattr(journal, "_head", lambda *_: stale)
+                    patch.setattr(journal.Journal, "_head", lambda *_: stale)
                     patch.setattr(journal, "_epoch", lambda *_: first._journal._epoch)
                     with pytest.raises(LedgerBusy, match="height"):
                         first.submit([mine])
