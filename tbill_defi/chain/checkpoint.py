@@ -8,6 +8,7 @@ so that who verifies needs nothing else.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from typing import Any
@@ -16,6 +17,9 @@ from tbill_defi.chain.keys import SigningKey, public_key_of
 from tbill_defi.core.errors import DataError, LedgerError
 from tbill_defi.core.hashing import canonical_json
 from tbill_defi.core.json_text import parse_json
+
+_HEIGHT = re.compile(r"0|[1-9][0-9]{0,18}")
+"""As `to_json` writes it; 19 digits are all that a journal's integers have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,6 @@ class Checkpoint:
         except ValueError:
             found = None
         good = isinstance(found, dict) and found.keys() == names and all(isinstance(v, str) for v in found.values())
-        if not good or not found["height"].isdecimal():
+        if not good or not _HEIGHT.fullmatch(found["height"]):
             raise DataError("checkpoint: not one that `tbill audit checkpoint` wrote")
         return cls(**found)

@@ -14,7 +14,7 @@ from typing import Any
 
 from tbill_defi.chain.checkpoint import Checkpoint
 from tbill_defi.chain.handovers import require_operator
-from tbill_defi.chain.keys import SigningKey, address_of, is_public_key
+from tbill_defi.chain.keys import SigningKey, address_of
 from tbill_defi.chain.merkle import Sum, merkle_tree, sum_tree, tagged_hash
 from tbill_defi.chain.transaction_reading import TransactionRecord
 from tbill_defi.chain.types import Call
@@ -122,14 +122,12 @@ def checkpoint_faults(ledger: Ledger, ring: Keys, kept: Checkpoint) -> dict[str,
         come from it, so nobody else can build the sum trees again.
     """
     operators, operator = ledger.embedded.operators, ring.key(OPERATOR)
-    named_key = bytes.fromhex(kept.operator) if set(kept.operator) <= set("0123456789abcdef") else b""
-    signer = address_of(named_key) if is_public_key(named_key) else b""
-    until = operators.until(signer)
-    if until is not None:
-        if int(kept.height) > until:
-            return {
-                "operator": f"0x{signer.hex()} handed over at block {until}, and signed block {kept.height} after it"
-            }
+    handed = next((one for one in operators.handovers if one.operator == kept.operator), None)
+    if handed is not None:
+        signer = address_of(bytes.fromhex(handed.operator))
+        if int(kept.height) > int(handed.height):
+            text = f"0x{signer.hex()} handed over at block {handed.height}, and signed block {kept.height} after it"
+            return {"operator": text}
         operator = ring.retired(OPERATOR, signer)
     chain, last = ledger.embedded, ledger.chain.height
     named, faults = int(kept.height), {}

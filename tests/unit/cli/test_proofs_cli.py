@@ -91,6 +91,12 @@ def test_a_checkpoint_is_held_to_the_replayed_ledger(tbill, tmp_path):
         assert ran.code == 10, (name, ran.err)
         found = valid("audit-verify", ran.out)
         assert [row["column"] for row in found["findings"]] == [f"checkpoint.{name}"], found["findings"]
+    for operator in ("abc", "zz", "", "00"):
+        kept.write_text(json.dumps({**good, "operator": operator}))
+        refused(tbill("audit", "verify", "--checkpoint", kept), 10, "checkpoint.operator")
+    for height in ("9" * 5000, "\u0661", "-1", "", "03"):
+        kept.write_text(json.dumps({**good, "height": height}))
+        refused(tbill("audit", "verify", "--checkpoint", kept), 3, "is no checkpoint")
     refused(tbill("audit", "verify", "--checkpoint", tmp_path), 3, "directory")
     kept.write_text("{}")
     refused(tbill("audit", "verify", "--checkpoint", kept), 3, "is no checkpoint")
