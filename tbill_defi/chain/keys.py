@@ -32,7 +32,7 @@ class SigningKey:
         if len(secret) != 32 or not 0 < int.from_bytes(secret, "big") < _ORDER:
             raise KeyStoreError("key: not 32 bytes within the order of secp256k1")
         self._key = PrivateKey(secret)
-        self._address = keccak256(self._key.public_key.format(compressed=False)[1:])[12:]
+        self._address = _account(self._key.public_key)
 
     @classmethod
     def generate(cls) -> SigningKey:
@@ -70,12 +70,16 @@ class SigningKey:
 
 def recover_address(digest: bytes, signature: bytes) -> bytes:
     """Account that signed a 32-byte digest; see `public_key_of`."""
-    return keccak256(_recovered(digest, signature).format(compressed=False)[1:])[12:]
+    return _account(_recovered(digest, signature))
 
 
 def address_of(public_key: bytes) -> bytes:
     """Account of a compressed public key. Raises ValueError if it is none."""
-    return keccak256(PublicKey(public_key).format(compressed=False)[1:])[12:]
+    return _account(PublicKey(public_key))
+
+
+def _account(key: PublicKey) -> bytes:
+    return keccak256(key.format(compressed=False)[1:])[12:]
 
 
 def is_public_key(text: bytes) -> bool:

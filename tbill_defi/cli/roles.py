@@ -9,7 +9,7 @@ import typer
 
 from tbill_defi.cli.common import Home, Json, console, group, hint, print_json, progress
 from tbill_defi.cli.registry import address
-from tbill_defi.core.errors import UsageError
+from tbill_defi.core.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,7 +198,6 @@ def rotate(
 
 
 def _rotate_operator(home: Path | None, lost: bool) -> Rotation:
-    from tbill_defi.core.errors import LedgerError, UsageError
     from tbill_defi.ledger.open import desk_keys, ledger_url, on_node
     from tbill_defi.ledger.rotation import rotate_operator
 

@@ -83,8 +83,7 @@ class Effects:
         trades: list[Trade] = []
         flows: list[Flow] = []
         for party in dict.fromkeys((*units, *cash)):
-            mine = _changed(units[party]) if party in units else {}
-            paid = dict(cash[party]) if party in cash else {}
+            mine, paid = dict(units.get(party, {})), dict(cash.get(party, {}))
             for flow in self._claims(entry, party):
                 flows.append(flow)
                 paid[flow.currency] = paid.get(flow.currency, 0) - flow.cash
@@ -95,8 +94,7 @@ class Effects:
                     trades.append(done)
                     mine[done.asset] = mine.get(done.asset, 0) - done.units
                 paid[done.currency] = paid.get(done.currency, 0) - done.cash
-            mine = {asset: change for asset, change in mine.items() if change}
-            self._party(entry, party, mine, paid, trades, flows)
+            self._party(entry, party, _changed(mine), paid, trades, flows)
         return trades, flows
 
     def _party(

@@ -23,11 +23,9 @@ from tbill_defi.ledger.deployment import CURRENCY
 from tbill_defi.ledger.index import schema
 from tbill_defi.ledger.index.effects import UNPRICED
 from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC
-from tbill_defi.ledger.index.view import BooksView, Calendar
+from tbill_defi.ledger.index.view import REDEMPTION, BooksView, Calendar
 
 DAY_SECONDS = 86_400
-REDEMPTION = "redemption"
-"""Kind of an entry that pays principal alone: interest to its date is a coupon."""
 
 
 @dataclass(frozen=True, slots=True)

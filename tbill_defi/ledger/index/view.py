@@ -108,6 +108,8 @@ class Posting:
     """What the index had added to their principal."""
 
 
+REDEMPTION = "redemption"
+"""Kind of an entry that pays principal alone: interest to its date is a coupon."""
 _ACCRUED = "accrued", "inflation"
 _STORED = [name for name in Posting.__slots__ if name not in ("party", *_ACCRUED)]
 
@@ -337,5 +339,5 @@ class BooksView:
         """Interest and inflation of a posting; of cash 0."""
         if is_currency(row["asset"]):
             return 0, 0
-        day, redeemed = market_date(row["timestamp"]), row["kind"] == "redemption"
+        day, redeemed = market_date(row["timestamp"]), row["kind"] == REDEMPTION
         return self.accrued(row["asset"], row["amount"], day, principal_only=redeemed) or (None, None)
