@@ -59,11 +59,11 @@ class TradeTerms:
     opens: int
     closes: int
     deadline: int
-    minimum: int = 0
-    lot: int = 0
-    clearer: bytes = NOBODY
-    allocator: bytes = NOBODY
-    nonce: int = 0
+    minimum: int
+    lot: int
+    clearer: bytes
+    allocator: bytes
+    nonce: int
 
     def abi_value(self) -> tuple[Any, ...]:
         """The struct as the ABI encoder takes it."""

@@ -39,8 +39,8 @@ class Closure(NamedTuple):
 class Shelf:
     """Open lots of one party and security, oldest first."""
 
-    def __init__(self, lots: Iterator[Lot] | None = None) -> None:
-        self._open: deque[Lot] = deque(lots or ())
+    def __init__(self) -> None:
+        self._open: deque[Lot] = deque()
 
     def __iter__(self) -> Iterator[Lot]:
         return iter(self._open)

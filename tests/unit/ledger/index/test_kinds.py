@@ -5,16 +5,13 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from tbill_defi.chain.types import EventRecord, Log
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerBusy, LedgerError, UsageError
 from tbill_defi.ledger import life
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.index import schema
-from tbill_defi.ledger.index.entries import Known, Repo
 from tbill_defi.ledger.index.export import export
-from tbill_defi.ledger.index.folding import Folder
 from tbill_defi.ledger.index.reconcile import reconcile, replayed
 from tbill_defi.ledger.index.source import identity
 from tbill_defi.ledger.index.store import Store
@@ -252,37 +249,6 @@ def test_a_batch_that_fails_leaves_nothing(desk, monkeypatch):
     monkeypatch.undo()
     desk.update()
     assert replayed(desk.view, desk.ledger) == []
-
-
-def test_two_close_outs_in_one_transaction_have_each_its_own_deliveries(desk):
-    """A lender's contract may close out several repos at once; what the second gives back is not the first's."""
-    contracts, usd = desk.ledger.contracts, desk.ledger.contracts.usd
-    token, lender, borrower = desk.ledger.token_of(NOTE.cusip), "0x" + "1e" * 20, "0x" + "b0" * 20
-    place, facility = "0x" + token.hex(), "0x" + contracts.repo_facility.hex()
-    accounts = {"0x" + "01" * 32: 50, "0x" + "02" * 32: 120}
-    repos = {name: Repo(name, lender, borrower, 70, 0, START, START, START) for name in accounts}
-    known = Known(assets={place: NOTE.cusip, "0x" + usd.hex(): "USD"}, repos=repos)
-    known.custody = {(name, place): units for name, units in accounts.items()}
-    events = []
-
-    def event(source, name, **values):
-        log = Log(source, (), b"")
-        events.append(EventRecord(len(events) + 1, 1, START, b"\1" * 32, 0, len(events), log, name, values))
-
-    for name, units in accounts.items():
-        taken = 70 if units == 120 else units
-        event(contracts.repo_facility, "CustodyChanged", account=name, token=place, units=0)
-        figures = {"debt": 70, "lenderFace": taken, "borrowerFace": units - taken, "shortfall": 70 - taken}
-        event(contracts.repo_facility, "ClosedOut", repoId=name, **figures)
-        for to, amount in ((lender, taken), (borrower, units - taken)):
-            if amount:
-                event(token, "Transfer", **{"from": facility, "to": to, "value": amount})
-    entries = Folder(contracts, known).fold(events)
-    assert [(one.kind, [(m.target, m.units) for m in one.movements]) for one in entries] == [
-        ("repo-close-out", [(lender, 50)]),
-        ("repo-close-out", [(lender, 70), (borrower, 50)]),
-    ]
-    assert [repo.principal for repo in known.repos.values()] == [20, 0], "what is not paid off is still owed"
 
 
 @pytest.mark.parametrize("party", [LENDER, BORROWER])

@@ -1,0 +1,87 @@
+"""Several events in one transaction, as somebody's contract may bring them about: each has its own movements."""
+
+import pytest
+
+from tbill_defi.chain.types import EventRecord, Log
+from tbill_defi.ledger.index.entries import Known, Repo
+from tbill_defi.ledger.index.folding import Folder
+from tests.unit.ledger.support import NOTE, START, make_ledger
+
+LENDER, BORROWER = "0x" + "1e" * 20, "0x" + "b0" * 20
+FIRST, SECOND = "0x" + "01" * 32, "0x" + "02" * 32
+
+
+class Transaction:
+    """Events of one transaction, and what they are folded into."""
+
+    def __init__(self, ledger):
+        self.contracts, self.note, self.usd = ledger.contracts, ledger.token_of(NOTE.cusip), ledger.contracts.usd
+        self.known = Known(assets={self.of(self.note): NOTE.cusip, self.of(self.usd): "USD"})
+        self.facility = self.of(self.contracts.repo_facility)
+        self._events = []
+
+    @staticmethod
+    def of(address):
+        return "0x" + address.hex()
+
+    def event(self, source, name, **values):
+        at = len(self._events)
+        self._events.append(EventRecord(at + 1, 1, START, b"\1" * 32, 0, at, Log(source, (), b""), name, values))
+
+    def moved(self, token, source, target, units):
+        self.event(token, "Transfer", **{"from": source, "to": target, "value": units})
+
+    def settled(self, *legs):
+        """Legs (token, from, to, units) move, and Settlement says so."""
+        for leg in legs:
+            self.moved(*leg)
+        told = [dict(zip(("token", "from", "to", "amount"), (self.of(t), *rest), strict=True)) for t, *rest in legs]
+        hashes = {"instructionHash": FIRST, "planHash": "0x" + "00" * 32, "contextHash": "0x" + "00" * 32}
+        self.event(self.contracts.settlement, "Settled", legs=told, **hashes)
+
+    def entries(self):
+        """(kind, (receiver, units) of its movements)."""
+        folded = Folder(self.contracts, self.known).fold(self._events)
+        return [(one.kind, [(m.target, m.units) for m in one.movements]) for one in folded]
+
+
+@pytest.fixture
+def transaction():
+    with make_ledger() as ledger:
+        ledger.deposit("desk", {NOTE: 1}, 0)
+        yield Transaction(ledger)
+
+
+def test_two_close_outs_have_each_its_own_deliveries(transaction):
+    """A lender's contract may close out several repos at once; what the second gives back is not the first's."""
+    accounts, note, facility = {FIRST: 50, SECOND: 120}, transaction.note, transaction.contracts.repo_facility
+    known = transaction.known
+    known.repos = {name: Repo(name, LENDER, BORROWER, 70, 0, START, START, START) for name in accounts}
+    known.custody = {(name, transaction.of(note)): units for name, units in accounts.items()}
+    for name, units in accounts.items():
+        taken = 70 if units == 120 else units
+        transaction.event(facility, "CustodyChanged", account=name, token=transaction.of(note), units=0)
+        figures = {"debt": 70, "lenderFace": taken, "borrowerFace": units - taken, "shortfall": 70 - taken}
+        transaction.event(facility, "ClosedOut", repoId=name, **figures)
+        for to, amount in ((LENDER, taken), (BORROWER, units - taken)):
+            if amount:
+                transaction.moved(note, transaction.facility, to, amount)
+    assert transaction.entries() == [
+        ("repo-close-out", [(LENDER, 50)]),
+        ("repo-close-out", [(LENDER, 70), (BORROWER, 50)]),
+    ]
+    assert [repo.principal for repo in known.repos.values()] == [20, 0], "what is not paid off is still owed"
+
+
+def test_what_settles_after_a_repo_was_opened_is_not_the_repo_s(transaction):
+    """Its opening takes one settlement, that of its own legs; the next is an entry of its own."""
+    terms = {"start": START, "end": START, "cash": 70, "rateE9": 0}
+    facility, note, usd = transaction.contracts.repo_facility, transaction.note, transaction.usd
+    opened = {"lender": LENDER, "borrower": BORROWER, "terms": terms}
+    transaction.event(facility, "RepoOpened", repoId=FIRST, **opened)
+    transaction.settled((note, BORROWER, transaction.facility, 100), (usd, LENDER, BORROWER, 70))
+    transaction.settled((usd, BORROWER, LENDER, 9))
+    assert transaction.entries() == [
+        ("repo-open", [(transaction.facility, 100), (BORROWER, 70)]),
+        ("settlement", [(LENDER, 9)]),
+    ]
