@@ -64,7 +64,8 @@ class Payment:
     withheld
         Wallets that could not be paid yet: not registered, or all units on hold.
     returned
-        Cash that went back to the Treasury: rounding, less than one unit a payment.
+        Cash that went back to the Treasury: rounding, less than one unit a payment, and what was funded for units that
+        ended elsewhere.
     complete
         Whether nobody is left to be paid.
     height

@@ -13,7 +13,7 @@ from tbill_defi.ledger.currencies import create_currency, deposit_cash
 from tbill_defi.ledger.mandate import open_account
 from tbill_defi.ledger.trade_terms import LARGEST, TradeStatus, allocation_digest, cancellation_digest
 from tbill_defi.ledger.trades import Trades
-from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, Bench, make_ledger, refusal
+from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, Bench, make_ledger, refusal, ring
 
 TOMORROW = date(2026, 3, 25)
 
@@ -72,6 +72,14 @@ def test_it_waits_for_its_date_and_settles_by_the_operator(bench):
     (entry,) = bench.ledger.tape()
     assert {(leg.giver, leg.receiver) for leg in entry.legs} == {("dealer", "desk"), ("desk", "dealer")}
     assert Trades(bench.ledger).all() == [done], "another reader folds the same"
+
+
+def test_the_operator_settles_without_the_parties_keys(bench):
+    """Both named the book as their operator when they agreed: on the day nobody has to sign."""
+    trades, state = agreed(bench)
+    at(bench, TOMORROW)
+    bench.ledger.keys = ring()
+    assert trades.settle(state.trade_id).status is TradeStatus.SETTLED
 
 
 def test_what_nobody_can_deliver_fails_and_settles_late(bench):

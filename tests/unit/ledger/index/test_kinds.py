@@ -21,7 +21,7 @@ from tbill_defi.ledger.life import Purchase
 from tbill_defi.ledger.open import create_ledger
 from tbill_defi.ledger.option import Options
 from tests.unit.ledger.index.support import Desk, bean_check
-from tests.unit.ledger.repo_support import BORROWER, LENDER, RepoBench
+from tests.unit.ledger.repo_support import BORROWER, LENDER, SECURITIES, RepoBench
 from tests.unit.ledger.support import BILL, DOLLAR, NOTE, OTHER, PARTIES, START, Bench, Spoofer, make_ledger, ring
 
 EXPIRY = date(2026, 6, 24)
@@ -179,6 +179,22 @@ def test_from_issue_to_redemption(tmp_path):
             assert bean_check(path) == ""
 
 
+def test_what_was_funded_for_units_that_ended_elsewhere_is_the_issuer_s_again():
+    """The redemption is funded ahead of time; then the issuer takes three tenths back, and the rest is paid."""
+    with make_ledger() as ledger:
+        ledger.set_claim("desk", 2**40)
+        ledger.deposit("desk", {BILL: 10 * FACE}, 0)
+        desk = Desk(ledger)
+        steps, _ = life.redemption_steps(ledger, BILL)
+        ledger.send(steps[:-1])
+        taken = encode_call("SecurityToken", "redeem", ledger.address_of("desk"), 3 * FACE)
+        ledger.send([Step("issuer", ledger.token_of(BILL.cusip), taken)])
+        desk.go_to(BILL.maturity_date)
+        assert life.redeem(ledger, BILL).returned == 3 * FACE
+        funding = [flows for kind, _, flows in told(desk, "treasury") if kind == "redemption-funding"]
+        assert funding == [[("redemption-funding", -10 * FACE)], [("redemption-funding", 3 * FACE)]]
+
+
 # --- reading on, and what is refused ------------------------------------------------------------------------------
 
 
@@ -282,6 +298,22 @@ def test_margin_in_cash_is_paid_off_and_no_longer_due_at_the_end():
         end = new_york_midnight(rung.day)
         _, interest = ledger.call("RepoFacility", bench.repos.address, "exposureOf", repo, end)
         assert (rung.kind, rung.cash) == ("repo-end", 9_801_000 * DOLLAR + interest)
+
+
+def test_a_wallet_that_changes_hands_takes_its_collateral_along():
+    """Ten of thirty million are with the repo facility, for the borrower: all thirty are the new party's."""
+    bench = RepoBench()
+    bench.price()
+    with bench.ledger as ledger:
+        desk, wallet = Desk(ledger), ledger.address_of(BORROWER)
+        bench.opened()
+        for name, words in (("removeWallet", ()), ("registerWallet", (LENDER.encode().ljust(32, b"\0"),))):
+            data = encode_call("IdentityRegistry", name, wallet, *words)
+            ledger.send([Step("registrar", ledger.contracts.identity_registry, data)])
+        for party, sign, basis in ((BORROWER, -1, "carried"), (LENDER, 1, "none")):
+            kind, trades, flows = told(desk, party)[-1]
+            all_of_it = [(s.cusip, sign * 30_000_000 * DOLLAR, 0, basis) for s in SECURITIES]
+            assert (kind, sorted(trades), flows) == ("reassignment", sorted(all_of_it), [])
 
 
 def test_strangers_events_are_not_booked(desk):
