@@ -239,7 +239,7 @@ class _Finder:
 
 
 def tests_of(file: str) -> list[str]:
-    """Tests of a module: those named for it and those known, or else those near it that import it.
+    """Tests of a module, quick ones first: those named for it and those known, or else those near it that import it.
 
     Tests of nodes and of other processes, which load the package anew, see no mutant.
     """
@@ -251,7 +251,8 @@ def tests_of(file: str) -> list[str]:
     using = [one for one in everything if imports.search(one.read_text()) and not FAR & set(one.parts)]
     known = [one for start, tests in KNOWN.items() if file.startswith(start) for one in tests]
     places = [one.relative_to(ROOT).as_posix() for one in named]
-    return list(dict.fromkeys([*places, *known])) or [one.relative_to(ROOT).as_posix() for one in using]
+    chosen = dict.fromkeys([*places, *known]) or [one.relative_to(ROOT).as_posix() for one in using]
+    return sorted(chosen, key=lambda place: not place.startswith("tests/unit"))
 
 
 class Modules:

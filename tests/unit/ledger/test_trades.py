@@ -53,8 +53,11 @@ def test_ids_and_digests_are_the_contract_s(bench):
     accounts, faces = [bench.address("fund"), bench.address("desk")], [1, 2]
     expected = allocation_digest(chain, trades.address, state.trade_id, accounts, faces)
     assert ask("allocationDigest", state.trade_id, accounts, faces) == expected
-    child = trades.child(state.terms, 1, accounts[0], 4, 6)
-    assert list(ask("childOf", state.terms.abi_value(), 1, accounts[0], 4, 6).values()) == list(child.abi_value())
+    for face in (9, 10, 11):  # below the least part, which an account's trade can then not have, at it, and above
+        child = trades.child(state.terms, 1, accounts[0], 4, face)
+        told = ask("childOf", state.terms.abi_value(), 1, accounts[0], 4, face)
+        assert list(told.values()) == list(child.abi_value())
+        assert (child.minimum, child.lot) == ((10, 5) if face >= 10 else (0, 0))
 
 
 def test_it_waits_for_its_date_and_settles_by_the_operator(bench):
