@@ -8,12 +8,14 @@ from tbill_defi.ledger.clock import move_clock
 from tbill_defi.ledger.index import schema
 from tbill_defi.ledger.index.export import TABLES, table_rows
 from tbill_defi.ledger.index.reconcile import reconcile, replayed
-from tbill_defi.ledger.index.store import Store
+from tbill_defi.ledger.index.relot import relot_all
+from tbill_defi.ledger.index.store import Store, insert_rows
 from tbill_defi.ledger.index.view import BooksView
 from tbill_defi.ledger.index.writer import BooksWriter
 from tests.behaviour.day import ledger_on
 from tests.behaviour.random_day import KEYS, RandomDay
 from tests.unit.ledger.index.test_clearing_and_fails import TOMORROW, Cleared
+from tests.unit.ledger.index.test_early_and_stripped import bond_half_stripped, early_redeemed, stripped_and_identified
 from tests.unit.ledger.support import PARTIES
 
 
@@ -63,4 +65,23 @@ def test_what_a_ccp_netted_is_booked_alike(postgres):
             assert rows(there, table) == rows(cleared.store, table), table.name
         assert replayed(BooksView(there), ledger) == []
         cleared.store.close()
+    postgres.drop(url)
+
+
+@pytest.mark.parametrize("lived", [early_redeemed, bond_half_stripped, stripped_and_identified])
+def test_what_was_redeemed_early_or_stripped_is_booked_alike(postgres, lived):
+    """In one go, and a process a block; lots that were identified are taken over."""
+    url = postgres.database()
+    with lived() as desk, Store.open(url, create=True) as there:
+        for table in (schema.elections, schema.declared):
+            with there.writing() as connection:
+                insert_rows(connection, table, [tuple(row.values()) for row in desk.store.rows(select(table))])
+        for height in range(desk.ledger.chain.height - 8, desk.ledger.chain.height + 1):
+            BooksWriter(there, desk.ledger).update(upto=height)
+        relot_all(there)
+        for table in schema.metadata.sorted_tables:
+            if table not in (schema.state, schema.terms):
+                assert rows(there, table) == rows(desk.store, table), table.name
+        view = BooksView(there)
+        assert reconcile(view, desk.ledger)[1] == replayed(view, desk.ledger) == []
     postgres.drop(url)

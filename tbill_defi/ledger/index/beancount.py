@@ -18,10 +18,10 @@ from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import UsageError
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 from tbill_defi.ledger.index import schema
-from tbill_defi.ledger.index.effects import CARRIED, DECLARED, NETTED, UNALLOCATED
+from tbill_defi.ledger.index.effects import CARRIED, CONVERTED, DECLARED, NETTED, UNALLOCATED
 from tbill_defi.ledger.index.folding import FAILS
 from tbill_defi.ledger.index.income import Gain, Income
-from tbill_defi.ledger.index.lots import FIFO
+from tbill_defi.ledger.index.lots import FIFO, SPECIFIC
 from tbill_defi.ledger.index.view import BooksView
 
 CONTRA = {
@@ -34,6 +34,7 @@ CONTRA = {
     "issuance": "Liabilities:Issued",
     "coupon-funding": "Assets:CouponFunding",
     "redemption-funding": "Assets:RedemptionFunding",
+    "early-redemption-funding": "Assets:RedemptionFunding",
     "deposit": "Equity:Contributions",
     "withdrawal": "Equity:Contributions",
     "net-settlement": "Assets:Currencies",
@@ -43,6 +44,8 @@ CONTRA = {
 TRANSFERS, IN_KIND, UNPRICED_GAINS = "Equity:Transfers", "Equity:InKind", "Equity:Unpriced"
 PRICE_GAINS, INTEREST, GAINS = "Income:PriceGains", "Income:AccruedInterest", "Income:Gains"
 INFLATION = "Income:InflationAccrual"
+IN_CONVERSION = "Assets:Securities:InConversion"
+"""Cost of what is being stripped or put together and is not complete."""
 FAILS_RECEIVED, FAILS_PAID = "Income:FailsCharges", "Expenses:FailsCharges"
 Row = Mapping[str, Any]
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9]")
@@ -81,9 +84,17 @@ class _Writer:
         for trade, gain in Income(view).gains_by_trade(party, last=at, method=method):
             self._gains.setdefault(trade, []).append(gain)
         self._trades, self._flows = self._by_entry(schema.trades), self._by_entry(schema.flows)
+        self._lots = self._lots_by_number()
         self._lenders = {row["repo_id"]: row["lender"] for row in view.store.rows(select(schema.repos))}
         self._accounts: set[str] = set()
         self._most_parts = max([1, *map(len, self._gains.values())])
+
+    def _lots_by_number(self) -> dict[int, Row]:
+        """Lots as the method has them."""
+        identified = self._view.identified() if self._method == SPECIFIC else set()
+        rows = self._view.store.rows(select(schema.lots).where(schema.lots.c.party == self._party))
+        mine = (row for row in rows if (row["method"] == SPECIFIC) == ((self._party, row["asset"]) in identified))
+        return {row["lot"]: row for row in mine}
 
     def _by_entry(self, table: Any) -> dict[int, list[dict[str, Any]]]:
         found: dict[int, list[dict[str, Any]]] = {}
@@ -122,7 +133,11 @@ class _Writer:
         """One transaction of the file, if there is anything in it."""
         lines: list[str] = []
         cash: dict[str, int] = {}
+        converted: dict[str, int] = {}
         for trade in trades:
+            if trade["basis"] == CONVERTED:
+                for currency, cost in self._carried_over(trade):
+                    converted[currency] = converted.get(currency, 0) + cost
             if trade["basis"] == DECLARED:
                 lines.append(self._amount(IN_KIND, trade["cash"], trade["currency"]))
             else:
@@ -131,6 +146,9 @@ class _Writer:
         for flow in flows:
             cash[flow["currency"]] = cash.get(flow["currency"], 0) + flow["cash"]
             lines.append(self._amount(self._contra(flow), -flow["cash"], flow["currency"]))
+        for currency, cost in converted.items():
+            if cost:
+                lines.append(self._amount(IN_CONVERSION, cost, currency))
         for currency, amount in cash.items():
             if amount:
                 lines.append(self._amount("Assets:Cash", amount, currency))
@@ -145,9 +163,12 @@ class _Writer:
         yield from lines
 
     def _bought(self, trade: Mapping[str, Any], entry: Mapping[str, Any]) -> Iterator[str]:
-        paid, day = f"{dollars(-trade['cash'])} {trade['currency']}", market_date(entry["timestamp"])
-        cost = f'{{{{{paid}, {day}, "{trade["trade"]}"}}}}'
-        yield f"{self._amount(self._securities(trade['asset']), trade['units'], commodity(trade['asset']))} {cost}"
+        cost, currency, day = -trade["cash"], trade["currency"], market_date(entry["timestamp"])
+        if trade["basis"] == CONVERTED:
+            cost, currency = self._lots[trade["trade"]]["cost"], self._lots[trade["trade"]]["currency"]
+        paid = f"{dollars(cost)} {currency}"
+        lot = f'{{{{{paid}, {day}, "{trade["trade"]}"}}}}'
+        yield f"{self._amount(self._securities(trade['asset']), trade['units'], commodity(trade['asset']))} {lot}"
         accrued = self._view.accrued(trade["asset"], trade["units"], day)
         if accrued is not None:
             yield from self._notes(trade["currency"], accrued_bought=accrued.interest, inflation=accrued.inflation)
@@ -161,6 +182,8 @@ class _Writer:
         if trade["basis"] == CARRIED:
             yield self._amount(TRANSFERS, sum(gain.cost for gain in gains), trade["currency"])
             return
+        if trade["basis"] == CONVERTED:
+            return
         totals: dict[str, int] = {}
         for gain in gains:
             parts = {PRICE_GAINS: gain.price, INTEREST: gain.interest, INFLATION: gain.inflation}
@@ -171,6 +194,14 @@ class _Writer:
         for name, total in totals.items():
             if total:
                 yield self._amount(name, -total, trade["currency"])
+
+    def _carried_over(self, trade: Row) -> Iterator[tuple[str, int]]:
+        """(currency, cost) that a trade at cost carried over puts into its act, or takes out of it (-)."""
+        if trade["units"] > 0:
+            yield self._lots[trade["trade"]]["currency"], -self._lots[trade["trade"]]["cost"]
+            return
+        for gain in self._gains[trade["trade"]]:
+            yield self._lots[gain.lot]["currency"], gain.cost
 
     def _notes(self, currency: str, **amounts: int) -> Iterator[str]:
         """Amounts that are in a posting's, as its metadata."""

@@ -1,6 +1,7 @@
 """What an entry means to each party: trades of securities against cash, and other flows of cash by their reason.
 
-A party's securities are those in its wallets and those the repo facility keeps for it: giving collateral is no sale.
+A party's securities are those in its wallets and those kept for it, by the repo facility or in the queue of early
+redemptions: giving collateral is no sale, and asking to be redeemed is none yet.
 In every entry, for each party and currency, the cash of its trades and its flows adds up to the change of its wallets'
 cash.
 """
@@ -19,9 +20,12 @@ Prices = Callable[[str], Mapping[str, int] | None]
 """Plan hash (0x-text) -> cash units by CUSIP that a plan's orders come to, if the plan is known."""
 
 CASH, PLAN, NETTED, NONE, CARRIED = "cash", "plan", "netted", "none", "carried"
-UNALLOCATED, DECLARED = "unallocated", "declared"
+UNALLOCATED, DECLARED, CONVERTED = "unallocated", "declared", "converted"
 """Where a trade's cash comes from: paid in the entry; the plan's orders; the trades that a CCP netted; nothing was
-paid; at cost; several securities for one sum; told by its party."""
+paid; at cost; several securities for one sum; told by its party; stripped or put together, the cost goes along."""
+EARLY_REDEMPTION, STRIP, RECONSTITUTION = "early-redemption", "strip", "reconstitution"
+CONVERSIONS = frozenset({STRIP, RECONSTITUTION})
+"""Kinds of entries in which a party's securities become others of its own."""
 UNPRICED = frozenset({NONE, CARRIED, UNALLOCATED})
 """Bases of trades for which no cash is known, so that they realise nothing."""
 
@@ -108,6 +112,10 @@ class Effects:
     ) -> None:
         """Share what a party paid or got, claims apart, out to its securities; the rest is a flow."""
         rest = _changed(cash)
+        if entry.kind in CONVERSIONS:
+            for asset, change in sorted(units.items(), key=lambda item: item[1] > 0):  # what goes, before what comes
+                trades.append(Trade(party, asset, change, self._currency, 0, CONVERTED))
+            return
         if len(units) == 1 and len(rest) == 1:
             ((asset, change),), ((currency, paid),) = units.items(), rest.items()
             if (change > 0) != (paid > 0):
@@ -183,7 +191,7 @@ class Effects:
         for token, asset in known.assets.items():
             if not is_currency(asset):
                 found[asset] += balances.get((wallet, token), 0)
-        for (account, token), units in known.custody.items():
+        for (_, account, token), units in known.custody.items():
             if units and known.beneficiary(account) == wallet:
                 found[known.assets[token]] += units
         trades = []

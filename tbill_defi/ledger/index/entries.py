@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from tbill_defi.chain.types import EventRecord
 from tbill_defi.core.identifiers import text32
-from tbill_defi.ledger.books import ZERO
 from tbill_defi.ledger.deployment import Contracts
 from tbill_defi.ledger.index.nets import Gross, Houses, NetKey
 
@@ -28,11 +27,21 @@ OF_COUPONS = ("Coupon", "Recovery")
 """How the names of the CouponPayer's events begin."""
 REPO_EVENTS = (
     *("RepoOpened", "MarginDelivered", "CollateralSubstituted", "CollateralReleased", "PartlyRepurchased"),
-    *("Repurchased", "ClosedOut", "CustodyChanged", "CouponPassed", "DeliveryDeferred", "DeliveryCollected"),
+    *("Repurchased", "ClosedOut"),
 )
+CUSTODY_EVENTS = ("CustodyChanged", "CouponPassed", "DeliveryDeferred", "DeliveryCollected")
+"""Of the repo facility and of the queue of early redemptions: both keep securities of others."""
+EARLY_EVENTS = (
+    *("EarlyRedemptionRequested", "EarlyRedemptionStruck", "EarlyRedemptionEnded"),
+    *("WindowFunded", "FundsWithdrawn"),
+)
+STRIPPING_EVENTS = ("PiecesNamed", "StrippingBegun", "ReconstitutionBegun", "PieceMoved", "ActCompleted")
 OPTION_EVENTS = ("OptionWritten", "OptionBought", "OptionExercised", "OptionExpired", "OptionWithdrawn")
 CLEARING_EVENTS = ("Novated", "NetSettled")
-EVENTS = (*REGISTRY_EVENTS, *TOKEN_EVENTS, "Settled", *LIFE_EVENTS, *REPO_EVENTS, *OPTION_EVENTS, *CLEARING_EVENTS)
+EVENTS = (
+    *(*REGISTRY_EVENTS, *TOKEN_EVENTS, "Settled", *LIFE_EVENTS, *EARLY_EVENTS, *STRIPPING_EVENTS),
+    *(*REPO_EVENTS, *CUSTODY_EVENTS, *OPTION_EVENTS, *CLEARING_EVENTS),
+)
 """What the read model is made of."""
 
 
@@ -47,9 +56,10 @@ class Movement(NamedTuple):
 
 @dataclass(slots=True)
 class Entry:
-    """What moved together and why: movements, what it changed in the custody of repos, and the facts of the event.
+    """What moved together and why: movements, what it changed in custody, and the facts of the event.
 
-    `custody` has (account, token, change of units). `sequence` orders entries as their first movements were ordered.
+    `custody` has (account, token, change of units), of any custodian.
+    `sequence` orders entries as their first movements were ordered.
     """
 
     sequence: int
@@ -105,6 +115,24 @@ class Option:
     status: str = "written"
 
 
+class Piece(NamedTuple):
+    """A piece of a bond: units of its token are numerator / denominator of those of the bond."""
+
+    token: str
+    numerator: int
+    denominator: int
+
+
+class Act(NamedTuple):
+    """A bond being taken apart ("strip") or put together ("reconstitution"): its token, whose, how much face."""
+
+    act_id: str
+    kind: str
+    bond: str
+    holder: str
+    face: int
+
+
 @dataclass
 class Known:
     """What has to be remembered from one block to the next, besides balances.
@@ -124,7 +152,13 @@ class Known:
     recoveries
         Coupon ids that are no coupons but recoveries of securities in default.
     custody
-        (account, token) -> units that the repo facility keeps.
+        (custodian, account, token) -> units kept for the account.
+    requests
+        Id of a request for early redemption -> who made it; also when it is over.
+    pieces
+        Token of a bond -> its pieces.
+    acts
+        Id -> bond taken apart or put together; also when it is over.
     nets
         What is open of what CCPs netted.
     holds
@@ -137,7 +171,10 @@ class Known:
     coupons: dict[str, tuple[str, str]] = field(default_factory=dict)
     payers: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     recoveries: set[str] = field(default_factory=set)
-    custody: dict[tuple[str, str], int] = field(default_factory=dict)
+    custody: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    requests: dict[str, str] = field(default_factory=dict)
+    pieces: dict[str, tuple[Piece, ...]] = field(default_factory=dict)
+    acts: dict[str, Act] = field(default_factory=dict)
     repos: dict[str, Repo] = field(default_factory=dict)
     options: dict[str, Option] = field(default_factory=dict)
     nets: dict[NetKey, Gross] = field(default_factory=dict)
@@ -154,9 +191,9 @@ class Known:
         return self.parties.get(wallet, wallet)
 
     def beneficiary(self, account: str) -> str:
-        """Wallet whose the units in an account of the repo facility are: the borrower's, or the account's own."""
+        """Wallet whose the units in an account are: who borrowed on them or asked for their redemption, or its own."""
         repo = self.repos.get(account)
-        return repo.borrower if repo is not None else "0x" + account[26:]
+        return repo.borrower if repo is not None else self.requests.get(account, "0x" + account[26:])
 
 
 class Sources:
@@ -164,15 +201,19 @@ class Sources:
 
     def __init__(self, contracts: Contracts, known: Known) -> None:
         self._known = known
-        self._of: dict[str, bytes] = {
-            "AssetRegistered": contracts.asset_registry,
-            "SecurityCreated": contracts.asset_factory,
-            "WalletRegistered": contracts.identity_registry,
-            "Settled": contracts.settlement,
-            **dict.fromkeys(REPO_EVENTS, contracts.repo_facility),
-            **dict.fromkeys(OPTION_EVENTS, contracts.option_book),
-            **{name: contracts.coupon_payer for name in LIFE_EVENTS if name.startswith(OF_COUPONS)},
-            **{name: contracts.issuance for name in LIFE_EVENTS if not name.startswith(OF_COUPONS)},
+        custodians = (contracts.repo_facility, contracts.early_redemption)
+        self._of: dict[str, tuple[bytes, ...]] = {
+            "AssetRegistered": (contracts.asset_registry,),
+            "SecurityCreated": (contracts.asset_factory,),
+            "WalletRegistered": (contracts.identity_registry,),
+            "Settled": (contracts.settlement,),
+            **dict.fromkeys(REPO_EVENTS, (contracts.repo_facility,)),
+            **dict.fromkeys(CUSTODY_EVENTS, custodians),
+            **dict.fromkeys(EARLY_EVENTS, (contracts.early_redemption,)),
+            **dict.fromkeys(STRIPPING_EVENTS, (contracts.stripping,)),
+            **dict.fromkeys(OPTION_EVENTS, (contracts.option_book,)),
+            **{name: (contracts.coupon_payer,) for name in LIFE_EVENTS if name.startswith(OF_COUPONS)},
+            **{name: (contracts.issuance,) for name in LIFE_EVENTS if not name.startswith(OF_COUPONS)},
         }
         self._tokens: dict[bytes, str] = {}
         self.houses = Houses(contracts, known.parties)
@@ -191,7 +232,7 @@ class Sources:
         """Whether an event that is not a token's comes from whom it should."""
         if event.name in CLEARING_EVENTS:
             return self.houses.ccp(event.log.address) is not None
-        return self._of.get(event.name) == event.log.address
+        return event.log.address in self._of.get(event.name, ())
 
 
 def transactions(events: Iterable[EventRecord]) -> Iterator[list[EventRecord]]:
@@ -211,6 +252,3 @@ def text(word: str) -> str:
 def legs_of(settled: Mapping[str, Any]) -> list[Movement]:
     """Movements that a Settled event says were made, in order."""
     return [Movement(leg["token"], leg["from"], leg["to"], int(leg["amount"])) for leg in settled["legs"]]
-
-
-__all__ = ["EVENTS", "ZERO", "Entry", "Frame", "Known", "Movement", "Option", "Repo", "Sources", "legs_of", "text"]

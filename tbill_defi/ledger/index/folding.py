@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tbill_defi.core.clock import market_date, new_york_midnight
-from tbill_defi.ledger.books import ZERO
 from tbill_defi.ledger.deployment import Contracts
 from tbill_defi.ledger.fail_claims import claimed_month
 from tbill_defi.ledger.index.effects import is_currency
 from tbill_defi.ledger.index.entries import Known, Movement, Option, Repo, legs_of, text
-from tbill_defi.ledger.index.frames import Frames, Values
+from tbill_defi.ledger.index.frames import Values
+from tbill_defi.ledger.index.life_events import LifeFrames
 from tbill_defi.ledger.index.nets import Gross, NetKey
 
 DAY_SECONDS = 86_400
@@ -19,14 +19,12 @@ CALL = 0
 FAILS = "fails-charge"
 
 
-class Folder(Frames):
+class Folder(LifeFrames):
     """Folds transactions in order; `known` is what it has learnt, and may be loaded from where it was kept."""
 
     def __init__(self, contracts: Contracts, known: Known | None = None) -> None:
         super().__init__(contracts, known)
         self._option_book = "0x" + contracts.option_book.hex()
-        self._coupon_payer = "0x" + contracts.coupon_payer.hex()
-        self._issuance = "0x" + contracts.issuance.hex()
 
     def _on_Settled(self, values: Values) -> None:  # noqa: N802 - the event's name
         sequence, movements = self._take(legs_of(values))
@@ -126,80 +124,7 @@ class Folder(Frames):
         movement = Movement(token, values["from"], values["to"], int(values["amount"]))
         self._explain("forced-transfer", [movement])
 
-    # --- coupons, issues and redemptions ------------------------------------------------------------------------
-
-    def _on_CouponAnnounced(self, values: Values) -> None:  # noqa: N802
-        self.known.coupons[values["couponId"]] = (values["token"], "")
-
-    def _on_RecoveryAnnounced(self, values: Values) -> None:  # noqa: N802
-        self.known.recoveries.add(values["couponId"])
-
-    def _kind(self, coupon: str) -> str:
-        return "recovery" if coupon in self.known.recoveries else "coupon"
-
-    def _coupon(self, values: Values) -> tuple[str, str, str]:
-        """Id, payer, and CUSIP of a coupon."""
-        token, payer = self.known.coupons[values["couponId"]]
-        return values["couponId"], payer, self.known.assets[token]
-
-    def _on_CouponFunded(self, values: Values) -> None:  # noqa: N802
-        coupon, payer = values["couponId"], values["payer"]
-        self.known.coupons[coupon] = (self.known.coupons[coupon][0], payer)
-        _, _, asset = self._coupon(values)
-        movement = Movement(self._usd, payer, self._coupon_payer, int(values["due"]))
-        self._open("coupon-funding", coupon, movement, asset=asset)
-
-    def _on_CouponPaid(self, values: Values) -> None:  # noqa: N802
-        coupon, _, asset = self._coupon(values)
-        movement = Movement(self._usd, self._coupon_payer, values["holder"], int(values["amount"]))
-        self._explain(self._kind(coupon), [movement], coupon, asset=asset)
-
-    def _on_CouponClosed(self, values: Values) -> None:  # noqa: N802
-        coupon, payer, asset = self._coupon(values)
-        movement = Movement(self._usd, self._coupon_payer, payer, int(values["dust"]))
-        self._open("coupon-funding", coupon, movement, asset=asset)
-
-    def _on_CouponPassed(self, values: Values) -> None:  # noqa: N802
-        coupon, _, asset = self._coupon(values)
-        movement = Movement(self._usd, self._facility, values["beneficiary"], int(values["amount"]))
-        self._open(self._kind(coupon), coupon, movement, asset=asset)
-
-    def _on_Issued(self, values: Values) -> None:  # noqa: N802
-        token, account = values["token"], values["account"]
-        sequence, minted = self._take([Movement(token, ZERO, account, int(values["face"]))])
-        frame = self._open("issuance", values["instructionHash"], settles=1, issuer=account)
-        frame.entry.movements, frame.entry.sequence = minted, min(sequence, frame.entry.sequence)
-
-    def _on_RedemptionOpened(self, values: Values) -> None:  # noqa: N802
-        fraction = int(values["numerator"]), int(values["denominator"])
-        self.known.payers[values["token"]] = (values["payer"], *fraction)
-
-    def _on_RedemptionFunded(self, values: Values) -> None:  # noqa: N802
-        movement = Movement(self._usd, values["payer"], self._issuance, int(values["amount"]))
-        self._open("redemption-funding", values["token"], movement, asset=self.known.assets[values["token"]])
-
-    def _on_Redeemed(self, values: Values) -> None:  # noqa: N802
-        token, holder, face, paid = values["token"], values["holder"], int(values["face"]), int(values["paid"])
-        moves = Movement(token, holder, ZERO, face), Movement(self._usd, self._issuance, holder, paid)
-        self._open("redemption", token, *moves, holder=holder, blocked=int(values["blocked"]))
-
-    def _on_RedemptionCompleted(self, values: Values) -> None:  # noqa: N802
-        token = values["token"]
-        movement = Movement(self._usd, self._issuance, self.known.payers[token][0], int(values["surplus"]))
-        self._open("redemption-funding", token, movement, asset=self.known.assets[token])
-
-    def _on_BlockedReleased(self, values: Values) -> None:  # noqa: N802
-        movement = Movement(self._usd, self._issuance, values["wallet"], int(values["amount"]))
-        self._open("blocked-release", values["identity"], movement)
-
     # --- repos --------------------------------------------------------------------------------------------------
-
-    def _on_CustodyChanged(self, values: Values) -> None:  # noqa: N802
-        account, token, units = values["account"], values["token"], int(values["units"])
-        change = units - self.known.custody.get((account, token), 0)
-        self.known.custody[account, token] = units
-        if change:
-            self._custody.append((account, token, change))
 
     def _on_RepoOpened(self, values: Values) -> None:  # noqa: N802
         terms, repo_id = values["terms"], values["repoId"]
@@ -270,15 +195,6 @@ class Folder(Frames):
                 if units:
                     self._expect_delivery(frame, token, owner, units)
         repo.open, repo.principal = False, repo.principal - principal
-
-    def _on_DeliveryDeferred(self, values: Values) -> None:  # noqa: N802
-        """The delivery of the frame before was refused: the units stay in custody, for their owner."""
-        frame = self._frames[-1]
-        frame.entry.custody += self._custody
-        self._custody = []
-
-    def _on_DeliveryCollected(self, values: Values) -> None:  # noqa: N802
-        self._open("delivery", values["owner"], custody=True)
 
     # --- options ------------------------------------------------------------------------------------------------
 

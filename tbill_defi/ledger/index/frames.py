@@ -107,12 +107,17 @@ class Frames:
         self._frames.append(frame)
         return frame
 
+    @property
+    def _here(self) -> str:
+        """The contract whose event it is, 0x-text."""
+        return "0x" + self._now.log.address.hex()
+
     def _expect_delivery(self, frame: Frame, token: str, owner: str, units: int) -> None:
-        """The token itself, or the cash it was redeemed for."""
-        frame.expected.append(Movement(token, self._facility, owner, units))
+        """Out of the custody of the contract whose event it is: the token itself, or the cash it was redeemed for."""
+        frame.expected.append(Movement(token, self._here, owner, units))
         if token in self.known.payers:
             _, numerator, denominator = self.known.payers[token]
-            frame.expected.append(Movement(self._usd, self._facility, owner, units * numerator // denominator))
+            frame.expected.append(Movement(self._usd, self._here, owner, units * numerator // denominator))
 
 
 def _unexplained(movement: Movement) -> str:

@@ -21,7 +21,7 @@ from tbill_defi.instruments.repo import interest_units
 from tbill_defi.ledger.coupons import coupons
 from tbill_defi.ledger.deployment import CURRENCY
 from tbill_defi.ledger.index import schema
-from tbill_defi.ledger.index.effects import UNPRICED
+from tbill_defi.ledger.index.effects import CONVERTED, UNPRICED
 from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC
 from tbill_defi.ledger.index.view import REDEMPTION, BooksView, Calendar
 
@@ -126,7 +126,9 @@ class Income:
                 amounts = (row["units"], row["cost"], row["proceeds"])
                 basis = row["basis"] if row["basis"] in UNPRICED else row["cost_basis"]
                 parts: tuple[int | None, ...] = (None,) * 6
-                if basis not in UNPRICED:
+                if row["basis"] == CONVERTED:  # at cost: nothing is realised, whether the cost is known or not
+                    basis, parts = CONVERTED, (0,) * 6
+                elif basis not in UNPRICED:
                     parts = self._parts(row["asset"], opened, closed, *amounts, row["kind"] == REDEMPTION)
                 yield row["trade"], Gain(party, row["asset"], row["lot"], opened, closed, *amounts, basis, *parts)
 

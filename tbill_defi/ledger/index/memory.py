@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select
 
 from tbill_defi.ledger.index import schema
-from tbill_defi.ledger.index.effects import CARRIED, DECLARED, Flow, Trade
-from tbill_defi.ledger.index.entries import Entry, Known, Option, Repo
-from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC, Lot, Shelf
+from tbill_defi.ledger.index.effects import CONVERTED, DECLARED, Flow, Trade
+from tbill_defi.ledger.index.entries import Act, Entry, Known, Option, Piece, Repo
+from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC, Lot
 from tbill_defi.ledger.index.nets import Gross, NetKey
+from tbill_defi.ledger.index.shelves import Booked, Part, Pool, Shelves
 from tbill_defi.ledger.index.store import delete_rows, insert_rows, replace_rows
 
 Rows = list[tuple[Any, ...]]
@@ -43,6 +43,8 @@ class Batch:
     owners: dict[tuple[str, int], tuple[str, int, str]] = field(default_factory=dict)
     positions: set[tuple[str, str]] = field(default_factory=set)
     lots: dict[tuple[str, int], tuple[str, str, Lot]] = field(default_factory=dict)
+    relots: set[tuple[str, str]] = field(default_factory=set)
+    """(party, security) of which lots have to be made anew: it was stripped, and lots were identified."""
 
 
 class Memory:
@@ -56,7 +58,7 @@ class Memory:
         self.counters = Counters()
         self.account_ids: dict[str, int] = {}
         self.asset_ids: dict[str, int] = {}
-        self.shelves: dict[tuple[str, str, str], Shelf] = defaultdict(Shelf)
+        self.shelves = Shelves(self.known)
         self.elections: dict[int, dict[int, int]] = {}
         self.declared: dict[int, int] = {}
         self.specific: set[tuple[str, str]] = set()
@@ -76,13 +78,9 @@ class Memory:
         def rows(table: Table) -> list[Any]:
             return list(connection.execute(select(table).order_by(*table.primary_key.columns)))
 
-        tokens: dict[int, str] = {}
-        for row in rows(schema.assets):
-            known.assets[row.token] = row.asset
-            memory.asset_ids[row.token] = row.asset_id
-            tokens[row.asset_id] = row.token
-            if row.terms_hash:
-                known.securities[row.asset] = (row.terms_hash, row.maturity)
+        load_assets(connection, known)
+        memory.asset_ids = {row.token: row.asset_id for row in rows(schema.assets)}
+        tokens = {number: token for token, number in memory.asset_ids.items()}
         names = {row.account_id: row.address for row in rows(schema.accounts)}
         memory.account_ids = {address: number for number, address in names.items()}
         for row in rows(schema.positions):
@@ -97,7 +95,9 @@ class Memory:
         known.recoveries = {row.coupon_id for row in rows(schema.coupons) if row.recovery}
         for row in rows(schema.payers):
             known.payers[row.token] = (row.payer, int(row.numerator), int(row.denominator))
-        known.custody = {(row.account, row.token): row.units for row in rows(schema.custody)}
+        known.custody = {(row.custodian, row.account, row.token): row.units for row in rows(schema.custody)}
+        known.requests = {row.request_id: row.holder for row in rows(schema.requests)}
+        load_stripped(connection, known)
         known.holds = {(row.token, row.hold_id): (row.holder, row.units) for row in rows(schema.holds)}
         known.options = {row.option_id: Option(*row) for row in rows(schema.options)}
         known.nets = {NetKey(*row[:5]): Gross(*row[5:]) for row in rows(schema.nets)}
@@ -127,7 +127,11 @@ class Memory:
             lot = Lot(
                 row.lot, row.entry, row.units, row.cost, row.currency, row.basis, row.remaining, row.remaining_cost
             )
-            self.shelves[row.method, row.party, row.asset].add(lot)
+            self.shelves.shelf(row.method, row.party, row.asset).add(lot)
+        for row in connection.execute(select(schema.pools).order_by(*schema.pools.primary_key.columns)):
+            pool = Pool(row.party, row.currency, row.basis)
+            pool = self.shelves.pools.setdefault((row.method, row.act_id), pool)
+            pool.parts[row.asset] = Part(row.units, row.cost)
 
     # --- carrying forward ---------------------------------------------------------------------------------------
 
@@ -157,34 +161,38 @@ class Memory:
                 batch.postings.append((counters.line, number, self.account_id(account), asset_id, amount, balance))
                 batch.positions.add(key)
         for trade in trades:
-            self._trade(number, trade)
+            self._trade(number, trade, entry)
         for flow in flows:
             counters.flow += 1
             batch.flows.append((counters.flow, number, *flow))
         batch.marks[entry.height] = (entry.height, entry.timestamp, number, counters.line)
         return number
 
-    def _trade(self, entry: int, trade: Trade) -> None:
+    def _trade(self, number_of_entry: int, trade: Trade, entry: Entry) -> None:
         self.counters.trade += 1
-        number = self.counters.trade
-        party, asset, units, currency, cash, basis = trade
+        number, batch = self.counters.trade, self.batch
         if number in self.declared:
-            cash, basis = self.declared[number], DECLARED
+            trade = trade._replace(cash=self.declared[number], basis=DECLARED)
+        party, asset, units = trade[:3]
         self.held[party, asset] = held = self.held.get((party, asset), 0) + units
-        self.batch.trades.append((number, entry, party, asset, units, currency, cash, basis, held))
+        batch.trades.append((number, number_of_entry, *trade, held))
+        act = (entry.reference, entry.timestamp) if trade.basis == CONVERTED else None
+        if act is not None:
+            self._note_conversion(party, self.known.acts[entry.reference])
         for method in METHODS if (party, asset) in self.specific else (FIFO,):
-            shelf = self.shelves[method, party, asset]
-            if units > 0:
-                lot = Lot(number, entry, units, -cash, currency, basis, units, -cash)
-                shelf.add(lot)
-                self.batch.lots[method, number] = (party, asset, lot)
-                continue
             chosen = self.elections.get(number) if method == SPECIFIC else None
-            taken = shelf.take(-units, None if basis == CARRIED else cash, chosen)
-            for part, (lot, closure) in enumerate(taken):
-                self.batch.lots[method, lot.lot] = (party, asset, lot)
-                row = (method, number, part, lot.lot, entry, closure.units, closure.cost, closure.proceeds)
-                self.batch.closures.append((*row, party, asset, basis))
+            booked = self.shelves.book(method, number, number_of_entry, trade, chosen, act)
+            for lot in (booked.opened, *(lot for lot, _ in booked.closed)):
+                if lot is not None:
+                    batch.lots[method, lot.lot] = (party, asset, lot)
+            batch.closures += closure_rows(method, number, number_of_entry, trade, booked)
+
+    def _note_conversion(self, party: str, act: Act) -> None:
+        """Lots that were identified tell what a strip took, and what its pieces cost: from their trades, anew."""
+        known = self.known
+        tokens = (act.bond, *(piece.token for piece in known.pieces[act.bond]))
+        if any((party, known.assets[token]) in self.specific for token in tokens):
+            self.batch.relots.add((party, known.assets[act.bond]))
 
     def owned(self, wallet: str, height: int) -> None:
         """Note whose a wallet is since a block."""
@@ -266,11 +274,55 @@ class Memory:
             schema.coupons: {name: (name, *row, int(name in known.recoveries)) for name, row in known.coupons.items()},
             schema.payers: {token: (token, row[0], str(row[1]), str(row[2])) for token, row in known.payers.items()},
             schema.custody: {key: (*key, units) for key, units in known.custody.items()},
+            schema.requests: {name: (name, holder) for name, holder in known.requests.items()},
+            schema.pieces: {
+                (bond, place): (bond, place, piece.token, str(piece.numerator), str(piece.denominator))
+                for bond, pieces in known.pieces.items()
+                for place, piece in enumerate(pieces)
+            },
+            schema.acts: {name: tuple(act) for name, act in known.acts.items()},
+            schema.pools: {row[:3]: row for row in pool_rows(self.shelves)},
             schema.holds: {key: (*key, *row) for key, row in known.holds.items()},
             schema.options: {name: astuple(option) for name, option in known.options.items()},
             schema.nets: {key: (*key, *astuple(gross)) for key, gross in known.nets.items()},
             schema.repos: {name: _repo_row(repo) for name, repo in known.repos.items()},
         }
+
+
+def load_assets(connection: Connection, known: Known) -> None:
+    """Tokens and securities as the tables have them, in the order in which they were registered."""
+    for row in connection.execute(select(schema.assets).order_by(schema.assets.c.asset_id)):
+        known.assets[row.token] = row.asset
+        if row.terms_hash:
+            known.securities[row.asset] = (row.terms_hash, row.maturity)
+
+
+def load_stripped(connection: Connection, known: Known) -> None:
+    """Pieces of bonds and what was done with them, as the tables have it."""
+    for row in connection.execute(select(schema.pieces).order_by(*schema.pieces.primary_key.columns)):
+        piece = Piece(row.token, int(row.numerator), int(row.denominator))
+        known.pieces[row.bond] = (*known.pieces.get(row.bond, ()), piece)
+    known.acts = {row.act_id: Act(*row) for row in connection.execute(select(schema.acts))}
+
+
+def closure_rows(method: str, number: int, entry: int, trade: Trade, booked: Booked) -> Rows:
+    """What a disposal took of lots, as rows."""
+    return [
+        (
+            *(method, number, part, closure.lot, entry, closure.units, closure.cost, closure.proceeds),
+            *(trade.party, trade.asset, trade.basis),
+        )
+        for part, (_, closure) in enumerate(booked.closed)
+    ]
+
+
+def pool_rows(shelves: Shelves) -> Rows:
+    """What acts that are not complete keep, as rows."""
+    return [
+        (method, act_id, asset, part.units, part.cost, pool.party, pool.currency, pool.basis)
+        for (method, act_id), pool in shelves.pools.items()
+        for asset, part in pool.parts.items()
+    ]
 
 
 def lot_row(method: str, party: str, asset: str, lot: Lot) -> tuple[Any, ...]:

@@ -46,7 +46,7 @@ class Break:
         return f"{subject}: {self.figure} is {self.booked} in the books, {self.actual} by {who}{apart}"
 
 
-_OF_CONTRACTS = ("balanceOf", "getFrozenTokens", "heldOf", "totalSupply")
+_OF_CONTRACTS = ("balanceOf", "getFrozenTokens", "heldOf", "heldFor", "totalSupply")
 
 
 def reconcile(
@@ -67,7 +67,7 @@ def reconcile(
             f"books: they end at block {there}, the ledger at {height}; run `tbill books index` first", "BooksBehind"
         )
     owners = view.parties(view.point())
-    questions = list(_questions(view, height, owners))
+    questions = [*_questions(view, height, owners), *_custody_questions(view, ledger, owners)]
     breaks: list[Break] = []
     for first in range(0, len(questions), AT_ONCE):
         part = questions[first : first + AT_ONCE]
@@ -105,6 +105,23 @@ def _questions(view: BooksView, height: int, owners: dict[str, str]) -> Iterator
         if contract == "SecurityToken":
             yield ask("getFrozenTokens", row["frozen"], holder)
             yield ask("heldOf", row["held"], holder)
+
+
+def _custody_questions(view: BooksView, ledger: Ledger, owners: Mapping[str, str]) -> Iterator[tuple[Break, str, Call]]:
+    """What is kept for each account, of the custodian that keeps it."""
+    contracts, height = ledger.contracts, ledger.chain.height
+    names = {contracts.repo_facility: "RepoFacility", contracts.early_redemption: "EarlyRedemption"}
+    assets = {row["token"]: row["asset"] for row in view.store.rows(select(schema.assets))}
+    beneficiaries = view.beneficiaries()
+    for row in view.store.rows(select(schema.custody).order_by(*schema.custody.primary_key.columns)):
+        place = bytes.fromhex(row["custodian"][2:])
+        if place not in names or row["token"] not in assets:
+            continue  # nobody's row: `replayed` tells
+        wallet = beneficiaries.get(row["account"], "0x" + row["account"][26:])
+        account, token = bytes.fromhex(row["account"][2:]), bytes.fromhex(row["token"][2:])
+        call = Call(bytes(20), place, encode_call(names[place], "heldFor", account, token))
+        who, asset = owners.get(wallet, wallet), assets[row["token"]]
+        yield Break(who, asset, "heldFor", row["units"], 0, height), names[place], call
 
 
 def replayed(view: BooksView, ledger: Ledger, prices: Prices | None = None) -> list[Break]:

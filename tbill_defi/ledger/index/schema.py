@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 2
+VERSION = 3
 LARGEST_AMOUNT = 2**63 - 1
 """Stated limit of one amount or balance in the books: 9.2 trillion dollars."""
 
@@ -126,7 +126,21 @@ declared = Table("books_declared", metadata, _key("trade"), *_ints("cash"), *_te
 coupons = Table("books_coupons", metadata, _name("coupon_id"), *_texts("token", "payer"), *_ints("recovery"))
 payers = Table("books_payers", metadata, _name("token"), *_texts("payer", "numerator", "denominator"))
 """Who funds a redemption, and its cash per unit of face: beyond 64 bits, so text."""
-custody = Table("books_custody", metadata, _name("account"), _name("token"), *_ints("units"))
+custody = Table("books_custody", metadata, *map(_name, ("custodian", "account", "token")), *_ints("units"))
+requests = Table("books_requests", metadata, _name("request_id"), *_texts("holder"))
+"""Of early redemption, over ones too."""
+pieces = Table("books_pieces", metadata, _name("bond"), _key("place"), *_texts("token", "numerator", "denominator"))
+"""What a bond is stripped into, by tokens; fractions of its face are beyond 64 bits, so text."""
+acts = Table("books_acts", metadata, _name("act_id"), *_texts("kind", "bond", "holder"), *_ints("face"))
+"""Bonds taken apart or put together, complete or not."""
+pools = Table(
+    "books_pools",
+    metadata,
+    *map(_name, ("method", "act_id", "asset")),
+    *_ints("units", "cost"),
+    *_texts("party", "currency", "basis"),
+)
+"""What an act that is not complete took at cost and has not brought yet."""
 repos = Table(
     "books_repos",
     metadata,

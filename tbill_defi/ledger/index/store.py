@@ -84,8 +84,8 @@ class Store:
         row = self.one(select(schema.state))
         if row is not None and row["version"] != schema.VERSION:
             raise LedgerError(
-                f"books: {self.url} is of version {row['version']}, this is {schema.VERSION}; "
-                "`tbill books index --rebuild` makes them anew",
+                f"books: {self.url} is of version {row['version']}, this is {schema.VERSION}; delete it or name "
+                "another with --books, index anew, and tell again what its trades cost: they have other numbers",
                 "OtherVersion",
             )
 

@@ -22,7 +22,9 @@ from tbill_defi.ledger.index.store import Store
 Calendar = Callable[[date], date]
 
 _POSTINGS, _TRADES = schema.postings, schema.trades
-_STATE, _CUSTODY, _REPOS, _ASSETS = map(select, (schema.state, schema.custody, schema.repos, schema.assets))
+_STATE, _CUSTODY, _REPOS, _REQUESTS, _ASSETS = map(
+    select, (schema.state, schema.custody, schema.repos, schema.requests, schema.assets)
+)
 _OWNERS = select(schema.owners).where(schema.owners.c.height <= bindparam("height")).order_by(schema.owners.c.height)
 _BALANCE_AT = (
     select(_POSTINGS.c.balance)
@@ -61,7 +63,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What a party has of an asset, base units: in its wallets, and with the repo facility as collateral it gave."""
+    """What a party has of an asset, base units: in its wallets, and given: as collateral, or to be redeemed early."""
 
     party: str
     asset: str
@@ -187,9 +189,10 @@ class BooksView:
         key = asset, day
         if key not in self._per_face:
             security = self.terms(asset)
-            linked = isinstance(security, Frn | Tips)
-            fixings = self._fixings() if linked else NO_FIXINGS
-            self._per_face[key] = None if security is None else per_face(security, day, fixings)
+            if security is None:
+                return None
+            fixings = self._fixings() if isinstance(security, Frn | Tips) else NO_FIXINGS
+            self._per_face[key] = per_face(security, day, fixings)
         each = self._per_face[key]
         return None if each is None else accrued_units(each, units, principal_only=principal_only)
 
@@ -212,14 +215,19 @@ class BooksView:
         return sorted(rows, key=lambda row: (row.party, row.asset))
 
     def _in_custody(self, wallets: Mapping[str, str]) -> set[tuple[str, str]]:
-        """(party, security) of whatever the repo facility keeps or ever kept for these wallets."""
+        """(party, security) of whatever is or ever was kept in custody for these wallets."""
         rows = self.store.rows(_CUSTODY)
         if not rows:
             return set()
-        borrowers = {row["repo_id"]: row["borrower"] for row in self.store.rows(_REPOS)}
+        mine = self.beneficiaries()
         assets = {row["token"]: row["asset"] for row in self.store.rows(_ASSETS)}
-        kept = ((borrowers.get(row["account"], "0x" + row["account"][26:]), assets[row["token"]]) for row in rows)
+        kept = ((mine.get(row["account"], "0x" + row["account"][26:]), assets[row["token"]]) for row in rows)
         return {(wallets[wallet], asset) for wallet, asset in kept if wallet in wallets}
+
+    def beneficiaries(self) -> dict[str, str]:
+        """Account in custody that is no wallet's -> whose it is: a repo's borrower, who asked for early redemption."""
+        borrowers = {row["repo_id"]: row["borrower"] for row in self.store.rows(_REPOS)}
+        return borrowers | {row["request_id"]: row["holder"] for row in self.store.rows(_REQUESTS)}
 
     def balances(self, point: Point, addresses: Sequence[str] | None = None) -> Iterable[tuple[str, str, int]]:
         """(account, asset, balance) of accounts (0x-text) at a moment; of all of them if None."""

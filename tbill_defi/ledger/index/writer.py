@@ -23,7 +23,7 @@ from tbill_defi.ledger.index.effects import Effects, Prices
 from tbill_defi.ledger.index.entries import transactions
 from tbill_defi.ledger.index.folding import Folder
 from tbill_defi.ledger.index.memory import Memory
-from tbill_defi.ledger.index.relot import relot_all
+from tbill_defi.ledger.index.relot import relot, relot_all
 from tbill_defi.ledger.index.store import Store, insert_rows, replace_rows
 from tbill_defi.ledger.ledger import Ledger
 
@@ -165,9 +165,12 @@ class BooksWriter:
             memory.restricted(folder.restricted)
         block_hash = source.block_hash(self._ledger, upto)
         with self._store.writing() as connection:
+            stale = memory.batch.relots
             memory.save(connection)
+            for party, asset in sorted(stale):
+                relot(connection, party, asset)
             self._move(connection, upto, block_hash)
-        self._height, self._hash, self._memory = upto, block_hash, memory
+        self._height, self._hash, self._memory = upto, block_hash, None if stale else memory
 
     def _move(self, connection: Connection, height: int, block_hash: str) -> None:
         moved = connection.execute(

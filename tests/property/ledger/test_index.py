@@ -127,7 +127,8 @@ def test_every_value_that_is_changed_is_reported():
     changed = 0
     for table in MADE:
         rows = desk.store.rows(select(table))
-        assert rows or table in (schema.holds, schema.options, schema.payers, schema.nets), table.name
+        seldom = (schema.holds, schema.options, schema.payers, schema.nets, schema.requests)
+        assert rows or table in (*seldom, schema.pieces, schema.acts, schema.pools), table.name
         for row in draw.sample(rows, min(1, len(rows))):
             mine = [column == row[column.name] for column in table.primary_key.columns]
             old = {column.name: row[column.name] for column in table.columns if not column.primary_key}

@@ -44,19 +44,18 @@ class Desk:
 def wallets_and_custody(ledger: Ledger, known) -> Counter[tuple[str, str]]:
     """(party, security) -> units in its wallets and with the repo facility, from the other books and the contracts."""
     books, found = ledger.books(), Counter()
-    facility = "0x" + ledger.contracts.repo_facility.hex()
+    contracts = {
+        "RepoFacility": ledger.contracts.repo_facility,
+        "EarlyRedemption": ledger.contracts.early_redemption,
+    }
+    custodians = {"0x" + place.hex(): (name, place) for name, place in contracts.items()}
     for token, asset in books.tokens().items():
         for wallet, units in books.balances(token).items():
-            if int(wallet, 16) and wallet != facility and len(asset) != 3:
+            if int(wallet, 16) and wallet not in custodians and len(asset) != 3:
                 found[books.party_of(wallet), asset] += units
-    for (account, token), _ in known.custody.items():
-        kept = ledger.call(
-            "RepoFacility",
-            ledger.contracts.repo_facility,
-            "heldFor",
-            bytes.fromhex(account[2:]),
-            bytes.fromhex(token[2:]),
-        )
+    for custodian, account, token in known.custody:
+        where = bytes.fromhex(account[2:]), bytes.fromhex(token[2:])
+        kept = ledger.call(*custodians[custodian], "heldFor", *where)
         found[known.party_of(known.beneficiary(account)), known.assets[token]] += kept
     return Counter({key: units for key, units in found.items() if units})
 

@@ -57,7 +57,7 @@ def test_two_close_outs_have_each_its_own_deliveries(transaction):
     accounts, note, facility = {FIRST: 50, SECOND: 120}, transaction.note, transaction.contracts.repo_facility
     known = transaction.known
     known.repos = {name: Repo(name, LENDER, BORROWER, 70, 0, START, START, START) for name in accounts}
-    known.custody = {(name, transaction.of(note)): units for name, units in accounts.items()}
+    known.custody = {(transaction.facility, name, transaction.of(note)): units for name, units in accounts.items()}
     for name, units in accounts.items():
         taken = 70 if units == 120 else units
         transaction.event(facility, "CustodyChanged", account=name, token=transaction.of(note), units=0)

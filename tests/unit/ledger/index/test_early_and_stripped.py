@@ -1,0 +1,394 @@
+"""Early redemptions and strips in the books: what is realised, what is carried over, now and then, and in files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from datetime import date, timedelta
+from fractions import Fraction
+
+import pytest
+from sqlalchemy import select
+
+from tbill_defi.conventions.schedules import add_months
+from tbill_defi.core.clock import market_date, new_york_midnight
+from tbill_defi.core.errors import DataError
+from tbill_defi.instruments import Bond, Note, Strip, strip
+from tbill_defi.ledger import life
+from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.early_redemption import EarlyRedemption, Window
+from tbill_defi.ledger.index import relot, schema
+from tbill_defi.ledger.index.apportion import shares
+from tbill_defi.ledger.index.export import TABLES, export, table_rows
+from tbill_defi.ledger.index.memory import Memory
+from tbill_defi.ledger.index.reconcile import reconcile, replayed
+from tbill_defi.ledger.index.store import Store
+from tbill_defi.ledger.index.view import BooksView
+from tbill_defi.ledger.index.writer import BooksWriter, keep_terms
+from tbill_defi.ledger.passing import pass_on
+from tbill_defi.ledger.stripping import Stripping
+from tests.unit.ledger.index.support import Desk, bean_check, wallets_and_custody
+from tests.unit.ledger.support import DOLLAR, Bench, make_ledger
+
+START = date(2026, 4, 20)
+NOTE = Note(cusip="91282CAA1", coupon=0.04125, dated_date=date(2026, 3, 31), maturity_date=date(2028, 3, 31))
+SHORT = Note(cusip="91282CAB9", coupon=0.04125, dated_date=date(2026, 3, 31), maturity_date=date(2027, 3, 31))
+LONG = Bond(cusip="912810DD4", coupon=0.0475, dated_date=date(2026, 2, 15), maturity_date=date(2056, 2, 15))
+FIRST, LAST = date(2026, 9, 30), date(2027, 3, 31)
+CUSIPS = {FIRST: "912833AA1", LAST: "912833AA2"}
+PRINCIPAL = "912821AA1"
+PARTIES = ("ann", "ben", "dealer")
+FACE = 1_000 * DOLLAR
+
+
+@contextmanager
+def opened():
+    """A dealer with all securities, Ann and Ben with cash."""
+    with make_ledger(*PARTIES, at=new_york_midnight(START) + 9 * 3600) as ledger:
+        for name in PARTIES:
+            ledger.set_claim(name, 2**42)
+            ledger.deposit(name, {}, 5_000_000 * DOLLAR)
+        ledger.deposit("dealer", {NOTE: 100 * FACE, SHORT: 100 * FACE, LONG: 1_000 * FACE})
+        yield Desk(ledger)
+
+
+@pytest.fixture
+def desk():
+    with opened() as made:
+        yield made
+
+
+@contextmanager
+def early_redeemed():
+    """Two lots asked for, one and a half struck, the rest taken back."""
+    with opened() as desk:
+        buy(desk, NOTE, FACE, 980 * DOLLAR)
+        buy(desk, NOTE, FACE, 1_001 * DOLLAR)
+        queue = open_window(desk, daily=3 * FACE // 2)
+        queue.request("ann", NOTE.cusip, 2 * FACE)
+        desk.go_to(START + timedelta(days=30))
+        assert [one.face_units for one in queue.strike(NOTE.cusip)] == [3 * FACE // 2]
+        (waiting,) = queue.waiting(NOTE.cusip)
+        queue.cancel("ann", waiting.request_id)
+        desk.update()
+        yield desk
+
+
+@contextmanager
+def bond_half_stripped():
+    """A bond of 61 pieces of which 24 are delivered."""
+    with opened() as desk:
+        buy(desk, LONG, 100_000 * DOLLAR, 91_234_567_891)
+        days = {add_months(LONG.dated_date, 6 * n): f"91283{n:04d}" for n in range(1, 61)}
+        Stripping(desk.ledger).name_pieces(LONG, days, "912803AA1")
+        token, place = desk.ledger.require_token(LONG.cusip), desk.ledger.contracts.stripping
+        desk.ledger.send([Step("ann", place, encode_call("Stripping", "strip", token, 100_000 * DOLLAR, 24))])
+        desk.update()
+        yield desk
+
+
+@contextmanager
+def stripped_and_identified():
+    """One lot was given, one bought: it is told that the one bought was stripped, and then half a lot more is."""
+    with opened() as desk:
+        desk.ledger.deposit("ann", {SHORT: FACE})
+        buy(desk, SHORT, FACE, 985 * DOLLAR)
+        office = Stripping(desk.ledger)
+        office.name_pieces(SHORT, CUSIPS, PRINCIPAL)
+        office.strip("ann", SHORT, FACE)
+        desk.update()
+        _, bought, stripped, *_ = trades_of(desk, "ann")
+        relot.identify(desk.store, stripped, {bought: FACE})
+        office.strip("ann", SHORT, FACE // 2)
+        desk.update()
+        yield desk
+
+
+def trades_of(desk, party):
+    table = schema.trades
+    return [
+        row["trade"] for row in desk.store.rows(select(table).where(table.c.party == party).order_by(table.c.trade))
+    ]
+
+
+def buy(desk, security, face, cash, *, buyer="ann", seller="dealer"):
+    bench = Bench(desk.ledger)
+    bench._nonce = desk.ledger.chain.height
+    token = desk.ledger.require_token(security.cusip)
+    legs = bench.leg(token, seller, buyer, face), bench.leg(bench.usd, buyer, seller, cash)
+    assert bench.settle(bench.sign(bench.instruction(legs))).status
+
+
+def assert_sound(desk, tmp_path):
+    """Double entry, the chain's figures, a replay, lots as wallets and custody, and beancount's own checker."""
+    desk.update()
+    totals = Counter()
+    for row in desk.store.rows(select(schema.postings)):
+        totals[row["entry"], row["asset_id"]] += row["amount"]
+    assert not any(totals.values())
+    assert reconcile(desk.view, desk.ledger)[1] == []
+    assert replayed(desk.view, desk.ledger) == []
+    with desk.store.reading() as connection:
+        memory = Memory.load(connection)
+    lots = Counter()
+    for (method, party, asset), shelf in memory.shelves.items():
+        lots[party, asset] += shelf.units if method == "fifo" else 0
+    assert +lots == wallets_and_custody(desk.ledger, memory.known)
+    for party in {party for (_, party, _), _ in memory.shelves.items()} - {"dealer"}:
+        for method in ("fifo", "specific") if desk.view.identified() else ("fifo",):
+            path = tmp_path / f"{party}.beancount"
+            export(desk.view, path, "journal", party, method=method)
+            assert bean_check(path) == ""
+
+
+def assert_then_is_a_replay(desk, parties=("ann", "ben")):
+    keep_terms(desk.store, [NOTE, SHORT, LONG])
+    for height in range(desk.ledger.chain.height - 6, desk.ledger.chain.height, 2):
+        with Store.open("sqlite://", create=True) as store:
+            BooksWriter(store, desk.ledger).update(upto=height)
+            keep_terms(store, [NOTE, SHORT, LONG])
+            for party in parties:
+                for name in ("positions", "lots", "journal", "trades", "flows"):
+                    then = table_rows(BooksView(store), name, party)
+                    assert table_rows(desk.view, name, party, at=height) == then, (height, name)
+
+
+def kinds(desk, party):
+    """(kind, trades, flows) of a party's entries, deposits and settlements apart."""
+    found = {}
+    trades, flows, entries = schema.trades, schema.flows, schema.entries
+    for row in desk.store.rows(select(entries).order_by(entries.c.entry)):
+        if row["kind"] not in ("deposit", "settlement"):
+            found[row["entry"]] = (row["kind"], [], [])
+    for place, table, names in ((1, trades, ("asset", "units", "cash", "basis")), (2, flows, ("account", "cash"))):
+        for row in desk.store.rows(select(table).where(table.c.party == party).order_by(*table.primary_key.columns)):
+            if row["entry"] in found:
+                found[row["entry"]][place].append(tuple(row[name] for name in names))
+    return list(found.values())
+
+
+# --- early redemption ---------------------------------------------------------------------------------------------
+
+
+def open_window(desk, daily, price_e6=99_000_000):
+    queue, opens = EarlyRedemption(desk.ledger), new_york_midnight(START)
+    queue.set_window(NOTE.cusip, Window(opens, opens + 900 * 86_400, DOLLAR, daily, price_e6))
+    queue.fund(NOTE.cusip, 50_000 * DOLLAR)
+    return queue
+
+
+def test_what_is_asked_to_be_redeemed_is_still_ones_own(desk):
+    buy(desk, NOTE, FACE, 980 * DOLLAR)
+    open_window(desk, daily=FACE).request("ann", NOTE.cusip, FACE)
+    desk.update()
+    (row,) = (row for row in desk.view.positions("ann") if row.asset == NOTE.cusip)
+    assert (row.units, row.pledged) == (0, FACE)
+    assert desk.income.gains("ann") == []
+
+
+def test_an_early_redemption_is_a_sale_to_the_issuer_at_its_price(tmp_path):
+    """What is struck closes the oldest lots, interest apart; what is given back was never sold."""
+    with early_redeemed() as desk:
+        keep_terms(desk.store, [NOTE])
+        assert_sound(desk, tmp_path)
+        assert kinds(desk, "ann") == [
+            ("early-redemption-funding", [], []),
+            ("early-redemption-request", [], []),
+            ("early-redemption", [(NOTE.cusip, -3 * FACE // 2, 1_485 * DOLLAR, "cash")], []),
+            ("early-redemption-return", [], []),
+        ]
+        assert kinds(desk, "treasury")[0][2] == [("early-redemption-funding", -50_000 * DOLLAR)]
+        first, second = desk.income.gains("ann")
+        flows = NOTE.resolve()
+        for gain, units, cost in ((first, FACE, 980 * DOLLAR), (second, FACE // 2, 500_500_000)):
+            proceeds = units * 99 // 100
+            each = (flows.accrued(START + timedelta(days=30)) - flows.accrued(START)) / 100 * units
+            assert (gain.units, gain.cost, gain.proceeds, gain.realised) == (units, cost, proceeds, proceeds - cost)
+            assert abs(gain.interest - each) <= 1
+            assert gain.price == proceeds - cost - gain.interest
+        (lot,) = desk.view.lots("ann", NOTE.cusip)
+        assert (lot.remaining, lot.remaining_cost) == (FACE // 2, 500_500_000)
+        assert_then_is_a_replay(desk)
+
+
+def test_coupons_and_maturity_in_the_queue(desk, tmp_path):
+    """A coupon passed on is income; units redeemed while they wait are, when they are given back, cash at par."""
+    buy(desk, NOTE, FACE, 990 * DOLLAR)
+    queue = open_window(desk, daily=DOLLAR)
+    request = queue.request("ann", NOTE.cusip, FACE)
+    desk.go_to(FIRST)
+    life.pay_coupon(desk.ledger, NOTE, FIRST)
+    assert pass_on(desk.ledger, NOTE, FIRST) == {"ann": FACE * 4_125 // 200_000}
+    desk.go_to(NOTE.maturity_date)
+    life.redeem(desk.ledger, NOTE)
+    queue.cancel("ben", request)
+    assert_sound(desk, tmp_path)
+    told = kinds(desk, "ann")
+    assert ("coupon", [], [("coupon", FACE * 4_125 // 200_000)]) in told
+    assert told[-1] == ("early-redemption-return", [(NOTE.cusip, -FACE, FACE, "cash")], [])
+    (gain,) = desk.income.gains("ann")
+    assert gain.realised == 10 * DOLLAR
+
+
+# --- stripping ----------------------------------------------------------------------------------------------------
+
+
+def test_a_strip_realises_nothing_and_its_pieces_have_the_cost(desk, tmp_path):
+    """By present value at the yield of the cost; what a piece is sold or redeemed for is a gain over its share."""
+    buy(desk, SHORT, FACE, 985 * DOLLAR)
+    desk.go_to(START + timedelta(days=10))
+    Stripping(desk.ledger).name_pieces(SHORT, CUSIPS, PRINCIPAL)
+    Stripping(desk.ledger).strip("ann", SHORT, FACE)
+    assert_sound(desk, tmp_path)
+    interest = FACE * 4_125 // 200_000
+    pieces = {CUSIPS[FIRST]: interest, CUSIPS[LAST]: interest, PRINCIPAL: FACE}
+    ((kind, trades, flows),) = kinds(desk, "ann")
+    assert (kind, flows) == ("strip", [])
+    assert trades[0] == (SHORT.cusip, -FACE, 0, "converted")
+    assert {asset: units for asset, units, *_ in trades[1:]} == pieces
+    (gain,) = desk.income.gains("ann")
+    assert (gain.cost, gain.proceeds, gain.realised, gain.basis) == (985 * DOLLAR, 985 * DOLLAR, 0, "converted")
+    lots = {lot.asset: lot for lot in desk.view.lots("ann")}
+    assert sum(lot.remaining_cost for lot in lots.values()) == 985 * DOLLAR
+    today = START + timedelta(days=10)
+    days = {CUSIPS[FIRST]: (FIRST - today).days, CUSIPS[LAST]: (LAST - today).days, PRINCIPAL: (LAST - today).days}
+    factors = {(lots[name].cost / pieces[name]) ** (1 / days[name]) for name in pieces}
+    assert max(factors) - min(factors) < 1e-9, "one yield: each costs its payment discounted at it"
+    buy(desk, Strip(cusip=PRINCIPAL, maturity_date=LAST), FACE // 2, 490 * DOLLAR, buyer="ben", seller="ann")
+    desk.go_to(FIRST)
+    life.redeem(desk.ledger, Strip(cusip=CUSIPS[FIRST], maturity_date=FIRST))
+    assert_sound(desk, tmp_path)
+    sold, redeemed = desk.income.gains("ann")[1:]
+    assert sold.realised == 490 * DOLLAR - lots[PRINCIPAL].cost * (FACE // 2) // FACE
+    assert redeemed.realised == interest - lots[CUSIPS[FIRST]].cost
+    assert_then_is_a_replay(desk)
+
+
+def test_there_and_back_the_cost_is_the_same(tmp_path):
+    """Sixty-one pieces in three transactions each way; while it lasts, the rest of the cost is in conversion."""
+    with bond_half_stripped() as desk:
+        assert_sound(desk, tmp_path)
+        assert "Assets:Securities:InConversion" in (tmp_path / "ann.beancount").read_text()
+        pools = desk.store.rows(select(schema.pools))
+        assert len(pools) == 37
+        begun = sum(lot.cost for lot in desk.view.lots("ann"))
+        assert begun + sum(row["cost"] for row in pools) == 91_234_567_891
+        act_id, place = bytes.fromhex(pools[0]["act_id"][2:]), desk.ledger.contracts.stripping
+        for _ in range(2):
+            desk.ledger.send([Step("operator", place, encode_call("Stripping", "carryOn", act_id, 24))])
+        Stripping(desk.ledger).reconstitute("ann", LONG, 100_000 * DOLLAR)
+        assert_sound(desk, tmp_path)
+        assert desk.store.rows(select(schema.pools)) == []
+        (lot,) = desk.view.lots("ann")
+        assert (lot.asset, lot.remaining, lot.basis) == (LONG.cusip, 100_000 * DOLLAR, "converted")
+        assert lot.cost == 91_234_567_891
+        assert {gain.realised for gain in desk.income.gains("ann")} == {0}
+        assert {kind for kind, *_ in kinds(desk, "ann")} == {"strip", "reconstitution"}
+        assert_then_is_a_replay(desk, ("ann",))
+
+
+def test_what_is_given_up_has_its_cost_back(desk, tmp_path):
+    buy(desk, SHORT, FACE, 985 * DOLLAR)
+    office, ledger = Stripping(desk.ledger), desk.ledger
+    office.name_pieces(SHORT, CUSIPS, PRINCIPAL)
+    office.strip("ann", SHORT, FACE)
+    desk.update()
+    before = {lot.asset: (lot.remaining, lot.remaining_cost) for lot in desk.view.lots("ann")}
+    token, place = ledger.require_token(SHORT.cusip), ledger.contracts.stripping
+    (receipt,) = ledger.send([Step("ann", place, encode_call("Stripping", "reconstitute", token, FACE, 2))])
+    act_id = next(log.topics[1] for log in receipt.logs if log.address == place)
+    ledger.send([Step("ann", place, encode_call("Stripping", "giveUp", act_id))])
+    ledger.send([Step("operator", place, encode_call("Stripping", "carryOn", act_id, 24))])
+    assert_sound(desk, tmp_path)
+    assert {lot.asset: (lot.remaining, lot.remaining_cost) for lot in desk.view.lots("ann")} == before
+    assert desk.store.rows(select(schema.pools)) == []
+
+
+def test_lots_that_are_identified_or_declared_reach_the_pieces(tmp_path):
+    """Which lot was stripped, and what it cost, may be told later: the pieces follow; then more is stripped."""
+    with stripped_and_identified() as desk:
+
+        def costs(method):
+            found = Counter()
+            for lot in desk.view.lots("ann", method=method):
+                found[lot.basis] += lot.remaining_cost
+            return found
+
+        assert_sound(desk, tmp_path)
+        assert costs("specific") == {"none": 0, "converted": 985 * DOLLAR}
+        assert costs("fifo") == {"none": 0, "cash": 492_500_000, "converted": 492_500_000}
+        given, _, stripped, piece, *_ = trades_of(desk, "ann")
+        relot.declare(desk.store, given, -970 * DOLLAR, "bought elsewhere")
+        assert costs("fifo") == {"cash": 492_500_000, "converted": 1_462_500_000}
+        assert costs("specific") == {"declared": 485 * DOLLAR, "converted": 1_470 * DOLLAR}
+        with pytest.raises(DataError, match="a strip has no cash; declare what the securities"):
+            relot.declare(desk.store, piece, -DOLLAR, "guess")
+        office, all_of_it = Stripping(desk.ledger), {"converted": 1_955 * DOLLAR}
+        office.strip("ann", SHORT, FACE // 2)
+        assert_sound(desk, tmp_path)
+        assert costs("fifo") == costs("specific") == all_of_it
+        office.reconstitute("ann", SHORT, 2 * FACE)
+        assert_sound(desk, tmp_path)
+        assert costs("fifo") == costs("specific") == all_of_it
+        desk.writer.rebuild()
+        assert costs("fifo") == costs("specific") == all_of_it
+        for name in TABLES:
+            columns, rows = table_rows(desk.view, name, "ann")
+            assert all(set(row) == {column for column, _ in columns} for row in rows)
+        relot.identify(desk.store, stripped, {})
+        assert desk.view.identified() == set()
+        assert replayed(desk.view, desk.ledger) == []
+
+
+def test_rows_of_what_is_stripped_and_asked_for_are_held_to_the_ledger():
+    """A row that is changed, and one that is missing, in each of their tables."""
+    stripped, early = schema.pieces, schema.custody
+    with bond_half_stripped() as desk:
+        for table, column in ((stripped, "numerator"), (schema.acts, "face"), (schema.pools, "cost")):
+            told_of_change(desk, table, column)
+    with early_redeemed() as desk:
+        told_of_change(desk, schema.requests, "holder")
+        told_of_change(desk, early, "units")
+        with desk.store.writing() as connection:
+            connection.execute(early.update().values(units=5))
+        (found,) = reconcile(desk.view, desk.ledger)[1]
+        assert (found.account, found.asset, found.figure, found.booked, found.actual) == (
+            *("ann", NOTE.cusip, "heldFor", 5, 0),
+        )
+
+
+def told_of_change(desk, table, column):
+    row = desk.store.rows(select(table))[0]
+    mine = [key == row[key.name] for key in table.primary_key.columns]
+    wrong = row[column] + 1 if isinstance(row[column], int) else row[column] + "1"
+    for change in (table.update().where(*mine).values({column: wrong}), table.delete().where(*mine)):
+        with desk.store.writing() as connection:
+            connection.execute(change)
+        (found,) = replayed(desk.view, desk.ledger)
+        assert found.figure.startswith(table.name.removeprefix("books_"))
+        with desk.store.writing() as connection:
+            connection.execute(table.delete().where(*mine))
+            connection.execute(table.insert(), row)
+    assert replayed(desk.view, desk.ledger) == []
+
+
+@pytest.mark.parametrize("cost", [0, 1, 7, 10**4, 10**6, 3 * 10**6, 10**15])
+def test_shares_add_up_whatever_a_bond_cost(cost):
+    payments = [(23_750, 182 * n) for n in range(1, 61)] + [(10**6, 182 * 60)]
+    found = shares(cost, payments)
+    assert sum(found) == cost
+    assert min(found) >= 0
+    if cost == 10**6:  # a bond at par yields its coupon: 1 / 1.02375 for each half-year
+        exact = [float(amount / (1 + Fraction(2_375, 100_000)) ** (days // 182)) for amount, days in payments]
+        assert found == pytest.approx(exact, abs=1)
+
+
+def test_days_are_those_of_new_york(desk):
+    """A piece's day is that of its payment in New York, as its terms say."""
+    pieces = strip(SHORT, interest_cusips=CUSIPS, principal_cusip=PRINCIPAL)
+    Stripping(desk.ledger).name_pieces(SHORT, CUSIPS, PRINCIPAL)
+    desk.update()
+    with desk.store.reading() as connection:
+        known = Memory.load(connection).known
+    assert {market_date(known.securities[piece.cusip][1]) for piece in pieces} == {FIRST, LAST}
