@@ -1,4 +1,4 @@
-"""python verify_proof.py PROOF.json OPERATOR_KEY: what a proof of `tbill audit prove` shows, or an error.
+"""python verify_proof.py PROOF.json OPERATOR_KEY: what a proof of `tbill audit prove` shows, or why it shows nothing.
 
 OPERATOR_KEY is the operator's public key as hex, known from elsewhere; or one he had before, from which the
 hand-overs in the proof lead to his. Needs coincurve, and nothing of tbill_defi.
@@ -28,7 +28,7 @@ def need(truth, words):
 def signer(kind, value):
     text = canonical([kind, {name: value[name] for name in value if name != "signature"}])
     given = bytes.fromhex(value["signature"])
-    need(len(given) == 65 and given.hex() == value["signature"], "signature")
+    need(given.hex() == value["signature"] and len(given) == 65 and given[32] < 128, "bad signature")
     return PublicKey.from_signature_and_message(given[:64] + bytes([given[64] - 27]), text).format().hex()
 
 
@@ -46,24 +46,25 @@ def climb(node, path):
 
 def verify(data, operator):
     proof = json.loads(data)
-    need(canonical(proof) == data, "not written canonically")
+    lists = {name: list(proof[name]) for name in ("path", "reserve_path", "handovers") if name in proof}
+    need(canonical(proof | lists) == data, "not written canonically")
     leaf, signed = proof["leaf"], proof["checkpoint"]
     for one in proof["handovers"]:
-        if one["operator"] == operator:
-            here = all(one[name] == signed[name] for name in ("chain_id", "genesis_hash"))
-            need(here and signer("handover", one) == operator, "a hand-over that its operator did not sign")
+        here = all(one[name] == signed[name] for name in ("chain_id", "genesis_hash"))
+        if here and one["operator"] == operator == signer("handover", one):
             operator = one["successor"]
     need(signer("checkpoint", signed) == signed["operator"] == operator, "not signed by the operator")
-    shown = {"block": signed["height"], "block_hash": signed["block_hash"], "chain_id": signed["chain_id"]} | leaf
-    if "reserve" not in proof:
-        need(climb(hashed("transaction", leaf), proof["path"]) == signed["transactions_root"], "no transaction of it")
-        return shown
-    total, root = climb([leaf["amount"], hashed("holding", leaf)], proof["path"])
-    reserve = {"asset": leaf["asset"], "total": total, "root": root}
-    need(reserve == proof["reserve"] and leaf["amount"].isdecimal() and int(total) < 2**128, "not among the holders")
-    need(climb(hashed("reserve", reserve), proof["reserve_path"]) == signed["reserves_root"], "no reserve of it")
-    return shown | {"supply": total}
+    kind, found, path, parts = "transaction", leaf, proof["path"], 4
+    if "reserve" in proof:
+        total, root = climb([leaf["amount"], hashed("holding", leaf)], path)
+        kind, found, path, parts = "reserve", proof["reserve"], proof["reserve_path"], 6
+        need(found == {"asset": leaf["asset"], "total": total, "root": root}, "not among the holders")
+        need(leaf["amount"].isdecimal() and int(total) < 2**128, "a sum is not an unsigned number")
+        leaf["supply"] = total
+    need(len(proof) == parts and climb(hashed(kind, found), path) == signed[f"{kind}s_root"], "no proof of it")
+    return {"block": signed["height"], "block_hash": signed["block_hash"], "chain_id": signed["chain_id"]} | leaf
 
 
 if __name__ == "__main__":
+    sys.tracebacklimit = 0  # what is wrong is one line
     print(json.dumps(verify(Path(sys.argv[1]).read_bytes().rstrip(b"\n"), sys.argv[2]), indent=1))

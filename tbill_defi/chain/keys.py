@@ -201,9 +201,7 @@ def list_keystores(directory: Path) -> list[KeystoreEntry]:
     entries = []
     for path in sorted(directory.glob("*.json")):
         content = _read(path)
-        mark = content.get("tbill_defi")
-        light = isinstance(mark, dict) and mark.get("light") is True
-        entries.append(KeystoreEntry(path.stem, _address_of(path, content), light, path))
+        entries.append(KeystoreEntry(path.stem, _address_of(path, content), _is_light(content), path))
     return entries
 
 
@@ -221,6 +219,14 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise KeyStoreError(f"keystore: {path} is not a version 3 keystore")
     return content
+
+
+def _is_light(content: dict[str, Any]) -> bool:
+    """Whether a keystore says so, and has the cheap scrypt indeed: a mark alone makes no key weaker."""
+    crypto, mark = content.get("crypto"), content.get("tbill_defi")
+    cost = crypto.get("kdfparams") if isinstance(crypto, dict) else None
+    cheap = isinstance(cost, dict) and cost.get("n") == _LIGHT_SCRYPT
+    return cheap and isinstance(mark, dict) and mark.get("light") is True
 
 
 def _address_of(path: Path, content: dict[str, Any]) -> bytes:

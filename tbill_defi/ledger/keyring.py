@@ -17,13 +17,13 @@ NEXT = "-next"
 class Keys:
     """Signing keys by name. Who holds a party's keystore and passphrase is that party."""
 
-    def __init__(self, directory: Path, passphrase: str, *, light: bool = False) -> None:
+    def __init__(self, directory: Path, passphrase: str, *, light: bool | None = None) -> None:
         """Keys of a directory, all under one passphrase.
 
         Parameters
         ----------
         light
-            New keystores get the cheap scrypt of demos and tests, and say so.
+            New keystores get the cheap scrypt of demos and tests, and say so. None: where all that are there have it.
         """
         self._directory: Path | None = directory
         self._passphrase = passphrase
@@ -114,7 +114,9 @@ class Keys:
                 raise KeyStoreError(f"key {name!r} is there already")
             self._open[name] = SigningKey.generate()
         else:
-            self._open[name] = create_keystore(self._directory, name, self._passphrase, light=self._light)
+            there = list_keystores(self._directory)
+            light = bool(there) and all(entry.light for entry in there) if self._light is None else self._light
+            self._open[name] = create_keystore(self._directory, name, self._passphrase, light=light)
         return self._open[name]
 
     def ensure(self, name: str) -> SigningKey:

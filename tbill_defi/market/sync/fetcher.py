@@ -20,6 +20,8 @@ from tbill_defi.core.clock import Clock
 from tbill_defi.core.errors import DataError
 
 CHUNK = 65_536
+MOST_DIGITS = 18
+"""Of a Content-Length: more than any answer has, and no number to be computed with."""
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers after which the same request may succeed."""
 NOT_MODIFIED = 304
@@ -212,6 +214,8 @@ class Fetcher:
         if (coding := headers.get("Content-Encoding", "identity").lower()) != "identity":
             raise FetchFault(f"answers in the encoding {coding[:20]!r}, which was not asked for")
         told = headers.get("Content-Length", "").strip()
+        if told.isdecimal() and len(told) > MOST_DIGITS:
+            raise FetchFault(f"answers with a length of {len(told):,} digits, over the limit of {most:,} bytes")
         length = int(told) if told.isdecimal() else None
         if length is not None and length > most:
             raise FetchFault(f"answers with {length:,} bytes, over the limit of {most:,}")

@@ -1,10 +1,11 @@
 """Keys by name, from memory and from a directory."""
 
+import json
 import stat
 
 import pytest
 
-from tbill_defi.chain.keys import SigningKey
+from tbill_defi.chain.keys import SigningKey, create_keystore
 from tbill_defi.core.errors import ConventionError, KeyStoreError
 from tbill_defi.ledger.keyring import Keys
 
@@ -75,3 +76,23 @@ def test_a_key_is_found_by_its_address_without_its_passphrase(tmp_path):
     assert found.name_of(made.address) == "desk"
     assert found.name_of(DESK.address) is None
     assert Keys.in_memory({"pm": DESK}).name_of(DESK.address) == "pm"
+
+
+def scrypt_of(folder, name):
+    return json.loads((folder / f"{name}.json").read_text())["crypto"]["kdfparams"]["n"]
+
+
+def test_new_keys_are_light_only_where_all_are(tmp_path):
+    """As the ledger was made; one full key, or one that only says that it is light, and they are full."""
+    light, full, mixed, marked = (tmp_path / name for name in ("light", "full", "mixed", "marked"))
+    for folder in (light, mixed):
+        Keys(folder, "words", light=True).create("operator")
+    for folder in (full, mixed, marked):
+        create_keystore(folder, "bank", "words")
+    path = marked / "bank.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "tbill_defi": {"light": True}}))
+    for folder in (light, full, mixed, marked, tmp_path / "empty"):
+        Keys(folder, "words").create("desk")
+        assert (scrypt_of(folder, "desk") == 2**10) == (folder == light), folder.name
+    Keys(light, "words", light=False).create("fund")
+    assert scrypt_of(light, "fund") == 2**18

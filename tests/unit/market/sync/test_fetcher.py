@@ -93,6 +93,13 @@ def test_too_large_by_its_own_word(get, publisher):
     assert publisher.count("treasury") == 1, "asking again would not help"
 
 
+@pytest.mark.parametrize("digits", [19, 5_000, 60_000])
+def test_a_length_of_thousands_of_digits_is_no_number(get, publisher, digits):
+    with pytest.raises(FetchFault, match=rf"a length of {digits:,} digits, over the limit of 1,000 bytes"):
+        get(header("Content-Length", "9" * digits), max_bytes=1000)
+    assert publisher.count("treasury") == 1, "asking again would not help"
+
+
 def test_too_large_without_a_word(get):
     with pytest.raises(FetchFault, match=r"answers with more than the limit of 1,000 bytes"):
         get(header("X-Nothing", "1", b"x" * 5000), max_bytes=1000)
