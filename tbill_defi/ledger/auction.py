@@ -236,7 +236,8 @@ def check_bid(bid: Bid, announcement: Announcement) -> None:
     bill = announcement.kind == "bill"
     step = rules.bill_step_e5 if bill else rules.coupon_step_e5
     if bid.rate_e5 % step or (bill and bid.rate_e5 < 0) or abs(bid.rate_e5) > 50_000:
-        words = "a discount rate is not negative and ends in 0 or 5 thousandths of a percent" if bill else "too far"
+        of_bills = "a discount rate is in [0%, 50%] and ends in 0 or 5 thousandths of a percent"
+        words = of_bills if bill else "a yield is in [-50%, 50%]"
         raise UsageError(f"{who} bids a rate of {format_units(bid.rate_e5, 3, 3)}%; {words}")
 
 

@@ -64,7 +64,7 @@ class Folder(LifeFrames):
         part = self.known.nets[key].take(int(values["faceMoved"]), int(values["cashMoved"]))
         if not self.known.nets[key]:
             del self.known.nets[key]
-        frame = next((frame for frame in self._frames if frame.settles and frame.entry.reference == reference), None)
+        frame = next((frame for frame in self._frames if frame.entry.reference == reference), None)
         frame = frame or self._open("net-settlement", reference, settles=1, nets=[])
         frame.entry.facts["nets"].append((key, part))
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tbill_defi.core.errors import UsageError
-from tbill_defi.ledger.auction import Announcement, Bid, allocate, rules_on
+from tbill_defi.ledger.auction import Announcement, Bid, allocate, check_bid, rules_on
 from tests.unit.ledger.support import DOLLAR
 
 HUNDRED = 100 * DOLLAR
@@ -91,7 +91,8 @@ def test_an_offering_that_is_not_filled_is_awarded_in_full():
     [
         ([Bid("a", 150 * DOLLAR, 3_600)], "multiples of"),
         ([Bid("a", HUNDRED, 3_601)], "ends in 0 or 5"),
-        ([Bid("a", HUNDRED, -5)], "not negative"),
+        ([Bid("a", HUNDRED, -5)], "a discount rate is in \\[0%, 50%\\]"),
+        ([Bid("a", HUNDRED, 50_005)], "50.005%; a discount rate is in"),
         ([Bid("a", HUNDRED), Bid("a", HUNDRED, 3_600)], "competitively and noncompetitively"),
         ([Bid("a", HUNDRED, 3_600), Bid("a", HUNDRED, 3_605, HUNDRED)], "there is one"),
         ([Bid("a", 10_000_100 * DOLLAR)], "noncompetitively; at most"),
@@ -105,6 +106,13 @@ def test_an_offering_that_is_not_filled_is_awarded_in_full():
 def test_what_is_no_bid_is_refused_by_name(bids, words):
     with pytest.raises(UsageError, match=words):
         allocate(BILLS, bids)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_yield_may_be_negative_and_is_at_most_a_half(sign):
+    check_bid(Bid("a", HUNDRED, sign * 50_000), NOTES)
+    with pytest.raises(UsageError, match=f"{sign * 50}.001%; a yield is in \\[-50%, 50%\\]"):
+        check_bid(Bid("a", HUNDRED, sign * 50_001), NOTES)
 
 
 def test_rules_are_the_regulations():

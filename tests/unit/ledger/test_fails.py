@@ -126,3 +126,10 @@ def test_rates_that_are_none(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(DataError, match=said):
         read_rates(path)
+
+
+def test_rates_that_are_no_text(tmp_path):
+    path = tmp_path / "rates.csv"
+    path.write_bytes(HEAD.encode("utf-16"))
+    with pytest.raises(DataError, match=r"rates\.csv: is not UTF-8 text; expected CSV of effective_date,lower_bound"):
+        read_rates(path)

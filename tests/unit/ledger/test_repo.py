@@ -424,4 +424,7 @@ def test_unknown_repo(bench):
         bench.repos.find("0x12")
     repo = bench.opened()
     assert bench.repos.find("0x" + repo.hex()[:6]) == repo
+    for nothing in ("", "0x"):
+        with pytest.raises(LedgerError, match="such an id"):
+            bench.repos.find(nothing)  # names none, though there is only one
     assert [state.repo_id for state in bench.repos.all()] == [repo]

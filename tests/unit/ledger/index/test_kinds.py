@@ -98,6 +98,14 @@ def test_an_option_that_is_not_exercised(desk):
     ]
 
 
+def test_the_least_unit_against_the_least_unit_is_a_trade(desk):
+    bench = Bench(desk.ledger)
+    legs = bench.leg(bench.note, "desk", "fund", 1), bench.leg(bench.usd, "fund", "desk", 1)
+    assert bench.settle(bench.sign(bench.instruction(legs))).status
+    for party, sign in (("desk", -1), ("fund", 1)):
+        assert told(desk, party) == [("settlement", [(NOTE.cusip, sign, -sign, "cash")], [])]
+
+
 def test_a_forced_transfer_and_a_gift_are_at_cost(desk):
     """Nothing was paid: who gives realises nothing, and of what he got the cost is not known."""
     books = desk.ledger
