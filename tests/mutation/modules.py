@@ -38,7 +38,10 @@ KNOWN = {
         "tests/unit/ledger/test_clearing.py",
         "tests/property/ledger/test_trades.py",
     ],
-    "ledger/fail_claims.py": ["tests/unit/ledger/test_clearing.py"],
+    "ledger/fail_claims.py": [
+        "tests/unit/ledger/test_clearing.py",
+        "tests/unit/ledger/index/test_clearing_and_fails.py",
+    ],
     "ledger/coupons.py": ["tests/unit/ledger/test_life.py", "tests/behaviour/test_every_security.py"],
     "ledger/auction.py": ["tests/unit/ledger/test_auction_on_the_ledger.py"],
     "ledger/index": [

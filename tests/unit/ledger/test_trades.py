@@ -60,6 +60,17 @@ def test_ids_and_digests_are_the_contract_s(bench):
         assert (child.minimum, child.lot) == ((10, 5) if face >= 10 else (0, 0))
 
 
+def test_its_days_are_new_york_s_to_the_second(bench):
+    """It opens with its date, fails when that is over, and lapses with the last of the days after it."""
+    trades, state = agreed(bench, fail_days=2, nonce=7)
+    terms, day = state.terms, 86_400
+    assert (terms.opens, terms.nonce) == (new_york_midnight(TOMORROW), 7)
+    assert (terms.closes, terms.deadline) == (terms.opens + day - 1, terms.opens + 3 * day - 1)
+    for passed, word in ((day - 1, "pending"), (day, "failed"), (3 * day - 1, "failed"), (3 * day, "lapsed")):
+        assert state.word(terms.opens + passed) == word
+    assert agreed(bench)[1].terms.nonce == len(trades.all()) - 1, "each trade has one of its own"
+
+
 def test_it_waits_for_its_date_and_settles_by_the_operator(bench):
     trades, state = agreed(bench)
     assert state.word(bench.chain.now()) == "pending"
@@ -120,6 +131,14 @@ def test_the_largest_part_that_can_be_delivered(bench):
     (done,), _ = trades.settle_due()
     assert done.status is TradeStatus.SETTLED
     assert holdings(bench, "dealer") == (0, 990 * DOLLAR)
+
+
+def test_all_but_a_unit_can_be_delivered(bench):
+    trades, _ = agreed(bench, minimum_units=1, lot_units=1)
+    bench.ledger.freeze("dealer", NOTE.cusip, 1)
+    at(bench, TOMORROW)
+    (done,), _ = trades.settle_due()
+    assert done.open_face == 1
 
 
 def test_the_largest_part_that_can_be_paid(bench):

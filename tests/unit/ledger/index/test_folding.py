@@ -3,7 +3,7 @@
 import pytest
 
 from tbill_defi.chain.types import EventRecord, Log
-from tbill_defi.ledger.index.entries import Known, Repo
+from tbill_defi.ledger.index.entries import Known, Option, Repo
 from tbill_defi.ledger.index.folding import Folder
 from tests.unit.ledger.support import NOTE, START, make_ledger
 
@@ -73,15 +73,29 @@ def test_two_close_outs_have_each_its_own_deliveries(transaction):
     assert [repo.principal for repo in known.repos.values()] == [20, 0], "what is not paid off is still owed"
 
 
-def test_what_settles_after_a_repo_was_opened_is_not_the_repo_s(transaction):
-    """Its opening takes one settlement, that of its own legs; the next is an entry of its own."""
-    terms = {"start": START, "end": START, "cash": 70, "rateE9": 0}
-    facility, note, usd = transaction.contracts.repo_facility, transaction.note, transaction.usd
-    opened = {"lender": LENDER, "borrower": BORROWER, "terms": terms}
-    transaction.event(facility, "RepoOpened", repoId=FIRST, **opened)
-    transaction.settled((note, BORROWER, transaction.facility, 100), (usd, LENDER, BORROWER, 70))
+TERMS = {"start": START, "end": START, "cash": 70, "rateE9": 0}
+TAKING = {
+    "RepoOpened": {"repoId": FIRST, "lender": LENDER, "borrower": BORROWER, "terms": TERMS},
+    "MarginDelivered": {"repoId": SECOND, "cash": 0},
+    "CollateralSubstituted": {"repoId": SECOND},
+    "PartlyRepurchased": {"repoId": SECOND, "principal": 70},
+    "Repurchased": {"repoId": SECOND, "principal": 70, "interest": 1},
+    "OptionBought": {"id": FIRST, "premium": 3},
+    "OptionExercised": {"id": FIRST},
+    "Issued": {"token": None, "account": LENDER, "face": 0, "instructionHash": SECOND},
+}
+"""Events that take the settlement after them."""
+
+
+@pytest.mark.parametrize("name", TAKING)
+def test_one_settlement_is_an_event_s_and_the_next_is_an_entry_of_its_own(transaction, name):
+    contracts, note, usd = transaction.contracts, transaction.of(transaction.note), transaction.usd
+    transaction.known.repos = {SECOND: Repo(SECOND, LENDER, BORROWER, 100, 0, START, START, START)}
+    transaction.known.options = {FIRST: Option(FIRST, 1, LENDER, BORROWER, note, 100, 70, START)}
+    kinds = {"Option": contracts.option_book, "Issued": contracts.issuance}
+    source = next((place for start, place in kinds.items() if name.startswith(start)), contracts.repo_facility)
+    transaction.event(source, name, **{key: note if key == "token" else value for key, value in TAKING[name].items()})
+    transaction.settled((usd, BORROWER, LENDER, 71))
     transaction.settled((usd, BORROWER, LENDER, 9))
-    assert transaction.entries() == [
-        ("repo-open", [(transaction.facility, 100), (BORROWER, 70)]),
-        ("settlement", [(LENDER, 9)]),
-    ]
+    (_, first), (kind, second) = transaction.entries()
+    assert (first, kind, second) == ([(LENDER, 71)], "settlement", [(LENDER, 9)])
