@@ -153,6 +153,21 @@ contract LifeTest is LifeDesk {
         assertTrue(payer.couponOf(id).closed, "closed");
     }
 
+    /// @notice Half a unit rounds to nothing: it is not paid to nobody all the same.
+    function test_a_share_of_nothing_waits_for_a_registered_wallet_too() public {
+        issue(security, alice, 5);
+        issue(security, bob, 1_005);
+        bytes32 id = _announce(1, 10);
+        vm.warp(RECORD);
+        _fund(id);
+        vm.prank(registrar);
+        identities.removeWallet(alice);
+        vm.expectEmit(address(payer));
+        emit CouponPayer.CouponWithheld(id, alice, 5, 0);
+        payer.pay(id, two(alice, bob));
+        assertFalse(payer.isPaid(id, alice) || payer.couponOf(id).closed, "alice's is open");
+    }
+
     /// @notice A holder whose payment fails stops nobody, and is due what he was.
     function test_a_payment_that_fails_is_made_later() public {
         StubbornCash cash = new StubbornCash();

@@ -257,6 +257,16 @@ contract RepoRulesTest is RepoDesk {
         facility.repurchase(id, today(), 9_900e6, 1, made, signatures, "");
     }
 
+    /// @notice Or the lender would take collateral for interest of days that have not passed.
+    function test_a_close_out_is_dated_today() public {
+        bytes32 id = open(standard(0));
+        vm.warp(START + 31 days);
+        uint64 tomorrow = today() + 1 days;
+        vm.expectRevert(abi.encodeWithSelector(RepoBook.NotToday.selector, tomorrow));
+        vm.prank(bob);
+        facility.closeOut(id, tomorrow);
+    }
+
     function test_a_part_leaves_the_rest_covered_and_ends_the_call() public {
         bytes32 id = open(standard(0));
         oracle.set(FIRST, 99e6);

@@ -234,6 +234,26 @@ contract TradeBookTest is TradeDesk {
         }
     }
 
+    /// @notice Its date may be one second, its last, and a part may be all of it.
+    function test_a_trade_at_its_bounds() public {
+        Trade memory trade = agreed(100, 99);
+        (trade.opens, trade.closes, trade.deadline) = (START, START, START);
+        (trade.lot, trade.minimum) = (100, 100);
+        bytes32 id = affirm(trade);
+        book.settle(trade, 100, none());
+        assertEq(status(id), uint256(TradeStatus.Settled), "settled");
+    }
+
+    function test_the_least_part() public {
+        Trade memory trade = agreed(100, 99);
+        (trade.lot, trade.minimum) = (10, 20);
+        bytes32 id = affirm(trade);
+        vm.warp(OPENS);
+        book.settle(trade, 20, none());
+        vm.expectRevert(abi.encodeWithSelector(TradeBook.PartialNotAllowed.selector, id, 10, 80, 20, 10));
+        book.settle(trade, 10, none());
+    }
+
     function test_only_the_clearer_that_both_named_novates() public {
         Trade memory trade = agreed(100, 99);
         bytes32 id = affirm(trade);
