@@ -8,6 +8,7 @@ import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
 import {GuardCalls} from "./settlement/GuardCalls.sol";
 import {Instruction, InstructionHash, Leg} from "./settlement/Instruction.sol";
+import {PackedInstructions} from "./settlement/PackedInstructions.sol";
 import {PlanWords} from "./settlement/PlanWords.sol";
 import {SortedAddresses} from "./settlement/SortedAddresses.sol";
 
@@ -31,7 +32,6 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     error SelfLeg(uint256 leg);
     error UnregisteredToken(address token);
     error SignatureCountMismatch(uint256 givers, uint256 signatures);
-    error InstructionCountMismatch(uint256 instructions, uint256 signatureLists);
     error NonceAlreadyUsed(address giver, uint256 nonce);
     error LegsNotSorted(uint256 leg);
     error PlanMismatch(bytes32 expected, bytes32 given);
@@ -63,9 +63,6 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     mapping(address giver => mapping(bytes32 planHash => bool)) private _settledPlans;
     mapping(address giver => mapping(address operator => bool)) private _operators;
 
-    /// @dev Which of its instructions `settleMany` or `settleBatch` is at.
-    uint256 private transient _next;
-
     constructor(
         IAssetRegistry assetRegistry_,
         IIdentityRegistry identityRegistry_
@@ -78,45 +75,49 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     /// @param signatures One of each distinct giver, in ascending order of the givers' addresses; empty of one whose
     /// operator the caller is.
     function settle(Instruction calldata instruction, bytes[] calldata signatures) external nonReentrant {
-        _settle(instruction, signatures, false);
+        _settle(hashInstruction(instruction), instruction, signatures, false);
     }
 
     /// @notice Settles each instruction by itself: one that fails leaves no trace but `InstructionFailed`.
     /// @dev Reverts whole if an instruction ran out of gas, for its failure would say nothing about it.
-    function settleMany(
-        Instruction[] calldata instructions,
-        bytes[][] calldata signatures
-    ) external nonReentrant {
-        if (instructions.length != signatures.length) {
-            revert InstructionCountMismatch(instructions.length, signatures.length);
-        }
-        if (instructions.length == 0) revert NothingToSettle();
-        _settleEach(instructions, this.settleOne.selector);
+    /// @param accounts The tokens and parties of all instructions: what their places are places in.
+    /// @param instructions Each with its signatures as of `settle`, as PackedInstructions has them.
+    function settleMany(address[] memory accounts, bytes calldata instructions) external nonReentrant {
+        (bytes[] memory calls, bytes32[] memory hashes) = _unpack(accounts, instructions, false);
+        _settleEach(calls, hashes);
     }
 
     /// @notice Settles, each by itself as `settleMany` does, instructions that were signed as one list (`hashBatch`).
     /// @dev Whoever gives in any of them has signed them all, in their order: no list that was cut, sorted otherwise or
     /// added to is signed. What is settled once is not settled again, for each instruction uses up its givers' nonces.
+    /// @param accounts As of `settleMany`.
+    /// @param instructions As PackedInstructions has them, none with signatures of its own.
     /// @param signatures One of each distinct giver of the list, in ascending order of addresses.
-    function settleBatch(Instruction[] calldata instructions, bytes[] calldata signatures) external nonReentrant {
-        bytes32 batchHash = hashBatch(instructions);
-        uint256[] memory givers = _giversOf(instructions);
+    function settleBatch(
+        address[] memory accounts,
+        bytes calldata instructions,
+        bytes[] calldata signatures
+    ) external nonReentrant {
+        (bytes[] memory calls, bytes32[] memory hashes) = _unpack(accounts, instructions, true);
+        bytes32 batchHash = _hashTypedDataV4(InstructionHash.batchHash(hashes));
+        uint256[] memory givers = _giversOf(calls, accounts.length);
         if (givers.length == 0) revert NothingToSettle();
         if (givers.length != signatures.length) revert SignatureCountMismatch(givers.length, signatures.length);
         for (uint256 i = 0; i < givers.length; ++i) _requireSignature(givers.get(i), batchHash, signatures[i]);
-        _settleEach(instructions, this.settleSigned.selector);
+        _settleEach(calls, hashes);
     }
 
-    /// @notice What `settleMany` calls, with its own arguments, for each instruction; only this contract may.
-    function settleOne(Instruction[] calldata instructions, bytes[][] calldata signatures) external {
+    /// @notice What `settleMany` and `settleBatch` call for each instruction; only this contract may.
+    /// @param instructionHash The digest of this instruction.
+    /// @param signed Whether the givers' signatures of a list with this instruction were found to be theirs.
+    function settleOne(
+        bytes32 instructionHash,
+        bool signed,
+        Instruction calldata instruction,
+        bytes[] calldata signatures
+    ) external {
         if (msg.sender != address(this)) revert OnlySettlement(msg.sender);
-        _settle(instructions[_next], signatures[_next], false);
-    }
-
-    /// @notice What `settleBatch` calls, with its own arguments, for each instruction; only this contract may.
-    function settleSigned(Instruction[] calldata instructions, bytes[] calldata signatures) external {
-        if (msg.sender != address(this)) revert OnlySettlement(msg.sender);
-        _settle(instructions[_next], signatures, true);
+        _settle(instructionHash, instruction, signatures, signed);
     }
 
     /// @notice Answers, by reverting with `Judged`, what each leg finds when those before it have moved; a leg that is
@@ -174,32 +175,38 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
 
     /// @notice The EIP-712 digest that givers sign of a list of instructions.
     function hashBatch(Instruction[] calldata instructions) public view returns (bytes32) {
-        return _hashTypedDataV4(InstructionHash.batchHash(instructions));
+        bytes32[] memory hashes = new bytes32[](instructions.length);
+        for (uint256 i = 0; i < hashes.length; ++i) hashes[i] = InstructionHash.structHash(instructions[i]);
+        return _hashTypedDataV4(InstructionHash.batchHash(hashes));
+    }
+
+    function _unpack(
+        address[] memory accounts,
+        bytes calldata instructions,
+        bool signed
+    ) private pure returns (bytes[] memory calls, bytes32[] memory hashes) {
+        (calls, hashes) = PackedInstructions.unpack(instructions, accounts, this.settleOne.selector, signed);
+        if (calls.length == 0) revert NothingToSettle();
     }
 
     /// @dev Calls this contract again for each instruction; one that fails leaves no trace but the event.
-    function _settleEach(Instruction[] calldata instructions, bytes4 selector) private {
-        bytes memory again = _asCallOf(selector);
-        for (uint256 i = 0; i < instructions.length; ++i) {
-            _next = i;
-            (bool settled, bytes memory reason) = address(this).call(again);
+    function _settleEach(bytes[] memory calls, bytes32[] memory hashes) private {
+        for (uint256 i = 0; i < calls.length; ++i) {
+            bytes32 instructionHash = _hashTypedDataV4(hashes[i]);
+            PackedInstructions.setHash(calls[i], instructionHash);
+            (bool settled, bytes memory reason) = address(this).call(calls[i]);
             if (settled) continue;
             if (reason.length == 0) revert InnerCallOutOfGas(i);
-            emit InstructionFailed(hashInstruction(instructions[i]), reason);
+            emit InstructionFailed(instructionHash, reason);
         }
     }
 
-    /// @dev This call's arguments as another function's call data, written once for all instructions.
-    function _asCallOf(bytes4 selector) private pure returns (bytes memory data) {
-        data = msg.data;
-        assembly ("memory-safe") {
-            let head := add(data, 0x20)
-            mstore(head, or(selector, and(mload(head), not(shl(224, 0xffffffff)))))
-        }
-    }
-
-    /// @param signed Whether the givers' signatures of a batch with this instruction were found to be theirs.
-    function _settle(Instruction calldata instruction, bytes[] calldata signatures, bool signed) private {
+    function _settle(
+        bytes32 instructionHash,
+        Instruction calldata instruction,
+        bytes[] calldata signatures,
+        bool signed
+    ) private {
         if (block.timestamp < instruction.notBefore) revert TooEarly(instruction.notBefore);
         if (block.timestamp > instruction.deadline) revert InstructionExpired(instruction.deadline);
         Leg[] calldata legs = instruction.legs;
@@ -208,7 +215,6 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
 
         (uint256[] memory givers, uint256[] memory parties, bytes32[] memory assetIds) = _inspect(legs);
         _checkPlan(instruction, parties, assetIds);
-        bytes32 instructionHash = hashInstruction(instruction);
         _useUp(instruction, givers);
         if (!signed) _authorise(instructionHash, givers, signatures);
 
@@ -292,14 +298,12 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         }
     }
 
-    /// @dev Distinct givers of all instructions, ascending.
-    function _giversOf(Instruction[] calldata instructions) private pure returns (uint256[] memory givers) {
-        uint256 legs = 0;
-        for (uint256 i = 0; i < instructions.length; ++i) legs += instructions[i].legs.length;
-        givers = SortedAddresses.create(legs);
-        for (uint256 i = 0; i < instructions.length; ++i) {
-            Leg[] calldata each = instructions[i].legs;
-            for (uint256 k = 0; k < each.length; ++k) givers.insert(each[k].from);
+    /// @dev Distinct givers of all instructions, ascending; at most `most`.
+    function _giversOf(bytes[] memory calls, uint256 most) private pure returns (uint256[] memory givers) {
+        givers = SortedAddresses.create(most);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            uint256 legs = PackedInstructions.legsOf(calls[i]);
+            for (uint256 k = 0; k < legs; ++k) givers.insert(PackedInstructions.giverOf(calls[i], k));
         }
     }
 

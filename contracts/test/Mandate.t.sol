@@ -97,7 +97,7 @@ contract MandateTest is Mandated {
         Instruction[] memory many = new Instruction[](1);
         bytes[][] memory signatures = new bytes[][](1);
         (many[0], signatures[0]) = (made, withBob(address(account), managerKey, digest(made)));
-        settlement.settleMany(many, signatures);
+        settleMany(many, signatures);
         assertUntouched();
     }
 

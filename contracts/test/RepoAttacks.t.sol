@@ -353,7 +353,7 @@ contract RepoAttacksTest is RepoDesk {
         (batch[0], lists[0]) = (made, signatures);
         vm.expectEmit(address(settlement));
         emit Settlement.InstructionFailed(digest(made), reason);
-        settlement.settleMany(batch, lists);
+        settleMany(batch, lists);
         assertEq(before, _positions(), "nothing moved");
     }
 

@@ -53,7 +53,7 @@ contract SettlementAttacksTest is Desk {
         (signatures[0], signatures[1]) = (signed(dvp(1)), signed(dvp(1)));
         vm.expectEmit(address(settlement));
         emit Settlement.InstructionFailed(digest(dvp(1)), _nonceUsed(_first(), 1));
-        settlement.settleMany(twice, signatures);
+        settleMany(twice, signatures);
         assertSettledTimes(1);
     }
 
@@ -274,7 +274,7 @@ contract SettlementAttacksTest is Desk {
         Instruction[] memory batch = new Instruction[](1);
         bytes[][] memory lists = new bytes[][](1);
         (batch[0], lists[0]) = (forged, signatures);
-        settlement.settleMany(batch, lists);
+        settleMany(batch, lists);
         assertFalse(settlement.isNonceUsed(alice, nonce) || settlement.isNonceUsed(bob, nonce), "by forgery");
 
         Leg[] memory legs = new Leg[](1); // carol gives to alice, unasked
@@ -310,16 +310,12 @@ contract SettlementAttacksTest is Desk {
     // --- entries ------------------------------------------------------------------------------------------------
 
     function test_settle_one_is_not_for_outsiders() public {
-        (Instruction[] memory batch, bytes[][] memory lists) = (new Instruction[](1), new bytes[][](1));
-        (batch[0], lists[0]) = (dvp(1), signed(dvp(1)));
+        bytes[] memory signatures = signed(dvp(1));
         address[3] memory callers = [alice, stranger, address(this)];
         for (uint256 i = 0; i < 3; ++i) {
             vm.expectRevert(abi.encodeWithSelector(Settlement.OnlySettlement.selector, callers[i]));
             vm.prank(callers[i]);
-            settlement.settleOne(batch, lists);
-            vm.expectRevert(abi.encodeWithSelector(Settlement.OnlySettlement.selector, callers[i]));
-            vm.prank(callers[i]);
-            settlement.settleSigned(batch, lists[0]);
+            settlement.settleOne(digest(dvp(1)), i == 0, dvp(1), signatures);
         }
         assertNothingMoved();
     }
@@ -368,8 +364,8 @@ contract SettlementAttacksTest is Desk {
     function test_reentry_from_an_erc1271_giver() public {
         (ContractWallet wallet, Instruction memory instruction) = _walletSells();
         bytes[] memory signatures = withBob(address(wallet), aliceKey, digest(instruction));
-        bytes[5] memory calls = _entries();
-        for (uint256 i = 0; i < 5; ++i) {
+        bytes[4] memory calls = _entries();
+        for (uint256 i = 0; i < calls.length; ++i) {
             wallet.setReentry(address(settlement), calls[i]);
             _refused(instruction, signatures, _invalid(address(wallet)));
         }
@@ -421,13 +417,13 @@ contract SettlementAttacksTest is Desk {
     function test_reentry_from_a_guard() public {
         (GuardedAccount account, FloorGuard guard, Instruction memory instruction) = _accountSells(0);
         bytes[] memory signatures = withBob(address(account), aliceKey, digest(instruction));
-        bytes[5] memory calls = _entries();
-        for (uint256 i = 0; i < 5; ++i) {
+        bytes[4] memory calls = _entries();
+        for (uint256 i = 0; i < calls.length; ++i) {
             guard.setReentry(address(settlement), calls[i]);
             _refused(
                 instruction,
                 signatures,
-                i == 2 || i == 4
+                i == 2
                     ? abi.encodeWithSelector(Settlement.OnlySettlement.selector, guard)
                     : abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector)
             );
@@ -471,7 +467,7 @@ contract SettlementAttacksTest is Desk {
         bytes[][] memory lists = new bytes[][](2);
         (batch[0], lists[0]) = (dvp(11), signed(dvp(11)));
         (batch[1], lists[1]) = (guarded, withBob(address(account), aliceKey, digest(guarded)));
-        bytes memory data = abi.encodeCall(settlement.settleMany, (batch, lists));
+        bytes memory data = manyCall(batch, lists);
         (bool success, ) = address(settlement).call{gas: gas_}(data);
         assertTrue(settlement.isNonceUsed(alice, 11) == success, "first");
         assertTrue(settlement.isNonceUsed(address(account), 1) == success, "second");
@@ -496,7 +492,7 @@ contract SettlementAttacksTest is Desk {
         (batch[0], lists[0]) = (dvp(11), signed(dvp(11)));
         (batch[1], lists[1]) = (bad, signatures);
         (batch[2], lists[2]) = (dvp(12), signed(dvp(12)));
-        bytes memory data = abi.encodeCall(settlement.settleMany, (batch, lists));
+        bytes memory data = manyCall(batch, lists);
         (bool success, bytes memory reason) = address(settlement).call{gas: gas_}(data);
         assertTrue(success == isolated, "isolated");
         if (!success) assertEq(reason, abi.encodeWithSelector(Settlement.InnerCallOutOfGas.selector, 1), "reason");
@@ -506,15 +502,14 @@ contract SettlementAttacksTest is Desk {
     }
 
     /// @dev Every entry, and what they call themselves, with an instruction that is good in itself.
-    function _entries() private view returns (bytes[5] memory calls) {
+    function _entries() private view returns (bytes[4] memory calls) {
         Instruction[] memory batch = new Instruction[](1);
         bytes[][] memory lists = new bytes[][](1);
         (batch[0], lists[0]) = (dvp(5), signed(dvp(5)));
         calls[0] = abi.encodeCall(settlement.settle, (batch[0], lists[0]));
-        calls[1] = abi.encodeCall(settlement.settleMany, (batch, lists));
-        calls[2] = abi.encodeCall(settlement.settleOne, (batch, lists));
-        calls[3] = abi.encodeCall(settlement.settleBatch, (batch, both(listDigest(batch))));
-        calls[4] = abi.encodeCall(settlement.settleSigned, (batch, lists[0]));
+        calls[1] = manyCall(batch, lists);
+        calls[2] = abi.encodeCall(settlement.settleOne, (digest(batch[0]), true, batch[0], lists[0]));
+        calls[3] = batchCall(batch, both(listDigest(batch)));
     }
 
     function _walletSells() private returns (ContractWallet wallet, Instruction memory instruction) {

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Instruction} from "src/settlement/Instruction.sol";
 import {Settlement} from "src/Settlement.sol";
 import {Desk} from "./base/Desk.sol";
+import {Packing} from "./base/Packing.sol";
 import {Test} from "./base/Test.sol";
 
 /// @notice Submits, replays, forges, cancels and lets time pass; counts what must not happen.
@@ -55,7 +56,8 @@ contract SettlementHandler is Test {
             (batch[i], lists[i]) = _order(chosen[i]);
             before[i] = _settlement.isNonceUsed(givers[0], batch[i].nonce);
         }
-        try _settlement.settleMany{gas: between(gas_, 50_000, 2_000_000)}(batch, lists) {
+        (address[] memory accounts, bytes memory packed) = Packing.pack(batch, lists);
+        try _settlement.settleMany{gas: between(gas_, 50_000, 2_000_000)}(accounts, packed) {
             for (uint256 i = 0; i < 2; ++i) {
                 if (_settlement.isNonceUsed(givers[0], batch[i].nonce) && !before[i]) _record(chosen[i]);
             }

@@ -114,7 +114,7 @@ contract TradeBookTest is TradeDesk {
         bytes[][] memory lists = new bytes[][](1);
         (batch[0], lists[0]) = (instruction, none());
         vm.prank(address(book));
-        settlement.settleMany(batch, lists);
+        settleMany(batch, lists);
         assertNothingMoved();
         assertTrue(settlement.isOperator(alice, address(book)), "named");
     }

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tbill_defi.core.errors import UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.eip712 import typed_digest, words
@@ -138,11 +139,45 @@ class SignedBatch:
     signatures: tuple[bytes, ...]
 
 
-def settle_batch_arguments(signed: SignedBatch) -> tuple[list[Any], list[bytes]]:
-    """Arguments of `Settlement.settleBatch`."""
-    return [instruction.abi_value() for instruction in signed.batch.instructions], list(signed.signatures)
+def settle_batch_arguments(signed: SignedBatch) -> tuple[list[bytes], bytes, list[bytes]]:
+    """Arguments of `Settlement.settleBatch`: accounts, packed instructions, signatures."""
+    accounts, packed = _packed([(instruction, None) for instruction in signed.batch.instructions])
+    return accounts, packed, list(signed.signatures)
 
 
-def settle_many_arguments(signed: Sequence[SignedInstruction]) -> tuple[list[Any], list[list[bytes]]]:
-    """Arguments of `Settlement.settleMany`."""
-    return [s.instruction.abi_value() for s in signed], [list(s.signatures) for s in signed]
+def settle_many_arguments(signed: Sequence[SignedInstruction]) -> tuple[list[bytes], bytes]:
+    """Arguments of `Settlement.settleMany`: accounts, packed instructions."""
+    return _packed([(each.instruction, each.signatures) for each in signed])
+
+
+def _packed(entries: Sequence[tuple[Instruction, Sequence[bytes] | None]]) -> tuple[list[bytes], bytes]:
+    """Instructions, each with its own signatures or None, as PackedInstructions.sol reads them, and their accounts."""
+    places: dict[bytes, int] = {}
+    parts = [_counted("instructions of a call", len(entries), 2)]
+    for instruction, signatures in entries:
+        parts += map(_numeral, (instruction.not_before, instruction.deadline, instruction.nonce))
+        parts += (_numeral(int.from_bytes(each, "big")) for each in (instruction.context_hash, instruction.plan_hash))
+        parts.append(_counted("legs of an instruction", len(instruction.legs), 1))
+        for leg in instruction.legs:
+            for account in (leg.token, leg.giver, leg.receiver):
+                parts.append(_counted("accounts of a call", places.setdefault(account, len(places)), 2))
+            parts.append(_numeral(leg.amount))
+        if signatures is not None:
+            parts.append(_counted("signatures of an instruction", len(signatures), 1))
+            for signature in signatures:
+                parts += (_counted("bytes of a signature", len(signature), 2), signature)
+    return list(places), b"".join(parts)
+
+
+def _numeral(value: int) -> bytes:
+    """How many bytes follow, and these: the number, big-endian, without leading zeros."""
+    if not 0 <= value < 1 << 256:
+        raise UsageError(f"instruction: {value} is not in [0, 2^256)")
+    digits = value.to_bytes((value.bit_length() + 7) // 8, "big")
+    return bytes((len(digits),)) + digits
+
+
+def _counted(what: str, count: int, size: int) -> bytes:
+    if count >> 8 * size:
+        raise UsageError(f"{what}: {count} are too many; at most {(1 << 8 * size) - 1}")
+    return count.to_bytes(size, "big")

@@ -13,7 +13,7 @@ from tbill_defi.ledger import mandate as mandates
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.oracle import MAX_QUOTES, Oracle, OracleQuote, OracleRound
-from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, plan_hash
+from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg, SignedInstruction, plan_hash, settle_many_arguments
 from tests.unit.ledger.support import DOLLAR
 
 TODAY = date(2026, 3, 24)
@@ -94,11 +94,12 @@ class Fund:
 
     def step(self, instruction, *, manager="pm", many=False):
         signatures = self.signatures(instruction, manager)
-        value = instruction.abi_value()
         data = (
-            encode_call("Settlement", "settleMany", [value], [signatures])
+            encode_call(
+                "Settlement", "settleMany", *settle_many_arguments([SignedInstruction(instruction, signatures)])
+            )
             if many
-            else encode_call("Settlement", "settle", value, signatures)
+            else encode_call("Settlement", "settle", instruction.abi_value(), signatures)
         )
         return Step("operator", self.ledger.contracts.settlement, data)
 

@@ -17,7 +17,7 @@ from tbill_defi.ledger.option import Options
 from tbill_defi.ledger.option_deeds import BOOK
 from tbill_defi.ledger.option_terms import OptionTerms
 from tbill_defi.ledger.repo import Repos
-from tbill_defi.ledger.settlement import PlanLeg
+from tbill_defi.ledger.settlement import PlanLeg, SignedInstruction, settle_many_arguments
 from tests.behaviour.chain.support import deployment
 from tests.behaviour.mandated import LIMITS, LONG, SHORT, TODAY, code
 from tests.unit.ledger.support import DOLLAR, refusal
@@ -85,8 +85,8 @@ def test_one_good_and_one_bad_in_a_batch(fund):
     """The good one settles, the bad one leaves no trace but its failure."""
     good = fund.instruction(fund.legs(long=50_000, short=-50_000))
     bad = fund.instruction(fund.legs(long=150_000, usd=-150_000))
-    signed = [(one.abi_value(), fund.signatures(one)) for one in (bad, good)]
-    data = encode_call("Settlement", "settleMany", [one for one, _ in signed], [several for _, several in signed])
+    signed = [SignedInstruction(one, fund.signatures(one)) for one in (bad, good)]
+    data = encode_call("Settlement", "settleMany", *settle_many_arguments(signed))
     receipt = fund.transact(fund.ledger.keyring.key("pm"), fund.ledger.contracts.settlement, data)
     assert receipt.status
     (failed,) = fund.ledger.chain.events(names=("InstructionFailed",))
@@ -99,8 +99,8 @@ def test_one_good_and_one_bad_in_a_batch(fund):
 def test_two_halves_in_a_batch_are_one_turnover(fund):
     """Each half is within the limit by itself, together they are a dollar over."""
     halves = [fund.instruction(fund.legs(long=sign * 100_001, short=-sign * 100_001)) for sign in (1, -1)]
-    signed = [(one.abi_value(), fund.signatures(one)) for one in halves]
-    data = encode_call("Settlement", "settleMany", [one for one, _ in signed], [several for _, several in signed])
+    signed = [SignedInstruction(one, fund.signatures(one)) for one in halves]
+    data = encode_call("Settlement", "settleMany", *settle_many_arguments(signed))
     assert fund.transact(fund.ledger.keyring.key("pm"), fund.ledger.contracts.settlement, data).status
     assert len(list(fund.ledger.chain.events(names=("InstructionFailed",)))) == 1
     assert fund.account.turnover == 100_001 * DOLLAR

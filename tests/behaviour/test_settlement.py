@@ -344,9 +344,8 @@ def test_a_plan_settles_once(bench):
 # --- many at once ---------------------------------------------------------------------------------------------------
 
 
-def settle_many(bench, signed, signatures=None):
-    instructions, lists = settle_many_arguments(signed)
-    data = encode_call(SETTLEMENT, "settleMany", instructions, lists if signatures is None else signatures)
+def settle_many(bench, signed):
+    data = encode_call(SETTLEMENT, "settleMany", *settle_many_arguments(signed))
     return bench.transact(OUTSIDER, bench.contracts.settlement, data)
 
 
@@ -396,17 +395,21 @@ def test_many_equal_the_singles(bench):
         assert bench.state() == twin.state()
 
 
-def test_counts_of_many(unmoved):
-    signed = unmoved.sign(unmoved.instruction(unmoved.exchange()))
-    assert refusal(settle_many(unmoved, [signed], []))[0] == "InstructionCountMismatch"
+def test_many_that_are_none_or_malformed(unmoved):
     assert refusal(settle_many(unmoved, []))[0] == "NothingToSettle"
+    accounts, packed = settle_many_arguments([unmoved.sign(unmoved.instruction(unmoved.exchange()))])
+    for some, these in ((accounts, packed[:-1]), (accounts, packed + b"\0"), (accounts[:-1], packed), (accounts, b"")):
+        data = encode_call(SETTLEMENT, "settleMany", some, these)
+        refused = unmoved.transact(OUTSIDER, unmoved.contracts.settlement, data)
+        assert refusal(refused)[0] == "MalformedInstruction"
 
 
-@pytest.mark.parametrize("function", ["settleOne", "settleSigned"])
-def test_only_settlement_settles_one(unmoved, function):
+@pytest.mark.parametrize("signed_as_list", [False, True])
+def test_only_settlement_settles_one(unmoved, signed_as_list):
     signed = unmoved.sign(unmoved.instruction(unmoved.exchange()))
-    instructions, signatures = settle_many_arguments([signed])
-    data = encode_call(SETTLEMENT, function, instructions, signatures if function == "settleOne" else signatures[0])
+    digest = signed.instruction.digest(unmoved.chain.chain_id, unmoved.contracts.settlement)
+    arguments = (digest, signed_as_list, signed.instruction.abi_value(), list(signed.signatures))
+    data = encode_call(SETTLEMENT, "settleOne", *arguments)
     assert refusal(unmoved.transact(OUTSIDER, unmoved.contracts.settlement, data))[0] == "OnlySettlement"
 
 

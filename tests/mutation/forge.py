@@ -20,6 +20,7 @@ NEAREST = {
     "settlement/OwnEntries.sol": "Repo",
     "settlement/Trade*.sol": "TradeBook",
     "settlement/ClearingHouse.sol": "ClearingHouse",
+    "settlement/PackedInstructions.sol": "{PackedInstructions,Settlement}",
     "settlement/*": "Settlement",
     "compliance/VolumeLog.sol": "{VolumeLog,Compliance}",
     "compliance/*": "Compliance",

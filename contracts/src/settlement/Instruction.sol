@@ -45,10 +45,8 @@ library InstructionHash {
             "Leg(address token,address from,address to,uint256 amount)"
         );
 
-    /// @notice hashStruct of a list of instructions, which is signed as one.
-    function batchHash(Instruction[] calldata instructions) internal pure returns (bytes32) {
-        bytes32[] memory hashes = new bytes32[](instructions.length);
-        for (uint256 i = 0; i < hashes.length; ++i) hashes[i] = structHash(instructions[i]);
+    /// @notice hashStruct of a list of instructions, which is signed as one, by their hashStructs.
+    function batchHash(bytes32[] memory hashes) internal pure returns (bytes32) {
         return keccak256(abi.encode(BATCH_TYPEHASH, keccak256(abi.encodePacked(hashes))));
     }
 

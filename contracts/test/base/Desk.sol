@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ISettlementAsset} from "src/interfaces/ISettlementAsset.sol";
 import {Instruction, Leg} from "src/settlement/Instruction.sol";
 import {Ledger} from "./Ledger.sol";
+import {Packing} from "./Packing.sol";
 
 /// @notice Makes, hashes and signs instructions by a second route: the EIP-712 digest is built here from its text.
 abstract contract Desk is Ledger {
@@ -31,6 +32,29 @@ abstract contract Desk is Ledger {
         instruction = dvp(nonce);
         instruction.contextHash = contextHash;
         instruction.planHash = planHash(contextHash, instruction.legs);
+    }
+
+    /// @dev Settles many, as whoever is pranked; what is expected is expected of it.
+    function settleMany(Instruction[] memory list, bytes[][] memory signatures) internal {
+        (address[] memory accounts, bytes memory packed) = Packing.pack(list, signatures);
+        settlement.settleMany(accounts, packed);
+    }
+
+    /// @dev Settles a list that was signed as one.
+    function settleBatch(Instruction[] memory list, bytes[] memory signatures) internal {
+        (address[] memory accounts, bytes memory packed) = Packing.pack(list);
+        settlement.settleBatch(accounts, packed, signatures);
+    }
+
+    /// @dev The calls of the two above.
+    function manyCall(Instruction[] memory list, bytes[][] memory signatures) internal view returns (bytes memory) {
+        (address[] memory accounts, bytes memory packed) = Packing.pack(list, signatures);
+        return abi.encodeCall(settlement.settleMany, (accounts, packed));
+    }
+
+    function batchCall(Instruction[] memory list, bytes[] memory signatures) internal view returns (bytes memory) {
+        (address[] memory accounts, bytes memory packed) = Packing.pack(list);
+        return abi.encodeCall(settlement.settleBatch, (accounts, packed, signatures));
     }
 
     function planHash(bytes32 contextHash, Leg[] memory legs) internal view returns (bytes32) {

@@ -63,7 +63,6 @@ OPEN = {
         "settleMany": "by the givers' signatures",
         "settleBatch": "by the signatures of all who give in any instruction of the list",
         "settleOne": "Settlement itself",
-        "settleSigned": "Settlement itself",
         "cancel": "own nonce",
         "judge": "anyone: it answers by reverting",
         "setOperator": "the giver, for himself",

@@ -1,5 +1,6 @@
 """Digest and plan hash, each computed a second time by other people's code."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,15 +11,18 @@ from eth_utils import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tbill_defi.chain.keys import SigningKey
+from tbill_defi.core.errors import UsageError
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.settlement import (
+    Batch,
     Instruction,
     Leg,
     PlanLeg,
+    SignedBatch,
     SignedInstruction,
     legs_hash,
     plan_hash,
+    settle_batch_arguments,
     settle_many_arguments,
 )
 from tests.unit.contracts.eip712 import INSTRUCTION_TYPES
@@ -163,8 +167,59 @@ def test_no_legs_hash_nothing():
     assert legs_hash([]) == keccak(b"")
 
 
-def test_arguments_of_many():
-    instruction = Instruction((Leg(bytes(20), b"\1" * 20, bytes(20), 1),), 0, 1, 2)
-    key = SigningKey.from_seed("desk")
-    signed = SignedInstruction(instruction, (key.sign_digest(bytes(32)),))
-    assert settle_many_arguments([signed]) == ([instruction.abi_value()], [[key.sign_digest(bytes(32))]])
+SIGNED = st.builds(SignedInstruction, INSTRUCTIONS, st.lists(st.binary(max_size=300), max_size=3).map(tuple))
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(st.lists(SIGNED, max_size=4))
+def test_what_is_packed_is_read_back(signed):
+    accounts, packed = settle_many_arguments(signed)
+    assert unpacked(accounts, packed, own_signatures=True) == signed
+    assert len(set(accounts)) == len(accounts)
+    batch = SignedBatch(Batch(tuple(each.instruction for each in signed)), (b"one", b"two"))
+    accounts, packed, signatures = settle_batch_arguments(batch)
+    found = unpacked(accounts, packed, own_signatures=False)
+    assert [each.instruction for each in found] == list(batch.batch.instructions)
+    assert signatures == [b"one", b"two"]
+
+
+def unpacked(accounts, packed, *, own_signatures):
+    """A reader of the form that contracts/README.md states."""
+    at = 0
+
+    def take(size):
+        nonlocal at
+        at += size
+        assert at <= len(packed)
+        return packed[at - size : at]
+
+    def number(size=None):
+        return int.from_bytes(take(number(1) if size is None else size), "big")
+
+    def instruction():
+        not_before, deadline, nonce, context, plan = (number() for _ in range(5))
+        legs = [Leg(*(accounts[number(2)] for _ in range(3)), number()) for _ in range(number(1))]
+        hashes = context.to_bytes(32, "big"), plan.to_bytes(32, "big")
+        signatures = tuple(take(number(2)) for _ in range(number(1) if own_signatures else 0))
+        return SignedInstruction(Instruction(tuple(legs), not_before, deadline, nonce, *hashes), signatures)
+
+    found = [instruction() for _ in range(number(2))]
+    assert at == len(packed)
+    return found
+
+
+LEG = Leg(bytes(20), b"\1" * 20, bytes(20), 1)
+
+
+@pytest.mark.parametrize(
+    ("signed", "message"),
+    [
+        (SignedInstruction(Instruction((LEG,), 0, 1, -1), ()), "instruction: -1 is not in [0, 2^256)"),
+        (SignedInstruction(Instruction((LEG,), 0, 1, 2**256), ()), f"instruction: {2**256} is not in [0, 2^256)"),
+        (SignedInstruction(Instruction((LEG,) * 256, 0, 1, 2), ()), "legs of an instruction: 256 are too many"),
+        (SignedInstruction(Instruction((LEG,), 0, 1, 2), (bytes(2**16),)), "bytes of a signature: 65536 are too many"),
+    ],
+)
+def test_what_has_no_packed_form(signed, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        settle_many_arguments([signed])
