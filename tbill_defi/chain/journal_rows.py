@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Dialect, Table, insert
 
 from tbill_defi.chain.schema import blocks
 from tbill_defi.core.errors import AuditFailure
@@ -18,13 +19,20 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     ends: a writer stopped in between would hold its lock for ever.
     """
     dialect = connection.dialect
+    statement = _insertion(dialect, table, tuple(columns))
     if dialect.positional:
-        connection.exec_driver_sql(str(insert(table).compile(connection.engine, column_keys=columns)), list(rows))
-        return
+        connection.exec_driver_sql(statement, list(rows))
+    else:
+        connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
+
+
+@lru_cache(maxsize=16)
+def _insertion(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
+    if dialect.positional:
+        return str(insert(table).compile(dialect=dialect, column_keys=columns))
     names = ", ".join(dialect.identifier_preparer.quote(name) for name in columns)
     arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in columns)
-    statement = f"INSERT INTO {dialect.identifier_preparer.quote(table.name)} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608
-    connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
+    return f"INSERT INTO {dialect.identifier_preparer.quote(table.name)} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608
 
 
 def typed_header(row: dict[str, Any]) -> dict[str, Any]:
