@@ -99,7 +99,20 @@ ATTACKS = {
         "EarlyRedemption::test_queue_griefing_by_many_small_requests",
         "EarlyRedemption::test_cancelled_requests_leave_nothing_to_step_over",
         "EarlyRedemption::test_a_holder_who_cannot_be_paid_stops_nobody",
+        "LifeAttacks::test_a_part_is_a_multiple_of_the_denomination",
+        "LifeAttacks::test_new_terms_do_not_inherit_an_old_days_limit",
     ],
+    "units out of reach of a pause or a sanction under other names, or for cash": [
+        "LifeAttacks::test_no_way_around_a_pause_by_its_pieces",
+        "LifeAttacks::test_a_sanctioned_holder_takes_nothing_apart",
+        "LifeAttacks::test_a_pause_stops_the_queue_and_not_the_way_out",
+    ],
+    "a lost wallet's place in a queue or in an act of stripping": [
+        "LifeAttacks::test_a_lost_wallets_request_is_its_successors",
+        "LifeAttacks::test_a_strike_pays_the_successor",
+        "LifeAttacks::test_a_lost_wallets_acts_are_its_successors",
+    ],
+    "a sealed bid copied": ["LifeAttacks::test_a_copied_seal_keeps_nobody_out"],
     "a clone taken over": ["TokenAttacks::test_clone_hijack"],
     "a role beyond its part": [
         "TokenAttacks::test_role_escalation",

@@ -30,11 +30,11 @@ contract AuctionBookTest is LifeDesk {
     function test_bids_are_sealed_until_their_close() public {
         _seal(alice, "a", true);
         _seal(bob, "b", false);
-        vm.expectRevert(abi.encodeWithSelector(AuctionBook.BidAlreadySealed.selector, bytes32("a")));
-        _seal(bob, "a", true);
+        vm.expectRevert(abi.encodeWithSelector(AuctionBook.BidAlreadySealed.selector, alice, bytes32("a")));
+        _seal(alice, "a", true);
         vm.expectRevert(abi.encodeWithSelector(AuctionBook.WalletNotRegistered.selector, stranger));
         _seal(stranger, "s", true);
-        vm.expectRevert(abi.encodeWithSelector(AuctionBook.NotBidder.selector, bytes32("a"), bob));
+        vm.expectRevert(abi.encodeWithSelector(AuctionBook.BidNotSealed.selector, bob, bytes32("a")));
         vm.prank(bob);
         _book.withdraw(_id, "a");
         vm.warp(NONCOMPETITIVE);
@@ -48,8 +48,8 @@ contract AuctionBookTest is LifeDesk {
         vm.prank(alice);
         _book.withdraw(_id, "a");
         assertEq(_book.auctionOf(_id).sealedBids, 2, "bob's and carol's");
-        (address bidder, bool competitive) = _book.sealOf(_id, "c");
-        assertEq(bidder, carol, "bidder");
+        (bool isSealed, bool competitive) = _book.sealOf(_id, carol, "c");
+        assertTrue(isSealed, "sealed");
         assertTrue(competitive, "competitive");
         vm.warp(COMPETITIVE);
         vm.expectRevert(abi.encodeWithSelector(AuctionBook.BiddingClosed.selector, _id, COMPETITIVE));

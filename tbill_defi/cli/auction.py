@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, print_json, read_terms
-from tbill_defi.core.errors import UsageError
+from tbill_defi.core.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
     from tbill_defi.automation.scene import Scene
     from tbill_defi.instruments import AnySecurity
-    from tbill_defi.ledger.auction import Result, SignedBid
+    from tbill_defi.ledger.auction import Result
+    from tbill_defi.ledger.sealed_bids import SignedBid
     from tbill_defi.portfolio.auction import Offered
 
 Terms = Annotated[Path, typer.Argument(metavar="TERMS", help="JSON file of the security's terms.")]
@@ -168,9 +169,13 @@ def award(cusip: Cusip, home: Home = None, json_: Json = False) -> None:
         day = result.announcement.issue_date
         if scene.today != day:
             raise UsageError(f"auction award: awards settle on {day}; the ledger is at {scene.today}")
-        receipts = issue_awards(scene.ledger, result, security)
-        sold = [(who, face, result.cash(face)) for who, face in result.allocation.by_bidder().items()]
-    _tell(security, sold, receipts[-1].height, json_)
+        issued = issue_awards(scene.ledger, result, security)
+        sold = [(buy.buyer, buy.face_units, buy.cash_units) for buy in issued.purchases]
+    if sold:
+        _tell(security, sold, issued.receipts[-1].height, json_)
+    if issued.failed:
+        why = "; ".join(f"{who}: {error}" for who, error in issued.failed.items())
+        raise LedgerError(f"auction award: {len(issued.failed)} not settled ({why}); award again when they can")
 
 
 # --- inside -----------------------------------------------------------------------------------------------------
@@ -246,7 +251,8 @@ def _offered(scene: Scene, cusip: str) -> Offered:
 
 
 def _bids(scene: Scene, cusip: str) -> list[SignedBid]:
-    from tbill_defi.ledger.auction import Bid, SignedBid
+    from tbill_defi.ledger.auction import Bid
+    from tbill_defi.ledger.sealed_bids import SignedBid
 
     found = []
     for path in sorted(_folder(scene, cusip).glob("bid-*.json")):
@@ -258,9 +264,14 @@ def _bids(scene: Scene, cusip: str) -> list[SignedBid]:
 
 def _result(scene: Scene, cusip: str) -> tuple[Result, AnySecurity]:
     from tbill_defi.ledger.auction_book import AuctionBook
+    from tbill_defi.ledger.sealed_bids import admitted
 
     offered = _offered(scene, cusip)
-    return offered.result(AuctionBook(scene.ledger).opened(offered.announcement, _bids(scene, cusip)))
+    bids = AuctionBook(scene.ledger).opened(offered.announcement, _bids(scene, cusip))
+    taken, rejected = admitted(offered.announcement, bids)
+    for entry in rejected:
+        typer.echo(f"rejected: {entry.reason}", err=True)
+    return offered.result(taken)
 
 
 def _show(result: Result) -> None:

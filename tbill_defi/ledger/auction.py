@@ -20,8 +20,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any, Literal
 
-from tbill_defi.chain.keys import SigningKey, recover_address
-from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.errors import UsageError
 from tbill_defi.core.hashing import json_hash, keccak256
 from tbill_defi.core.identifiers import bytes32, party_name
 from tbill_defi.core.money import format_units
@@ -169,27 +168,6 @@ class Bid:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedBid:
-    """A bid with its bidder's signature; sealed as keccak256(digest || signature), which tells nothing of it."""
-
-    bid: Bid
-    signature: bytes
-
-    @classmethod
-    def make(cls, bid: Bid, announcement: Announcement, key: SigningKey, *, chain_id: int, book: bytes) -> SignedBid:
-        """Sign a bid."""
-        return cls(bid, key.sign_digest(bid.digest(announcement, chain_id=chain_id, auction_book=book)))
-
-    def seal(self, announcement: Announcement, *, chain_id: int, book: bytes) -> bytes:
-        """What is put on the ledger before the close."""
-        return keccak256(self.bid.digest(announcement, chain_id=chain_id, auction_book=book) + self.signature)
-
-    def signer(self, announcement: Announcement, *, chain_id: int, book: bytes) -> bytes:
-        """Address whose signature it is."""
-        return recover_address(self.bid.digest(announcement, chain_id=chain_id, auction_book=book), self.signature)
-
-
-@dataclass(frozen=True, slots=True)
 class Award:
     """What a bid got, base units."""
 
@@ -257,7 +235,8 @@ def allocate(announcement: Announcement, bids: Sequence[Bid]) -> Allocation:
         raise UsageError(f"auction: offering {offering} is not a positive multiple of {rules.multiple}")
     for bid in bids:
         check_bid(bid, announcement)
-    _check_bidders(bids, rules)
+    for why in contradictions(bids, rules).values():
+        raise UsageError(f"auction: {why}")
     left = offering - sum(bid.amount for bid in bids if not bid.competitive)
     if left <= 0:
         raise UsageError("auction: noncompetitive bids take the whole offering, so no rate can be found; offer more")
@@ -272,37 +251,38 @@ def allocate(announcement: Announcement, bids: Sequence[Bid]) -> Allocation:
     return Allocation(stop, percent, tuple(awards))
 
 
-def _check_bidders(bids: Iterable[Bid], rules: AuctionRules) -> None:
-    ways: dict[str, set[bool]] = {}
-    asked: dict[str, int] = {}
-    reported: dict[str, set[int]] = {}
+def contradictions(bids: Iterable[Bid], rules: AuctionRules) -> dict[str, str]:
+    """Bidder -> why its bids cannot stand together."""
+    by_bidder: dict[str, list[Bid]] = {}
     for bid in bids:
-        ways.setdefault(bid.bidder, set()).add(bid.competitive)
-        reported.setdefault(bid.bidder, set()).add(bid.net_long)
-        if not bid.competitive:
-            asked[bid.bidder] = asked.get(bid.bidder, 0) + bid.amount
-    for who, both in ways.items():
-        if len(both) > 1:
-            raise UsageError(f"auction: {who} bids competitively and noncompetitively; 31 CFR 356.12(b)(2) allows one")
-        if len(reported[who]) > 1:
-            raise UsageError(f"auction: {who} reports different net long positions in its bids; there is one")
-        if asked.get(who, 0) > rules.noncompetitive_limit:
-            raise UsageError(
-                f"auction: {who} bids {asked[who]} noncompetitively in all; at most {rules.noncompetitive_limit}"
-            )
+        by_bidder.setdefault(bid.bidder, []).append(bid)
+    found = {}
+    for who, own in by_bidder.items():
+        asked = sum(bid.amount for bid in own if not bid.competitive)
+        if len({bid.competitive for bid in own}) > 1:
+            found[who] = f"{who} bids competitively and noncompetitively; 31 CFR 356.12(b)(2) allows one"
+        elif len({bid.net_long for bid in own}) > 1:
+            found[who] = f"{who} reports different net long positions in its bids; there is one"
+        elif asked > rules.noncompetitive_limit:
+            most = format_units(rules.noncompetitive_limit)
+            found[who] = f"{who} bids {format_units(asked)} noncompetitively in all; at most {most}"
+    return found
 
 
 def _recognised(announcement: Announcement, bids: Sequence[Bid]) -> dict[int, tuple[int, int]]:
     """Place of a competitive bid -> (rate, amount up to the bidder's greatest award, lowest rates first)."""
     rules, offering = announcement.rules, announcement.offering
     limit = offering * rules.award_limit_e4 // _WHOLE_E4
+    bids_of: dict[str, int] = {}
+    for bid in bids:
+        bids_of[bid.bidder] = bids_of.get(bid.bidder, 0) + (bid.amount if bid.competitive else 0)
     room: dict[str, int] = {}
     found = {}
     for place, bid in sorted(enumerate(bids), key=lambda entry: (entry[1].rate_e5 or 0, entry[0])):
         if bid.rate_e5 is None:
             continue
-        total = sum(other.amount for other in bids if other.competitive and other.bidder == bid.bidder)
-        long_ = bid.net_long if (total + bid.net_long) * _WHOLE_E4 >= offering * rules.report_from_e4 else 0
+        reported = (bids_of[bid.bidder] + bid.net_long) * _WHOLE_E4 >= offering * rules.report_from_e4
+        long_ = bid.net_long if reported else 0
         left = room.setdefault(bid.bidder, max(0, limit - long_) // rules.multiple * rules.multiple)
         amount = min(bid.amount, left)
         room[bid.bidder] = left - amount
@@ -369,24 +349,3 @@ class Result:
     def hash(self) -> bytes:
         """Keccak-256 of the canonical JSON: `resultHash`, and the contextHash of every award's instruction."""
         return json_hash(self.to_json())
-
-
-def opened(
-    announcement: Announcement, bids: Sequence[SignedBid], seals: Mapping[bytes, bytes], *, chain_id: int, book: bytes
-) -> list[Bid]:
-    """The bids that were sealed, in the order of their seals (commitment -> wallet that sealed it).
-
-    A seal whose bid is not among them is no bid: nobody holds an auction up by keeping his closed.
-
-    Raises
-    ------
-    LedgerError
-        "BidNotSealed" for a bid that nobody sealed, "BidForged" for one that its sealer did not sign.
-    """
-    by_seal = {entry.seal(announcement, chain_id=chain_id, book=book): entry for entry in bids}
-    for seal, entry in by_seal.items():
-        if seal not in seals:
-            raise LedgerError(f"auction: the bid of {entry.bid.bidder} was not sealed before the close", "BidNotSealed")
-        if entry.signer(announcement, chain_id=chain_id, book=book) != seals[seal]:
-            raise LedgerError(f"auction: the bid of {entry.bid.bidder} is not signed by who sealed it", "BidForged")
-    return [by_seal[seal].bid for seal in seals if seal in by_seal]

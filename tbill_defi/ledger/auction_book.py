@@ -10,9 +10,10 @@ from tbill_defi.core.errors import UsageError
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.core.money import format_units
 from tbill_defi.ledger.abi import encode_call
-from tbill_defi.ledger.auction import Announcement, Bid, Result, SignedBid, check_bid, opened
+from tbill_defi.ledger.auction import Announcement, Bid, Result, check_bid
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.ledger.sealed_bids import Seal, SignedBid, opened
 
 
 def check_announcement(announcement: Announcement, now: int) -> None:
@@ -78,19 +79,21 @@ class AuctionBook:
         seal = signed.seal(announcement, chain_id=self._chain_id, book=self._book)
         return self._send(signed.bid.bidder, "withdraw", announcement.auction_id, seal)
 
-    def seals(self, announcement: Announcement) -> dict[bytes, bytes]:
-        """Commitment -> wallet that sealed it, in order, those that were not taken back."""
-        found: dict[bytes, bytes] = {}
+    def seals(self, announcement: Announcement) -> list[Seal]:
+        """The seals that were not taken back, in their order."""
+        found: dict[tuple[bytes, bytes], Seal] = {}
+        party_of = self._ledger.books().party_of
         names = ("BidSealed", "BidWithdrawn")
         for event in self._ledger.chain.events(names=names, addresses=(self._book,)):
             if event.arguments["auctionId"] != "0x" + announcement.auction_id.hex():
                 continue
-            seal = bytes.fromhex(event.arguments["commitment"][2:])
+            wallet, commitment = (bytes.fromhex(event.arguments[name][2:]) for name in ("bidder", "commitment"))
             if event.name == "BidSealed":
-                found[seal] = bytes.fromhex(event.arguments["bidder"][2:])
+                party, competitive = party_of(event.arguments["bidder"]), event.arguments["competitive"]
+                found[wallet, commitment] = Seal(party, wallet, commitment, competitive)
             else:
-                found.pop(seal, None)
-        return found
+                del found[wallet, commitment]
+        return list(found.values())
 
     def opened(self, announcement: Announcement, bids: Sequence[SignedBid]) -> list[Bid]:
         """The bids that were sealed in time and not taken back, in the order of their seals; raises as `opened`."""

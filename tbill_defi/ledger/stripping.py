@@ -68,9 +68,9 @@ class Stripping:
         Raises
         ------
         UsageError
-            If its interest is no whole number of base units; names the multiple that is.
+            If its interest is no multiple of its strips' denominations; names the face that gives one.
         LedgerError
-            "PiecesNotNamed", "SecurityEnded", or what the token says of the party's units.
+            "PiecesNotNamed", "SecurityEnded", "DealingRestricted", or what the token says of the party's units.
         """
         return self._act("strip", party, bond, face_units)
 
@@ -79,12 +79,12 @@ class Stripping:
         return self._act("reconstitute", party, bond, face_units)
 
     def _act(self, function: str, party: str, bond: Note | Bond, face_units: int) -> Stripped:
-        multiple = smallest_face(bond)
+        token = self._ledger.require_token(bond.cusip)
+        multiple = lcm(smallest_face(bond), self._deliverable(token))
         if face_units <= 0 or face_units % multiple:
             raise UsageError(
                 f"{function}: {face_units} base units of {bond.cusip} are no multiple of {multiple}: no whole strips"
             )
-        token = self._ledger.require_token(bond.cusip)
         data = encode_call("Stripping", function, token, face_units, PIECES_PER_TRANSACTION)
         receipts = list(self._ledger.send([Step(party, self._desk, data)]))
         act_id = next(
@@ -104,6 +104,15 @@ class Stripping:
             names[event["token"]]: int(event["amount"]) for name, event in _events(receipts) if name == "PieceMoved"
         }
         return Stripped(act_id, moved)
+
+    def _deliverable(self, token: bytes) -> int:
+        """Base units of face whose multiples, and their pieces, are multiples of every denomination."""
+        call, registry = self._ledger.call, self._ledger.contracts.asset_registry
+        faces = [call("AssetRegistry", registry, "denominationOf", token)]
+        for piece in call("Stripping", self._desk, "piecesOf", token):
+            lot = call("AssetRegistry", registry, "denominationOf", piece["token"])
+            faces.append((Fraction(piece["numerator"], piece["denominator"]) / lot).denominator)
+        return lcm(*faces)
 
 
 def smallest_face(bond: Note | Bond) -> int:

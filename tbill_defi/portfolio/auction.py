@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from tbill_defi.chain.types import Receipt
 from tbill_defi.conventions.frn_index import FrnIndex
 from tbill_defi.conventions.reference_cpi import ReferenceCpi
-from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
+from tbill_defi.core.errors import ConventionError, LedgerBusy, LedgerError, TbillError, UsageError
 from tbill_defi.instruments import AnySecurity, Bill, Bond, Frn, Note, Tips
 from tbill_defi.ledger.auction import Allocation, Announcement, Bid, Result, allocate
 from tbill_defi.ledger.ledger import Ledger
@@ -115,15 +115,25 @@ class Offered:
         return _six(adjusted_price(tips, float(amount), settlement=day, reference_cpi=self.reference_cpi))
 
 
-def issue_awards(ledger: Ledger, result: Result, security: AnySecurity) -> list[Receipt]:
+@dataclass(frozen=True)
+class Issued:
+    """Awards that settled now, and of bidders who could not pay or receive: bidder -> what stood in the way."""
+
+    receipts: Sequence[Receipt]
+    purchases: Sequence[Purchase]
+    failed: Mapping[str, TbillError]
+
+
+def issue_awards(ledger: Ledger, result: Result, security: AnySecurity) -> Issued:
     """Settle every award as issuance against payment; each instruction's contextHash is the result's hash.
 
-    A bidder's awards are one purchase. Each instruction of 31 buyers is all or nothing.
+    A bidder's awards are one purchase. Up to 31 buyers settle in one instruction; where one of them cannot, each of
+    them settles by himself. What has settled is not settled again: call it again for those who could not.
 
     Raises
     ------
     LedgerError
-        "ResultNotOnRecord" if the AuctionBook does not have this result; as of `life.issue`.
+        "ResultNotOnRecord" if the AuctionBook does not have this result; "AwardsSettled" if nothing is left of it.
     """
     announced = result.announcement
     record = ledger.call("AuctionBook", ledger.contracts.auction_book, "auctionOf", announced.auction_id)
@@ -133,12 +143,43 @@ def issue_awards(ledger: Ledger, result: Result, security: AnySecurity) -> list[
             f"0x{result.hash.hex()}",
             "ResultNotOnRecord",
         )
-    buys = [Purchase(who, face, result.cash(face)) for who, face in result.allocation.by_bidder().items()]
+    sold = _sold(ledger, result)
+    awards = result.allocation.by_bidder().items()
+    buys = [Purchase(who, face, result.cash(face)) for who, face in awards if who not in sold]
+    if not buys:
+        raise LedgerError(f"auction: every award of {announced.cusip} has settled", "AwardsSettled")
     receipts: list[Receipt] = []
+    failed: dict[str, TbillError] = {}
     for start in range(0, len(buys), AWARDS_PER_INSTRUCTION):
-        part = buys[start : start + AWARDS_PER_INSTRUCTION]
-        receipts += issue(ledger, security, part, context_hash=result.hash)
-    return receipts
+        together = buys[start : start + AWARDS_PER_INSTRUCTION]
+        error = _refusal(ledger, result, security, together, receipts)
+        if error is None:
+            continue
+        for buy in together:
+            error = _refusal(ledger, result, security, [buy], receipts)
+            if error is not None:
+                failed[buy.buyer] = error
+    return Issued(receipts, [buy for buy in buys if buy.buyer not in failed], failed)
+
+
+def _refusal(
+    ledger: Ledger, result: Result, security: AnySecurity, buys: Sequence[Purchase], receipts: list[Receipt]
+) -> TbillError | None:
+    """Settles awards in one instruction and adds its receipts, or tells why it was refused."""
+    try:
+        receipts += issue(ledger, security, buys, context_hash=result.hash)
+    except LedgerBusy:
+        raise
+    except TbillError as error:
+        return error
+    return None
+
+
+def _sold(ledger: Ledger, result: Result) -> set[str]:
+    """Bidders whose awards have settled."""
+    context = "0x" + result.hash.hex()
+    entries = [entry for entry in ledger.tape() if entry.context_hash == context]
+    return {leg.receiver for entry in entries for leg in entry.legs if leg.asset == result.announcement.cusip}
 
 
 def _six(value: float) -> Decimal:

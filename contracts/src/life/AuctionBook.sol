@@ -6,7 +6,8 @@ import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
 
 /// @title AuctionBook
 /// @notice The record of primary auctions: what was announced, which bids were sealed in time, and what came of it.
-/// @dev Bids are sealed as keccak256(digest of the bid, its signature) and opened after the close; the allocation is an
+/// @dev Bids are sealed as keccak256(digest of the bid, its signature), each by its bidder's wallet: whoever copies a
+/// seal has sealed nothing of another's. They are opened after the close; the allocation is an
 /// algorithm on the opened bids that anyone can run again. `resultHash` covers announcement, bids and awards; awards
 /// settle through Issuance by instructions whose contextHash it is, so it stands in every `Settled` of the auction.
 contract AuctionBook is AccessManaged {
@@ -17,6 +18,11 @@ contract AuctionBook is AccessManaged {
         uint64 competitiveClose;
         uint32 sealedBids;
         bytes32 resultHash;
+    }
+
+    struct Seal {
+        bool isSealed;
+        bool competitive;
     }
 
     event AuctionAnnounced(
@@ -36,8 +42,8 @@ contract AuctionBook is AccessManaged {
     error BiddingClosed(bytes32 auctionId, uint64 close);
     error BiddingOpen(bytes32 auctionId, uint64 close);
     error AuctionAlreadyClosed(bytes32 auctionId, bytes32 resultHash);
-    error BidAlreadySealed(bytes32 commitment);
-    error NotBidder(bytes32 commitment, address caller);
+    error BidAlreadySealed(address bidder, bytes32 commitment);
+    error BidNotSealed(address bidder, bytes32 commitment);
     error TooManyBids(address bidder, uint256 most);
     error WalletNotRegistered(address wallet);
     error ResultWithoutHash(bytes32 auctionId);
@@ -49,9 +55,8 @@ contract AuctionBook is AccessManaged {
     IIdentityRegistry public immutable identityRegistry;
 
     mapping(bytes32 auctionId => Auction) private _auctions;
-    mapping(bytes32 auctionId => mapping(bytes32 commitment => address)) private _sealedBy;
+    mapping(bytes32 auctionId => mapping(address bidder => mapping(bytes32 commitment => Seal))) private _seals;
     mapping(bytes32 auctionId => mapping(address bidder => uint256)) private _bidsOf;
-    mapping(bytes32 auctionId => mapping(bytes32 commitment => bool)) private _competitive;
 
     constructor(address authority_, IIdentityRegistry identityRegistry_) AccessManaged(authority_) {
         identityRegistry = identityRegistry_;
@@ -82,10 +87,10 @@ contract AuctionBook is AccessManaged {
     function seal(bytes32 auctionId, bytes32 commitment, bool competitive) external {
         Auction storage auction = _open(auctionId, competitive);
         if (identityRegistry.identityOf(msg.sender) == 0) revert WalletNotRegistered(msg.sender);
-        if (_sealedBy[auctionId][commitment] != address(0)) revert BidAlreadySealed(commitment);
+        Seal storage made = _seals[auctionId][msg.sender][commitment];
+        if (made.isSealed) revert BidAlreadySealed(msg.sender, commitment);
         if (_bidsOf[auctionId][msg.sender] >= MOST_BIDS) revert TooManyBids(msg.sender, MOST_BIDS);
-        _sealedBy[auctionId][commitment] = msg.sender;
-        _competitive[auctionId][commitment] = competitive;
+        (made.isSealed, made.competitive) = (true, competitive);
         ++_bidsOf[auctionId][msg.sender];
         ++auction.sealedBids;
         emit BidSealed(auctionId, msg.sender, commitment, competitive);
@@ -93,9 +98,10 @@ contract AuctionBook is AccessManaged {
 
     /// @notice Takes a sealed bid back, until its close.
     function withdraw(bytes32 auctionId, bytes32 commitment) external {
-        if (_sealedBy[auctionId][commitment] != msg.sender) revert NotBidder(commitment, msg.sender);
-        Auction storage auction = _open(auctionId, _competitive[auctionId][commitment]);
-        delete _sealedBy[auctionId][commitment];
+        Seal memory made = _seals[auctionId][msg.sender][commitment];
+        if (!made.isSealed) revert BidNotSealed(msg.sender, commitment);
+        Auction storage auction = _open(auctionId, made.competitive);
+        delete _seals[auctionId][msg.sender][commitment];
         --_bidsOf[auctionId][msg.sender];
         --auction.sealedBids;
         emit BidWithdrawn(auctionId, msg.sender, commitment);
@@ -116,9 +122,10 @@ contract AuctionBook is AccessManaged {
         return _auctions[auctionId];
     }
 
-    /// @notice Who sealed a bid (zero: nobody), and whether as a competitive one.
-    function sealOf(bytes32 auctionId, bytes32 commitment) external view returns (address bidder, bool competitive) {
-        return (_sealedBy[auctionId][commitment], _competitive[auctionId][commitment]);
+    /// @notice Whether a wallet has sealed a bid, and whether as a competitive one.
+    function sealOf(bytes32 auctionId, address bidder, bytes32 commitment) external view returns (bool, bool) {
+        Seal memory made = _seals[auctionId][bidder][commitment];
+        return (made.isSealed, made.competitive);
     }
 
     function _open(bytes32 auctionId, bool competitive) private view returns (Auction storage auction) {

@@ -19,7 +19,7 @@ abstract contract Defaults is AccessManaged, ISecurityLife {
     error SecurityPerforms(address token);
     error DefaultWithoutEvidence(address token);
 
-    /// @notice Where securities are marked.
+    /// @inheritdoc ISecurityLife
     IAssetRegistry public immutable assetRegistry;
 
     /// @inheritdoc ISecurityLife

@@ -5,6 +5,8 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IAssetRegistry} from "../interfaces/IAssetRegistry.sol";
+import {ICompliance} from "../interfaces/ICompliance.sol";
 import {IIdentityRegistry} from "../interfaces/IIdentityRegistry.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {ISecurityLife} from "../interfaces/ISecurityLife.sol";
@@ -18,7 +20,8 @@ import {CouponPayer} from "./CouponPayer.sol";
 /// @dev Units asked for lie here (see Custody: coupons are passed on to who asked) until they are struck or given back,
 /// so a request can neither be made twice with the same units nor fail for want of them. A request is struck at the
 /// window's own price, or at the oracle's dirty price (clean and accrued interest) if that was observed after it was
-/// made; in part, where the day's limit or the payer's cash ends. Its holder may cancel what has not been struck.
+/// made; in part, a multiple of the denomination, where the day's limit or the payer's cash ends. Its holder, or who
+/// stands for him since his wallet was recovered, may cancel what has not been struck, while it is paused too.
 /// Requests are a linked list: a cancelled one leaves nothing behind that a strike would have to step over. A request
 /// has a least face, a holder a greatest number of them, a strike a greatest number of steps; a holder who cannot be
 /// paid is given his units back and stops nobody.
@@ -36,6 +39,7 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         uint64 priceE6;
     }
 
+    /// @dev `struckOfDay` is of the day that starts at `day`: terms that change do not begin it again.
     struct Queue {
         bytes32 first;
         bytes32 last;
@@ -177,8 +181,9 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
     function cancel(bytes32 requestId) external nonReentrant {
         Request storage found = _requests[requestId];
         if (found.holder == address(0)) revert RequestUnknown(requestId);
+        address holder = _currentWallet(found.holder);
         bool ended = block.timestamp >= couponPayer.life().endOf(address(found.token));
-        if (msg.sender != found.holder && !ended) revert NotRequestHolder(requestId, found.holder);
+        if (msg.sender != holder && !ended) revert NotRequestHolder(requestId, holder);
         _giveBack(requestId);
     }
 
@@ -188,19 +193,21 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         if (steps == 0 || steps > MOST_STEPS) revert StepsOutOfRange(steps, MOST_STEPS);
         Terms storage terms = _opened(token);
         Queue storage queue = _queues[token];
-        uint256 day = (block.timestamp - terms.opensAt) / 1 days;
+        uint256 day = block.timestamp - ((block.timestamp - terms.opensAt) % 1 days);
         if (day != queue.day) (queue.day, queue.struckOfDay) = (day, 0);
         (uint256 priceE6, uint64 observedAt) = priceOf(token);
+        uint256 lot = _registry().denominationOf(address(token));
         for (uint256 i = 0; i < steps && queue.first != 0; ++i) {
             bytes32 requestId = queue.first;
             Request storage found = _requests[requestId];
             if (found.madeAt >= observedAt) break;
-            if (!_isPayable(found.holder)) {
+            if (!_isPayable(_currentWallet(found.holder))) {
                 _giveBack(requestId);
                 continue;
             }
             uint256 part = _least(found.face, _left(terms.dailyFace, queue.struckOfDay));
             part = _least(part, (queue.funds * PRICE_UNIT) / priceE6);
+            if (part != found.face) part -= part % lot; // the rest can be given back, then
             uint256 paid = (part * priceE6) / PRICE_UNIT;
             if (paid == 0) {
                 if (part != found.face) break; // the day's limit or the cash is used up
@@ -245,7 +252,7 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         uint256 priceE6
     ) private {
         Request storage found = _requests[requestId];
-        (address holder, SecurityToken token) = (found.holder, found.token);
+        (address holder, SecurityToken token) = (_currentWallet(found.holder), found.token);
         uint256 rest = found.face - part;
         queue.funds -= paid;
         found.face = uint88(rest);
@@ -261,7 +268,8 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
 
     function _giveBack(bytes32 requestId) private {
         Request storage found = _requests[requestId];
-        (address holder, SecurityToken token, uint256 face) = (found.holder, found.token, found.face);
+        (SecurityToken token, uint256 face) = (found.token, found.face);
+        address holder = _currentWallet(found.holder);
         _setHeld(requestId, token, 0);
         _unlink(requestId);
         emit EarlyRedemptionEnded(requestId, holder, face);
@@ -297,11 +305,16 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         if (block.timestamp < terms.opensAt || block.timestamp >= terms.closesAt) {
             revert WindowNotOpen(address(token), terms.opensAt, terms.closesAt);
         }
+        if (_registry().isPaused(address(token))) revert ICompliance.SecurityPaused(address(token));
         ISecurityLife life = couponPayer.life();
         uint64 end = life.endOf(address(token));
         if (block.timestamp >= end) revert SecurityEnded(address(token), end);
         bytes32 evidence = life.defaultOf(address(token));
         if (evidence != 0) revert SecurityInDefault(address(token), evidence);
+    }
+
+    function _registry() private view returns (IAssetRegistry) {
+        return couponPayer.life().assetRegistry();
     }
 
     function _requirePayer(SecurityToken token) private view {

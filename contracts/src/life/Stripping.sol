@@ -2,16 +2,19 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {ICompliance} from "../interfaces/ICompliance.sol";
 import {ISecurityLife} from "../interfaces/ISecurityLife.sol";
+import {RestrictionCodes} from "../RestrictionCodes.sol";
 import {SecurityToken} from "../SecurityToken.sol";
 
 /// @title Stripping
 /// @notice A note or bond taken apart into strips, one for each payment that is still to come, and put together again.
 /// @dev 31 CFR 356.31. It holds the ISSUER role on security tokens. The pieces of a bond are named once, each an exact
-/// fraction of its face; only a face whose pieces are whole units is taken apart, so nothing is gained or lost. An act
-/// may take several transactions (a long bond has 61 pieces, each a token of its own). Taking apart destroys the bond
-/// first; putting together creates it last. A payment date that falls into putting together leaves only `giveUp`, which
-/// gives the pieces back: they are paid by themselves.
+/// fraction of its face; only a face whose pieces are multiples of their denominations is taken apart, so nothing is
+/// gained or lost. An act may take several transactions (a long bond has 61 pieces, each a token of its own). Taking
+/// apart destroys the bond first; putting together creates it last. A payment date that falls into putting together
+/// leaves only `giveUp`, which gives the pieces back: they are paid by themselves. Who may not deal in the bond may not
+/// do it under the names of its pieces either. An act follows a wallet that was recovered.
 contract Stripping is AccessManaged {
     struct Piece {
         SecurityToken token;
@@ -45,7 +48,12 @@ contract Stripping is AccessManaged {
     error SecurityEnded(address bond, uint64 end);
     error SecurityInDefault(address bond, bytes32 evidenceHash);
     error NothingToStrip();
-    error FractionOfUnit(address piece, uint256 face);
+
+    /// @notice The face gives no multiple of this token's denomination.
+    error FractionOfUnit(address token, uint256 face);
+
+    /// @notice The holder may not deal in the bond now, for the reason that the code names.
+    error DealingRestricted(address bond, address holder, uint8 code);
     error NotActHolder(bytes32 actId, address holder);
     error ActIsOver(bytes32 actId);
     error NotReconstituting(bytes32 actId);
@@ -104,14 +112,14 @@ contract Stripping is AccessManaged {
     function carryOn(bytes32 actId, uint16 steps) external {
         Act storage act = _acts[actId];
         if (act.next == act.end) revert ActIsOver(actId);
-        if (act.joining && msg.sender != act.holder) revert NotActHolder(actId, act.holder);
+        if (act.joining) _requireHolder(actId, act);
         _move(actId, steps);
     }
 
     /// @notice Turns a reconstitution that is not complete round: the pieces brought in are delivered again.
     function giveUp(bytes32 actId) external {
         Act storage act = _acts[actId];
-        if (msg.sender != act.holder) revert NotActHolder(actId, act.holder);
+        _requireHolder(actId, act);
         if (!act.joining || act.next == act.end) revert NotReconstituting(actId);
         (act.joining, act.end, act.next) = (false, act.next, act.first);
         emit ReconstitutionGivenUp(actId);
@@ -128,7 +136,7 @@ contract Stripping is AccessManaged {
         return _acts[actId];
     }
 
-    /// @dev Pieces whose payment date has come are no part of it; all others must be whole units.
+    /// @dev Pieces whose payment date has come are no part of it; all others must be deliverable.
     function _begin(SecurityToken bond, uint88 face, bool joining) private returns (bytes32 actId) {
         Piece[] storage pieces = _pieces[bond];
         if (pieces.length == 0) revert PiecesNotNamed(address(bond));
@@ -137,6 +145,8 @@ contract Stripping is AccessManaged {
         if (block.timestamp >= end) revert SecurityEnded(address(bond), end);
         bytes32 evidence = life.defaultOf(address(bond));
         if (evidence != 0) revert SecurityInDefault(address(bond), evidence);
+        _requireDealing(bond, msg.sender);
+        _requireMultiple(bond, face, face);
         uint64 nextPayment = 0;
         uint16 first = 0;
         for (uint256 i = 0; i < pieces.length; ++i) {
@@ -148,9 +158,9 @@ contract Stripping is AccessManaged {
                 }
                 nextPayment = due;
             }
-            if ((uint256(face) * pieces[i].numerator) % pieces[i].denominator != 0) {
-                revert FractionOfUnit(address(pieces[i].token), face);
-            }
+            uint256 amount = uint256(face) * pieces[i].numerator;
+            if (amount % pieces[i].denominator != 0) revert FractionOfUnit(address(pieces[i].token), face);
+            _requireMultiple(pieces[i].token, amount / pieces[i].denominator, face);
         }
         actId = keccak256(abi.encode(address(this), ++_begun));
         _acts[actId] = Act(
@@ -167,13 +177,12 @@ contract Stripping is AccessManaged {
 
     function _move(bytes32 actId, uint16 steps) private {
         Act storage act = _acts[actId];
-        (address holder, SecurityToken bond, uint256 face, bool joining) = (
-            act.holder,
-            act.bond,
-            act.face,
-            act.joining
-        );
-        if (joining && block.timestamp >= act.nextPayment) revert PaymentDatePassed(actId, act.nextPayment);
+        (SecurityToken bond, uint256 face, bool joining) = (act.bond, act.face, act.joining);
+        address holder = _holderOf(act);
+        if (joining) {
+            if (block.timestamp >= act.nextPayment) revert PaymentDatePassed(actId, act.nextPayment);
+            _requireDealing(bond, holder);
+        }
         (uint16 next, uint16 end) = (act.next, act.end);
         uint16 stop = end - next > steps ? next + steps : end;
         act.next = stop;
@@ -181,11 +190,39 @@ contract Stripping is AccessManaged {
             Piece storage piece = _pieces[bond][next];
             uint256 amount = (face * piece.numerator) / piece.denominator;
             emit PieceMoved(actId, address(piece.token), amount, joining);
-            if (joining) piece.token.redeem(holder, amount);
-            else piece.token.issue(holder, amount);
+            if (!joining) {
+                piece.token.issue(holder, amount);
+                continue;
+            }
+            if (life.assetRegistry().isPaused(address(piece.token))) {
+                revert ICompliance.SecurityPaused(address(piece.token));
+            }
+            piece.token.redeem(holder, amount);
         }
         if (stop != end) return;
         emit ActCompleted(actId, joining);
         if (joining) bond.issue(holder, face);
+    }
+
+    /// @dev The wallet whose act it is now: the one that began it, or who stands for that one.
+    function _holderOf(Act storage act) private view returns (address) {
+        return act.bond.compliance().currentWallet(act.holder);
+    }
+
+    function _requireHolder(bytes32 actId, Act storage act) private view {
+        address holder = _holderOf(act);
+        if (msg.sender != holder) revert NotActHolder(actId, holder);
+    }
+
+    /// @dev What the token would say of a transfer of nothing, by the holder to himself: a pause, a default, a stop, his
+    /// claim, a sanction.
+    function _requireDealing(SecurityToken bond, address holder) private view {
+        uint8 code = bond.detectTransferRestriction(holder, holder, 0);
+        if (code != RestrictionCodes.SUCCESS) revert DealingRestricted(address(bond), holder, code);
+    }
+
+    function _requireMultiple(SecurityToken token, uint256 amount, uint256 face) private view {
+        uint256 lot = life.assetRegistry().denominationOf(address(token));
+        if (amount % lot != 0) revert FractionOfUnit(address(token), face);
     }
 }

@@ -10,8 +10,11 @@ import pytest
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError
 from tbill_defi.instruments import Note
+from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.auction import Announcement, Bid
 from tbill_defi.ledger.auction_book import AuctionBook
+from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.sealed_bids import SignedBid, admitted
 from tbill_defi.portfolio.auction import Offered, coupon_of_stop, issue_awards
 from tests.unit.ledger.support import DOLLAR, make_ledger
 
@@ -85,8 +88,9 @@ def test_from_sealed_bids_to_units_against_cash(ledger):
     assert ledger.wallet("dan").positions == {}
     (settled,) = [entry for entry in ledger.tape() if entry.context_hash == "0x" + result.hash.hex()]
     assert len(settled.legs) == 8
-    with pytest.raises(LedgerError):
-        issue_awards(ledger, result, security)  # a plan settles once
+    with pytest.raises(LedgerError) as caught:
+        issue_awards(ledger, result, security)
+    assert caught.value.code == "AwardsSettled"
 
 
 def test_only_what_was_sealed_and_signed_by_who_sealed_it_counts(ledger):
@@ -104,6 +108,76 @@ def test_only_what_was_sealed_and_signed_by_who_sealed_it_counts(ledger):
     with pytest.raises(LedgerError) as caught:
         book.opened(ANNOUNCED, [changed])
     assert caught.value.code == "BidNotSealed"
+
+
+def test_a_bid_in_anothers_name_or_under_the_other_close_is_none(ledger):
+    book, place = AuctionBook(ledger), {"chain_id": ledger.chain.chain_id, "book": ledger.contracts.auction_book}
+    book.announce(ANNOUNCED)
+
+    def slip_in(bid, by, competitive):
+        """Seals past the client's own checks, as anyone can."""
+        made = SignedBid.make(bid, ANNOUNCED, ledger.keyring.key(by), **place)
+        words = encode_call("AuctionBook", "seal", ANNOUNCED.auction_id, made.seal(ANNOUNCED, **place), competitive)
+        ledger.send([Step(by, ledger.contracts.auction_book, words)])
+        return made
+
+    sound = book.seal(ANNOUNCED, BIDS[1])
+    copied = encode_call("AuctionBook", "seal", ANNOUNCED.auction_id, sound.seal(ANNOUNCED, **place), False)
+    ledger.send([Step("cat", ledger.contracts.auction_book, copied)])  # keeps nobody out, and is no bid
+    assert book.opened(ANNOUNCED, [sound]) == [BIDS[1]]
+    in_bens_name = slip_in(Bid("ben", 300_000 * DOLLAR, 3_990), "dan", competitive=True)
+    with pytest.raises(LedgerError, match="the bid of ben was sealed by dan") as caught:
+        book.opened(ANNOUNCED, [sound, in_bens_name])
+    assert caught.value.code == "BidForged"
+    go_to(ledger, NOON)
+    late = slip_in(Bid("small", 50_000 * DOLLAR), "small", competitive=True)  # its own close has passed
+    with pytest.raises(LedgerError, match="the bid of small is noncompetitive and was sealed as a competitive one"):
+        book.opened(ANNOUNCED, [sound, late])
+
+
+def test_a_bidder_who_contradicts_himself_holds_up_nobody():
+    both, odd = [Bid("eve", 100 * DOLLAR), Bid("eve", 100 * DOLLAR, 4_000)], Bid("fay", 150 * DOLLAR, 4_000)
+    many = [Bid("gil", 6_000_000 * DOLLAR) for _ in range(2)]
+    taken, rejected = admitted(ANNOUNCED, [*both, *BIDS, odd, *many])
+    assert taken == BIDS
+    assert [entry.bid for entry in rejected] == [odd, *both, *many]
+    assert "multiples of 100.00" in rejected[0].reason
+    assert "allows one" in rejected[1].reason
+    assert "at most 10,000,000.00" in rejected[-1].reason
+
+
+def test_a_winner_without_cash_holds_up_nobody_and_settles_later(ledger):
+    book = AuctionBook(ledger)
+    book.announce(ANNOUNCED)
+    bids = [
+        Bid("ann", 300_000 * DOLLAR, 4_010),
+        Bid("ben", 300_000 * DOLLAR, 4_010),
+        Bid("cat", 300_000 * DOLLAR, 4_010),
+    ]
+    signed = [book.seal(ANNOUNCED, bid) for bid in bids]
+    go_to(ledger, NOON + 3600)
+    result, security = Offered(ANNOUNCED, NOTE).result(book.opened(ANNOUNCED, signed))
+    book.close(result)
+    go_to(ledger, new_york_midnight(ISSUE) + 9 * 3600)
+    cash = encode_call("CashToken", "transfer", ledger.address_of("dan"), 200_000 * DOLLAR)
+    ledger.send([Step("ben", ledger.contracts.usd, cash)])
+    issued = issue_awards(ledger, result, security)
+    assert [buy.buyer for buy in issued.purchases] == ["ann", "cat"]
+    assert [(who, error.code) for who, error in issued.failed.items()] == [("ben", "ERC20InsufficientBalance")]
+    ledger.send(
+        [
+            Step(
+                "dan",
+                ledger.contracts.usd,
+                encode_call("CashToken", "transfer", ledger.address_of("ben"), 200_000 * DOLLAR),
+            )
+        ]
+    )
+    again = issue_awards(ledger, result, security)
+    assert ([buy.buyer for buy in again.purchases], again.failed) == (["ben"], {})
+    assert {
+        who: ledger.wallet(who).positions[NOTE.cusip] for who in ("ann", "ben", "cat")
+    } == result.allocation.by_bidder()
 
 
 def test_the_result_hash_covers_every_figure(ledger):

@@ -11,6 +11,7 @@ from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.instruments import Bond, Note, Strip, strip
 from tbill_defi.ledger import life
+from tbill_defi.ledger.securities import denominate
 from tbill_defi.ledger.stripping import Stripping, smallest_face
 from tests.unit.ledger.support import DOLLAR, make_ledger
 
@@ -83,4 +84,8 @@ def test_what_gives_no_whole_strips_is_refused(ledger):
         desk.reconstitute("ann", NOTE, 1_600)
     assert caught.value.code == "ERC20InsufficientBalance"
     assert ledger.token_of("912833AA1")
+    denominate(ledger, "912833AA1", 100 * DOLLAR)
+    with pytest.raises(UsageError, match="no multiple of 160000000000: no whole strips"):  # 2.0625% of it is $3,300
+        desk.strip("ann", NOTE, 1_600)
+    assert ledger.wallet("ann").positions == {NOTE.cusip: 1_000 * DOLLAR}
     assert Strip(cusip="912833AA1", maturity_date=FIRST)
