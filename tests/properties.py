@@ -107,10 +107,13 @@ ATTACKS = {
         "LifeAttacks::test_a_sanctioned_holder_takes_nothing_apart",
         "LifeAttacks::test_a_pause_stops_the_queue_and_not_the_way_out",
     ],
-    "a lost wallet's place in a queue or in an act of stripping": [
+    "a lost wallet's place in a queue, an option, a repo or an act of stripping": [
         "LifeAttacks::test_a_lost_wallets_request_is_its_successors",
         "LifeAttacks::test_a_strike_pays_the_successor",
         "LifeAttacks::test_a_lost_wallets_acts_are_its_successors",
+        "ProductsFollow::test_a_lost_writers_strike_is_not_paid_to_who_has_the_key",
+        "ProductsFollow::test_a_lost_key_sells_nothing",
+        "ProductsFollow::test_a_lost_lender_is_paid_and_releases_nothing",
     ],
     "a sealed bid copied": ["LifeAttacks::test_a_copied_seal_keeps_nobody_out"],
     "a clone taken over": ["TokenAttacks::test_clone_hijack"],

@@ -7,6 +7,7 @@ import {OptionKind, OptionTerms} from "src/option/OptionTerms.sol";
 import {Instruction, Leg} from "src/settlement/Instruction.sol";
 import {OptionDesk} from "./base/OptionDesk.sol";
 import {RepoBook} from "src/repo/RepoBook.sol";
+import {RepoFacility} from "src/repo/RepoFacility.sol";
 import {RepoHash} from "src/repo/RepoTerms.sol";
 import {ManagedAccount} from "src/mandate/ManagedAccount.sol";
 import {Ledger} from "./base/Ledger.sol";
@@ -84,6 +85,35 @@ contract OptionsFollowTest is OptionDesk, Losing {
         assertTrue(statusOf(id) == IOptionBook.OptionStatus.Exercised, "then it does");
     }
 
+    /// @notice Nobody had to be told: what is paid goes to the successor, whoever is the first to act.
+    function test_a_lost_writers_strike_is_not_paid_to_who_has_the_key() public {
+        bytes32 id = write(terms(OptionKind.Call));
+        buy(id, 500);
+        address successor = lose(alice);
+        note.recover(alice, named(id));
+        uint256 before = usd.balanceOf(alice);
+        vm.warp(FROM);
+        exercise(id);
+        assertEq(usd.balanceOf(alice), before, "nothing to the lost wallet");
+        assertEq(usd.balanceOf(successor), book.optionOf(id).payment, "strike");
+    }
+
+    /// @notice Whoever has the lost key sells no option of the writer's, and takes no collateral back.
+    function test_a_lost_key_sells_nothing() public {
+        bytes32 id = write(terms(OptionKind.Put));
+        address successor = lose(alice);
+        Instruction memory made = purchase(id, 1);
+        bytes memory quote = signature(aliceKey, digest(made));
+        vm.expectRevert(abi.encodeWithSelector(OptionBook.QuoteNotSigned.selector, id, successor));
+        book.buy(id, made, signaturesOf(made), quote);
+        vm.expectRevert(abi.encodeWithSelector(OptionBook.NotOptionWriter.selector, id, alice));
+        vm.prank(alice);
+        book.withdraw(id);
+        vm.warp(UNTIL + 1);
+        book.expire(id);
+        assertEq(usd.balanceOf(successor), book.optionOf(id).payment, "the collateral is the successor's");
+    }
+
     function test_collateral_of_a_put_goes_back_to_the_successor() public {
         bytes32 id = write(terms(OptionKind.Put));
         address successor = lose(alice);
@@ -137,17 +167,45 @@ contract ReposFollowTest is RepoDesk, Losing {
         assertTrue(usd.balanceOf(successor) > 9_900e6, "with interest");
     }
 
-    function test_what_waits_for_a_lost_wallet_is_collected_by_its_successor() public {
+    /// @notice Nobody had to be told: neither a payment nor a power goes to who has the lost key.
+    function test_a_lost_lender_is_paid_and_releases_nothing() public {
+        bytes32 id = open(standard(0));
+        address successor = lose(bob);
+        uint256 before = usd.balanceOf(bob);
+        oracle.set(FIRST, 200e6);
+        uint64 day = today();
+        vm.expectRevert(abi.encodeWithSelector(RepoFacility.NotLender.selector, bob, successor));
+        vm.prank(bob);
+        facility.releaseCollateral(id, day, 1_000e6);
+        vm.warp(START + 30 days);
+        repurchaseAll(id, false);
+        assertEq(usd.balanceOf(bob), before, "nothing to the lost wallet");
+        assertTrue(usd.balanceOf(successor) > 9_900e6, "with interest");
+    }
+
+    function test_what_waited_for_a_wallet_that_was_lost_then_is_collected_by_its_successor() public {
+        bytes32 id = open(standard(0));
+        setSanctioned("alice", true);
+        vm.warp(START + 31 days);
+        oracle.set(FIRST, 200e6);
+        vm.prank(bob);
+        facility.closeOut(id, today());
+        uint256 rest = facility.heldFor(bytes32(uint256(uint160(alice))), first);
+        assertTrue(rest != 0, "waits");
+        setSanctioned("alice", false);
+        address successor = lose(alice);
+        facility.collect(alice, first);
+        assertEq(first.balanceOf(successor), rest, "collected");
+    }
+
+    function test_a_lost_borrowers_rest_is_his_successors() public {
         bytes32 id = open(standard(0));
         address successor = lose(alice);
         vm.warp(START + 31 days);
         oracle.set(FIRST, 200e6);
         vm.prank(bob);
-        facility.closeOut(id, today()); // nobody had followed: the rest waits in the old name
-        uint256 rest = facility.heldFor(bytes32(uint256(uint160(alice))), first);
-        assertTrue(rest != 0, "waits");
-        facility.collect(alice, first);
-        assertEq(first.balanceOf(successor), rest, "collected");
+        facility.closeOut(id, today());
+        assertTrue(first.balanceOf(successor) != 0, "delivered");
     }
 
     /// @notice Both parts of a close-out are multiples of the denomination: else neither could be delivered.
@@ -177,7 +235,13 @@ contract AccountsFollowTest is Mandated, Losing {
         );
         account.follow();
         enrol("owner", owner);
+        vm.prank(owner);
+        uint256 id = account.announceWithdrawal(address(usd), stranger, 1);
         address successor = lose(owner);
+        bytes memory reason = abi.encodeWithSelector(ManagedAccount.NotOwner.selector, owner);
+        vm.expectRevert(reason); // though nobody has told the account yet
+        vm.prank(owner);
+        account.withdraw(id);
         account.follow();
         assertEq(account.owner(), successor, "owner");
         vm.expectRevert(abi.encodeWithSelector(ManagedAccount.NotOwner.selector, owner));

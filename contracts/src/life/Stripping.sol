@@ -214,8 +214,8 @@ contract Stripping is AccessManaged {
         if (msg.sender != holder) revert NotActHolder(actId, holder);
     }
 
-    /// @dev What the token would say of a transfer of nothing, by the holder to himself: a pause, a default, a stop, his
-    /// claim, a sanction.
+    /// @dev What the token would say of a transfer of nothing, by the holder to himself: a pause, a default, a stop,
+    /// his claim, a sanction.
     function _requireDealing(SecurityToken bond, address holder) private view {
         uint8 code = bond.detectTransferRestriction(holder, holder, 0);
         if (code != RestrictionCodes.SUCCESS) revert DealingRestricted(address(bond), holder, code);

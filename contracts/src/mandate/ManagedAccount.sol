@@ -95,8 +95,9 @@ contract ManagedAccount is IManagedAccount, IAccountRoles, IERC1271, ERC165 {
         emit GuardSet(guard_);
     }
 
+    /// @dev A lost key is no owner's, before the account has followed too.
     modifier onlyOwner() {
-        if (msg.sender != owner) revert NotOwner(msg.sender);
+        if (msg.sender != owner || _successor() != owner) revert NotOwner(msg.sender);
         _;
     }
 
@@ -131,7 +132,7 @@ contract ManagedAccount is IManagedAccount, IAccountRoles, IERC1271, ERC165 {
 
     /// @notice Puts the successor of a recovered owner in his place. Anyone may.
     function follow() external {
-        address successor = ISettlement(settlement).identityRegistry().currentWallet(owner);
+        address successor = _successor();
         if (successor == owner || successor == manager) revert InvalidAccount(successor, manager, guard, delay);
         owner = successor;
         emit OwnerFollowed(successor);
@@ -184,6 +185,10 @@ contract ManagedAccount is IManagedAccount, IAccountRoles, IERC1271, ERC165 {
     /// @notice A withdrawal that was announced and neither made nor taken back.
     function withdrawal(uint256 id) external view returns (Withdrawal memory) {
         return _withdrawals[id];
+    }
+
+    function _successor() private view returns (address) {
+        return ISettlement(settlement).identityRegistry().currentWallet(owner);
     }
 
     function _requireDue(uint64 from) private view {

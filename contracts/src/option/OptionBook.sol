@@ -106,7 +106,7 @@ contract OptionBook is IOptionBook, IManagedAccount, IMandateGuard, IERC1271, ER
         bytes[] calldata signatures,
         bytes calldata quote
     ) external nonReentrant {
-        OptionState storage option = _options[id];
+        OptionState storage option = _acting(id);
         if (option.status != OptionStatus.Written) revert OptionNotWritten(id, option.status);
         if (block.timestamp > option.exerciseUntil) revert ExerciseTooLate(option.exerciseUntil);
         if (instruction.legs.length != 1) revert InstructionNotOfOption(id);
@@ -131,7 +131,7 @@ contract OptionBook is IOptionBook, IManagedAccount, IMandateGuard, IERC1271, ER
         Instruction calldata instruction,
         bytes[] calldata signatures
     ) external nonReentrant {
-        OptionState storage option = _options[id];
+        OptionState storage option = _acting(id);
         if (option.status != OptionStatus.Open) revert OptionNotOpen(id, option.status);
         if (block.timestamp < option.exerciseFrom) revert ExerciseTooEarly(option.exerciseFrom);
         if (block.timestamp > option.exerciseUntil) revert ExerciseTooLate(option.exerciseUntil);
@@ -159,7 +159,7 @@ contract OptionBook is IOptionBook, IManagedAccount, IMandateGuard, IERC1271, ER
 
     /// @inheritdoc IOptionBook
     function expire(bytes32 id) external nonReentrant {
-        OptionState storage option = _options[id];
+        OptionState storage option = _acting(id);
         bool bought = option.status == OptionStatus.Open;
         if (!bought && option.status != OptionStatus.Written) revert OptionOver(id, option.status);
         if (block.timestamp <= option.exerciseUntil) revert ExerciseWindowNotPassed(option.exerciseUntil);
@@ -170,7 +170,7 @@ contract OptionBook is IOptionBook, IManagedAccount, IMandateGuard, IERC1271, ER
 
     /// @inheritdoc IOptionBook
     function withdraw(bytes32 id) external nonReentrant {
-        OptionState storage option = _options[id];
+        OptionState storage option = _acting(id);
         if (msg.sender != option.writer) revert NotOptionWriter(id, msg.sender);
         if (option.status != OptionStatus.Written) revert OptionNotWritten(id, option.status);
         option.status = OptionStatus.Withdrawn;
@@ -180,13 +180,7 @@ contract OptionBook is IOptionBook, IManagedAccount, IMandateGuard, IERC1271, ER
 
     /// @inheritdoc IOptionBook
     function follow(bytes32 id) external nonReentrant {
-        OptionState storage option = _options[id];
-        IIdentityRegistry identities = settlement.identityRegistry();
-        (address writer, address holder) = (option.writer, option.holder);
-        option.writer = identities.currentWallet(writer);
-        option.holder = identities.currentWallet(holder);
-        if (option.writer == writer && option.holder == holder) revert NobodyToFollow(id);
-        emit OptionFollowed(id, option.writer, option.holder);
+        if (!_follow(id, _options[id])) revert NobodyToFollow(id);
     }
 
     // --- questions ----------------------------------------------------------------------------------------------
@@ -238,6 +232,21 @@ contract OptionBook is IOptionBook, IManagedAccount, IMandateGuard, IERC1271, ER
     }
 
     // --- inside -------------------------------------------------------------------------------------------------
+
+    /// @dev An option in which something is done, by those who stand for its parties now: a lost key agrees to nothing,
+    /// and is paid nothing.
+    function _acting(bytes32 id) private returns (OptionState storage option) {
+        option = _options[id];
+        _follow(id, option);
+    }
+
+    function _follow(bytes32 id, OptionState storage option) private returns (bool moved) {
+        IIdentityRegistry identities = settlement.identityRegistry();
+        (address writer, address holder) = (option.writer, option.holder);
+        (option.writer, option.holder) = (identities.currentWallet(writer), identities.currentWallet(holder));
+        moved = option.writer != writer || option.holder != holder;
+        if (moved) emit OptionFollowed(id, option.writer, option.holder);
+    }
 
     /// @dev The window lies on the settlement date and ends before the security does.
     function _checked(OptionTerms calldata terms) private view returns (SecurityToken token) {

@@ -99,12 +99,7 @@ abstract contract RepoBook is Custody, OwnEntries {
 
     /// @notice Puts the successor of a recovered wallet in its place as lender or borrower. Anyone may.
     function follow(bytes32 repoId) external {
-        Repo storage repo = _repos[repoId];
-        (address lender, address borrower) = (repo.lender, repo.borrower);
-        repo.lender = _currentWallet(lender);
-        repo.borrower = _currentWallet(borrower);
-        if (repo.lender == lender && repo.borrower == borrower) revert NobodyToFollow(repoId);
-        emit RepoFollowed(repoId, repo.lender, repo.borrower);
+        if (!_follow(repoId, _repos[repoId])) revert NobodyToFollow(repoId);
     }
 
     /// @notice What 100 of face of a security count as collateral, 10^-6: dirty at the oracle, and from its maturity or
@@ -171,9 +166,21 @@ abstract contract RepoBook is Custody, OwnEntries {
         if (repo.status != Status.Open) revert RepoNotOpen(repoId, repo.status);
     }
 
-    function _requireToday(Repo storage repo, uint64 asOf) internal view {
+    /// @dev A repo in which something is done today, by those who stand for its parties now: a lost key agrees to
+    /// nothing, and is paid nothing.
+    function _acting(bytes32 repoId, uint64 asOf) internal returns (Repo storage repo) {
+        repo = _opened(repoId);
+        _follow(repoId, repo);
         bool today = asOf <= block.timestamp && block.timestamp - asOf < 1 days;
         if (!today || asOf < repo.accruedTo || !_wholeDays(repo.start, asOf)) revert NotToday(asOf);
+    }
+
+    function _follow(bytes32 repoId, Repo storage repo) private returns (bool moved) {
+        (address lender, address borrower) = (_currentWallet(repo.lender), _currentWallet(repo.borrower));
+        moved = lender != repo.lender || borrower != repo.borrower;
+        if (!moved) return moved;
+        (repo.lender, repo.borrower) = (lender, borrower);
+        emit RepoFollowed(repoId, lender, borrower);
     }
 
     /// @dev Calendar days between two New York midnights, which are an hour off whole days across a clock change.

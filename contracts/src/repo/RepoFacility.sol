@@ -121,8 +121,7 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
     /// @notice Marks a repo to market. Calls margin if the collateral is short, ends a call if it is not. Anyone may.
     /// @dev A call that is open keeps its deadline.
     function mark(bytes32 repoId, uint64 asOf) external nonReentrant {
-        Repo storage repo = _opened(repoId);
-        _requireToday(repo, asOf);
+        Repo storage repo = _acting(repoId, asOf);
         (uint256 priceE6, uint256 exposure, uint256 lendable) = coverageOf(repoId, asOf);
         emit RepoMarked(repoId, priceE6, exposure, lendable);
         _judge(repoId, repo, exposure, lendable);
@@ -138,8 +137,7 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         Instruction calldata instruction,
         bytes[] calldata signatures
     ) external nonReentrant {
-        Repo storage repo = _opened(repoId);
-        _requireToday(repo, asOf);
+        Repo storage repo = _acting(repoId, asOf);
         _requireContext(instruction, RepoHash.ofMargin(repoId, repo.acts++, asOf));
         (uint256 priceE6, uint256 exposure, uint256 lendable) = coverageOf(repoId, asOf);
         uint256 face = 0;
@@ -168,8 +166,7 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
 
     /// @notice Gives the borrower collateral back that is not needed; the lender's to do.
     function releaseCollateral(bytes32 repoId, uint64 asOf, uint256 face) external nonReentrant {
-        Repo storage repo = _opened(repoId);
-        _requireToday(repo, asOf);
+        Repo storage repo = _acting(repoId, asOf);
         if (msg.sender != repo.lender) revert NotLender(msg.sender, repo.lender);
         if (face == 0 || face > repo.face) revert RepurchaseExceedsRepo(0, face);
         _changeFace(repoId, repo, repo.face - face);
@@ -191,8 +188,7 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         bytes[] calldata signatures,
         bytes calldata consent
     ) external nonReentrant {
-        Repo storage repo = _opened(repoId);
-        _requireToday(repo, asOf);
+        Repo storage repo = _acting(repoId, asOf);
         _requireContext(instruction, RepoHash.ofSubstitution(repoId, repo.acts++, asOf, address(token), face));
         _requireConsent(repo, instruction, consent);
         _requireOneLeg(instruction, address(token), repo.borrower, face);
@@ -226,8 +222,7 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
         bytes[] calldata signatures,
         bytes calldata consent
     ) external nonReentrant {
-        Repo storage repo = _opened(repoId);
-        _requireToday(repo, asOf);
+        Repo storage repo = _acting(repoId, asOf);
         _requireContext(instruction, RepoHash.ofRepurchase(repoId, repo.acts++, asOf, principal, face));
         bool all = principal == repo.principal;
         if (principal > repo.principal || face > (all ? 0 : repo.face)) revert RepurchaseExceedsRepo(principal, face);
@@ -257,8 +252,7 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
     /// security's denomination (against the borrower, or neither part could be delivered); the
     /// rest goes back to the borrower. If all of it is not enough, the rest of the debt is recorded.
     function closeOut(bytes32 repoId, uint64 asOf) external nonReentrant {
-        Repo storage repo = _opened(repoId);
-        _requireToday(repo, asOf);
+        Repo storage repo = _acting(repoId, asOf);
         if (msg.sender != repo.lender) revert NotLender(msg.sender, repo.lender);
         (uint256 priceE6, uint256 debt, uint256 lendable) = coverageOf(repoId, asOf);
         bool unmet = repo.callDeadline != 0 && block.timestamp > repo.callDeadline && lendable < debt;
