@@ -111,7 +111,7 @@ class Stripping:
         faces = [call("AssetRegistry", registry, "denominationOf", token)]
         for piece in call("Stripping", self._desk, "piecesOf", token):
             lot = call("AssetRegistry", registry, "denominationOf", piece["token"])
-            faces.append((Fraction(piece["numerator"], piece["denominator"]) / lot).denominator)
+            faces.append(Fraction(piece["numerator"], piece["denominator"] * lot).denominator)
         return lcm(*faces)
 
 
