@@ -126,6 +126,19 @@ contract ComplianceTest is Ledger {
 
     // --- holding cap --------------------------------------------------------------------------------------------
 
+    /// @notice With no rule but a trade limit a transfer takes a short way, and is counted all the same.
+    function test_a_cap_counts_what_was_moved_before_it_was_set() public {
+        setTradeLimit(400);
+        _send(note, alice, bob, 400);
+        setTradeLimit(NONE);
+        vm.prank(limiter);
+        compliance.setHoldingCap(1_000_500);
+        _refused(note, alice, bob, 101, RestrictionCodes.HOLDING_CAP, 100);
+        vm.prank(limiter);
+        compliance.setHoldingCap(2_000_000);
+        _refused(note, bob, alice, 401, RestrictionCodes.HOLDING_CAP, 400);
+    }
+
     function test_holding_cap_over_wallets_and_securities() public {
         vm.prank(limiter);
         compliance.setHoldingCap(2_000_100);
