@@ -267,6 +267,15 @@ contract RepoRulesTest is RepoDesk {
         facility.closeOut(id, tomorrow);
     }
 
+    function test_no_more_is_repaid_than_was_lent() public {
+        bytes32 id = open(standard(0));
+        uint256 more = 9_900e6 + 1;
+        Instruction memory made = repayment(id, more, 0, more);
+        (bytes[] memory hers, bytes memory his) = (byAlice(made), byBob(made));
+        vm.expectRevert(abi.encodeWithSelector(RepoFacility.RepurchaseExceedsRepo.selector, more, 0));
+        facility.repurchase(id, today(), more, 0, made, hers, his);
+    }
+
     function test_a_part_leaves_the_rest_covered_and_ends_the_call() public {
         bytes32 id = open(standard(0));
         oracle.set(FIRST, 99e6);
