@@ -23,7 +23,7 @@ PACKAGE = "tbill_defi"
 SUBJECTS = ["core/money.py"]
 SUBJECTS += ["ledger/{settlement,instructions,eip712,decisions,fails,fail_claims,clearing,trades,trade_terms}.py"]
 SUBJECTS += ["ledger/{accrual,coupons,auction,repo,repo_state,repo_terms}.py"]
-SUBJECTS += ["ledger/index/{entries,lots,income,effects,folding}.py"]
+SUBJECTS += ["ledger/index/{entries,lots,income,effects,frames,folding,life_events}.py"]
 KNOWN = {
     "ledger/settlement.py": ["tests/behaviour/test_settlement.py"],
     "ledger/instructions.py": [
