@@ -175,6 +175,7 @@ contract SecurityTokenTest is Ledger {
         assertEq(note.totalSupplyAt(uint48(START)), note.totalSupply(), "supply");
         assertTrue(note.totalSupply() != 0, "something was issued");
         assertEq(note.balanceOfAt(address(0), uint48(START)), 0, "nobody's");
+        assertEq(note.balanceOf(address(0)), 0, "nor now: what stands there is the supply");
     }
 
     function test_largest_transfer_names_the_rule_that_binds() public {
