@@ -47,15 +47,14 @@ contract Proofs {
         assert(made.bindsHoldings() == (capped || word.knowsOwn()));
     }
 
-    /// @notice I8: whatever two additions and whenever, a window counts those that are in it, and no other. Amounts of 16
-    /// bits and times of 8: with wider ones the solver finds no answer in time.
+    /// @notice I8: whatever two additions and whenever, a window counts those that are in it, and no other.
     function check_I8_window_counts_what_is_in_it(
-        uint16 first,
-        uint16 second,
-        uint8 start,
-        uint8 gap,
-        uint8 rest,
-        uint8 window
+        uint96 first,
+        uint96 second,
+        uint16 start,
+        uint16 gap,
+        uint16 rest,
+        uint16 window
     ) public {
         if (start == 0 || window == 0) return;
         vm.warp(start);
