@@ -54,6 +54,7 @@ contract CashFactoryTest is Desk {
     }
 
     function test_bounds() public {
+        assertEq(make("XET", 18).decimals(), 18, "the most");
         vm.prank(cashIssuer);
         vm.expectRevert(abi.encodeWithSelector(CashFactory.TooManyDecimals.selector, 19, 18));
         currencies.create("JPY", "yen", 19);
