@@ -126,6 +126,15 @@ contract ComplianceTest is Ledger {
 
     // --- holding cap --------------------------------------------------------------------------------------------
 
+    /// @notice Of two reasons the one is told that speaks of the party: lifting the pause would not help it.
+    function test_who_may_not_trade_is_told_so_of_a_paused_security_too() public {
+        vm.prank(freezer);
+        assets.setPaused(address(note), true);
+        _refused(note, alice, bob, 1, RestrictionCodes.PAUSED, 0);
+        setClaim("alice", START - 1);
+        _refused(note, alice, bob, 1, RestrictionCodes.SENDER_CLAIM, 0);
+    }
+
     /// @notice With no rule but a trade limit a transfer takes a short way, and is counted all the same.
     function test_a_cap_counts_what_was_moved_before_it_was_set() public {
         setTradeLimit(400);
