@@ -374,20 +374,29 @@ class Book:
 
     def _column(self, name: str, values: ArrayLike) -> Floats:
         """[n] finite numbers."""
+        column = self._shaped(name, values)
+        if not np.isfinite(column.sum()):
+            self._require_finite(name, column)
+        return column
+
+    def _shaped(self, name: str, values: ArrayLike) -> Floats:
         try:
             column = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise ConventionError(f"{name}: is not [{len(self)}] numbers, one for each security ({error})") from None
         if column.shape != (len(self),):
             raise ConventionError(f"{name}: shape {column.shape} is not [{len(self)}], one for each security")
-        if not np.isfinite(column.sum()) and not np.isfinite(column).all():
-            row = int(np.flatnonzero(~np.isfinite(column))[0])
-            raise ConventionError(f"{name}[{row}] ({self.cusips[row]}): {column[row]} is not a finite number")
         return column
 
+    def _require_finite(self, name: str, column: Floats) -> None:
+        if (rows := np.flatnonzero(~np.isfinite(column))).size:
+            row = int(rows[0])
+            raise ConventionError(f"{name}[{row}] ({self.cusips[row]}): {column[row]} is not a finite number")
+
     def _yields(self, values: ArrayLike) -> Floats:
-        column = self._column("yields", values)
-        if not -LARGEST_YIELD <= column.min() <= column.max() <= LARGEST_YIELD:
+        column = self._shaped("yields", values)
+        if not -LARGEST_YIELD <= np.minimum.reduce(column) <= np.maximum.reduce(column) <= LARGEST_YIELD:
+            self._require_finite("yields", column)
             row = int(np.flatnonzero(np.abs(column) > LARGEST_YIELD)[0])
             raise ConventionError(
                 f"yields[{row}] ({self.cusips[row]}): {column[row]:g} looks like percent; "

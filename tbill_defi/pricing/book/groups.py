@@ -226,7 +226,7 @@ class Groups:
         return yields, durations
 
     def _require_found(self, yields: Floats, dirty: Floats) -> None:
-        if not yields.max() <= LARGEST_SOLVED_YIELD:
+        if not np.maximum.reduce(yields) <= LARGEST_SOLVED_YIELD:
             row = int(np.flatnonzero(~(yields <= LARGEST_SOLVED_YIELD))[0])
             raise ConventionError(
                 f"clean_prices[{row}] ({self.placed.columns.cusips[row]}): no yield up to {LARGEST_SOLVED_YIELD:g} "

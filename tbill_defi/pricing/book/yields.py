@@ -231,7 +231,7 @@ def require_positive(dirty: Floats, cusips: tuple[str, ...]) -> None:
     ConventionError
         Naming the first row and its CUSIP.
     """
-    if not dirty.min() > 0.0:
+    if not np.minimum.reduce(dirty) > 0.0:
         row = int(np.flatnonzero(~(dirty > 0.0))[0])
         raise ConventionError(
             f"clean_prices[{row}] ({cusips[row]}): the dirty price {dirty[row]:g} is not positive; "
