@@ -19,9 +19,9 @@ from tbill_defi.pricing.book.columns import Columns
 from tbill_defi.pricing.book.curve_values import DiscountCurve, OnCurve, checked_nodes
 from tbill_defi.pricing.book.cycles import Cycles, Placed
 from tbill_defi.pricing.book.groups import Groups
+from tbill_defi.pricing.book.inputs import finite_column, require_positive, yield_column
 from tbill_defi.pricing.book.rich_cheap import RichCheap, fit_mask, z_scores
-from tbill_defi.pricing.book.yields import Risk, require_positive
-from tbill_defi.pricing.valuation import LARGEST_YIELD
+from tbill_defi.pricing.book.yields import Risk
 
 BASIS_POINT = 1e-4
 KEY_YEARS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 25.0, 30.0)
@@ -118,7 +118,7 @@ class Book:
             If a yield is not finite or looks like percent: names row and CUSIP.
         """
         groups = self._kernels(settlement, convention)
-        prices = groups.prices(self._yields(yields))
+        prices = groups.prices(yield_column(yields, self.cusips))
         prices -= groups.placed.accrued
         return prices
 
@@ -134,7 +134,7 @@ class Book:
         return dirty, *groups.durations(dirty)
 
     def _dirty(self, groups: Groups, clean_prices: ArrayLike) -> Floats:
-        dirty = self._column("clean_prices", clean_prices) + groups.placed.accrued
+        dirty = finite_column("clean_prices", clean_prices, self.cusips) + groups.placed.accrued
         require_positive(dirty, self.cusips)
         return dirty
 
@@ -170,7 +170,7 @@ class Book:
     def z_spreads(self, curve: DiscountCurve, clean_prices: ArrayLike, settlement: date) -> Floats:
         """[n] spreads over the curve's continuous Act/365 zero rates that explain clean prices, decimal."""
         placed = self.at(settlement)
-        dirty = self._column("clean_prices", clean_prices) + placed.accrued
+        dirty = finite_column("clean_prices", clean_prices, self.cusips) + placed.accrued
         require_positive(dirty, self.cusips)
         return OnCurve(placed, curve).z_spreads(dirty)
 
@@ -179,7 +179,7 @@ class Book:
 
         Projected payments of floating rate notes are of this curve.
         """
-        return OnCurve(self.at(settlement), curve).dirty_at_spreads(self._column("spreads", spreads))
+        return OnCurve(self.at(settlement), curve).dirty_at_spreads(finite_column("spreads", spreads, self.cusips))
 
     def carry_roll(
         self,
@@ -221,7 +221,7 @@ class Book:
         checked_horizon(self.columns, settlement, horizon)
         dirty = OnCurve(groups.placed, curve).dirty_prices()
         if clean_prices is not None:
-            dirty = self._column("clean_prices", clean_prices) + groups.placed.accrued
+            dirty = finite_column("clean_prices", clean_prices, self.cusips) + groups.placed.accrued
             require_positive(dirty, self.cusips)
         held = None if self._index is None else self._index.held(settlement, horizon)
         later = Groups(Placed(self.columns, self._cycles, horizon, held), convention)
@@ -263,7 +263,7 @@ class Book:
         from tbill_defi.pricing.svensson import SvenssonCurve
 
         groups = self._kernels(settlement, convention)
-        placed, clean = groups.placed, self._column("clean_prices", clean_prices)
+        placed, clean = groups.placed, finite_column("clean_prices", clean_prices, self.cusips)
         dirty = clean + placed.accrued
         require_positive(dirty, self.cusips)
         mask = np.zeros(len(self), dtype=bool)
@@ -332,7 +332,7 @@ class Book:
             raise ConventionError(f"analytics: give one of curve, yields, clean_prices; given: {given or 'none'}")
         groups = self._kernels(settlement, convention)
         if yields is not None:
-            column = self._yields(yields)
+            column = yield_column(yields, self.cusips)
             return self._measured(groups, column, groups.at(column))
         if clean_prices is not None:
             return self._measured(groups, *groups.solved(self._dirty(groups, clean_prices)))
@@ -371,35 +371,3 @@ class Book:
             worst_date=ends,
             discount_margin=margin,
         )
-
-    def _column(self, name: str, values: ArrayLike) -> Floats:
-        """[n] finite numbers."""
-        column = self._shaped(name, values)
-        if not np.isfinite(column.sum()):
-            self._require_finite(name, column)
-        return column
-
-    def _shaped(self, name: str, values: ArrayLike) -> Floats:
-        try:
-            column = np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ConventionError(f"{name}: is not [{len(self)}] numbers, one for each security ({error})") from None
-        if column.shape != (len(self),):
-            raise ConventionError(f"{name}: shape {column.shape} is not [{len(self)}], one for each security")
-        return column
-
-    def _require_finite(self, name: str, column: Floats) -> None:
-        if (rows := np.flatnonzero(~np.isfinite(column))).size:
-            row = int(rows[0])
-            raise ConventionError(f"{name}[{row}] ({self.cusips[row]}): {column[row]} is not a finite number")
-
-    def _yields(self, values: ArrayLike) -> Floats:
-        column = self._shaped("yields", values)
-        if not -LARGEST_YIELD <= np.minimum.reduce(column) <= np.maximum.reduce(column) <= LARGEST_YIELD:
-            self._require_finite("yields", column)
-            row = int(np.flatnonzero(np.abs(column) > LARGEST_YIELD)[0])
-            raise ConventionError(
-                f"yields[{row}] ({self.cusips[row]}): {column[row]:g} looks like percent; "
-                f"give a decimal such as {column[row] / 100:g}"
-            )
-        return column

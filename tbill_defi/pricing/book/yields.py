@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tbill_defi.conventions.yields import Floats
-from tbill_defi.core.errors import ConventionError
 from tbill_defi.pricing.book.columns import Ints
 from tbill_defi.pricing.book.series import growth
 
@@ -221,19 +220,3 @@ class Sums:
         owner = (np.cumsum(kept) - 1)[self.owner[flows]]
         starts = np.searchsorted(owner, np.arange(len(rows)))
         return Sums(self.amounts[flows], self.times[flows], owner, starts, self.frequency[rows])
-
-
-def require_positive(dirty: Floats, cusips: tuple[str, ...]) -> None:
-    """Refuse a dirty price that no yield explains.
-
-    Raises
-    ------
-    ConventionError
-        Naming the first row and its CUSIP.
-    """
-    if not np.minimum.reduce(dirty) > 0.0:
-        row = int(np.flatnonzero(~(dirty > 0.0))[0])
-        raise ConventionError(
-            f"clean_prices[{row}] ({cusips[row]}): the dirty price {dirty[row]:g} is not positive; "
-            "no yield discounts flows to it"
-        )
