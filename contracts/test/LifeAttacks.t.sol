@@ -55,6 +55,16 @@ contract QueueAttacksTest is QueueDesk {
         assertEq(security.balanceOf(alice), 4_800e6, "and is hers again");
     }
 
+    /// @notice A strike redeems a request once: what a rounding leaves of the cash is for the next one.
+    function test_a_part_ends_a_strike() public {
+        setTerms(170e6);
+        vm.prank(treasury);
+        queue.withdrawFunds(security, 100_000e6 - 5);
+        ask(alice, 100e6);
+        assertEq(queue.strike(security, 5), 2, "3 units of cash for 2 of face");
+        assertEq(queue.strike(security, 5), 1, "1 of the 2 that are left");
+    }
+
     /// @notice A successor takes back what his lost wallet asked for, though the window has closed.
     function test_a_lost_wallets_request_is_its_successors() public {
         address successor = address(0xA11CE2);

@@ -10,9 +10,10 @@ import {IdentityRegistry} from "src/IdentityRegistry.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {LifeDesk} from "./LifeDesk.sol";
 import {Test} from "./Test.sol";
+import {Vm} from "./Vm.sol";
 
 /// @notice A bond that is stripped, put together and asked to be redeemed early, in any order, with coupons, sanctions
-/// and defaults in between. Keeps books of its own.
+/// and defaults in between. Keeps books of its own: of acts a model, that reads nothing of the contract's.
 contract StripQueueHandler is Test {
     uint64 private constant PERIOD = 20 days;
     uint256 private constant COUPONS = 2;
@@ -33,8 +34,24 @@ contract StripQueueHandler is Test {
     address[3] private _holders;
     bytes32[3] private _names;
 
+    /// @dev An act as it ought to stand: pieces [next, end) are to be delivered, or to be taken in before `due`.
+    struct Model {
+        address holder;
+        uint88 face;
+        uint8 first;
+        uint8 next;
+        uint8 end;
+        bool joining;
+        uint64 due;
+    }
+
+    uint8 private constant PIECES = 4;
     bytes32[] public acts;
-    mapping(bytes32 => bool) public joined;
+    mapping(bytes32 => Model) private _models;
+
+    /// @notice Of each piece, the face that was delivered and not taken in; of bonds, what was put together less apart.
+    int256[4] public delivered;
+    int256 public bonds;
     bytes32[] public requests;
     bytes32[] public coupons;
 
@@ -50,6 +67,9 @@ contract StripQueueHandler is Test {
     uint256 public stuck;
     uint256 public overTheDay;
     uint256 public passedTwice;
+    uint256 public wronglyActed;
+    uint256 public wronglyReturned;
+    mapping(uint256 day => uint256) private _struckOn;
 
     constructor(
         LifeDesk.World memory world,
@@ -92,7 +112,7 @@ contract StripQueueHandler is Test {
     }
 
     function pass(uint32 seconds_) external {
-        uint256 until = block.timestamp + between(seconds_, 0, 8 days);
+        uint256 until = block.timestamp + between(seconds_, 0, 12 days);
         uint64 record = _start + PERIOD * uint64(coupons.length + 1);
         if (coupons.length < COUPONS && until >= record) {
             bytes32 id = _payer.couponIdOf(_bond, record);
@@ -110,47 +130,64 @@ contract StripQueueHandler is Test {
 
     // --- stripping ----------------------------------------------------------------------------------------------
 
+    /// @dev Only a face whose pieces are whole units is taken apart, or put together.
     function strip(uint8 who, uint256 seed, uint8 steps) external {
         address holder = _holders[who % 3];
-        uint88 face = uint88(between(seed, 0, _bond.availableOf(holder)) / 200 * 200);
+        uint88 face = uint88(between(seed, 0, _bond.availableOf(holder)));
+        if (seed % 8 != 0) face = face / 200 * 200;
         vm.prank(holder);
         try _stripping.strip(_bond, face, steps % 4) returns (bytes32 id) {
-            acts.push(id);
-            if (_inDefault()) ++movedInDefault;
+            bonds -= int256(uint256(face));
+            _begun(id, holder, face, false, steps % 4);
         } catch {}
     }
 
     function reconstitute(uint8 who, uint256 seed, uint8 steps) external {
-        uint88 face = uint88(between(seed, 1, 10) * 200);
+        uint88 face = uint88(between(seed, 1, 10) * 200 + (seed % 8 == 0 ? 1 : 0));
         vm.prank(_holders[who % 3]);
         try _stripping.reconstitute(_bond, face, steps % 4) returns (bytes32 id) {
-            acts.push(id);
-            joined[id] = true;
-            if (_inDefault()) ++movedInDefault;
+            _begun(id, _holders[who % 3], face, true, steps % 4);
         } catch {}
     }
 
-    /// @dev A bond in default is not created either, by an act that began before.
+    /// @dev A bond in default is not created either, by an act that began before; nor once a payment date has come.
+    /// What is due to a holder is delivered whenever anyone asks.
     function carryOn(uint8 who, uint256 seed, uint8 steps) external {
         if (acts.length == 0) return;
-        uint256 before = _bond.totalSupply();
-        vm.prank(_holders[who % 3]);
-        try _stripping.carryOn(acts[seed % acts.length], steps % 4) {
-            if (_inDefault() && _bond.totalSupply() != before) ++movedInDefault;
-        } catch {}
+        bytes32 id = acts[seed % acts.length];
+        Model storage act = _models[id];
+        address caller = _holders[who % 3];
+        bool may = act.next != act.end;
+        if (act.joining) may = may && caller == act.holder && block.timestamp < act.due && !_inDefault();
+        vm.prank(caller);
+        try _stripping.carryOn(id, steps % 4) {
+            if (!may) ++wronglyActed;
+            _move(act, steps % 4);
+        } catch {
+            if (may && !act.joining && !_identities.isWalletSanctioned(act.holder)) ++wronglyActed;
+        }
     }
 
     function giveUp(uint8 who, uint256 seed) external {
         if (acts.length == 0) return;
-        vm.prank(_holders[who % 3]);
-        try _stripping.giveUp(acts[seed % acts.length]) {} catch {}
+        bytes32 id = acts[seed % acts.length];
+        Model storage act = _models[id];
+        address caller = seed % 2 == 0 ? act.holder : _holders[who % 3];
+        bool may = act.joining && act.next != act.end && caller == act.holder;
+        vm.prank(caller);
+        try _stripping.giveUp(id) {
+            if (!may) ++wronglyActed;
+            (act.joining, act.end, act.next) = (false, act.next, act.first);
+        } catch {
+            if (may) ++wronglyActed;
+        }
     }
 
     // --- the queue ----------------------------------------------------------------------------------------------
 
     function ask(uint8 who, uint256 seed) external {
         vm.prank(_holders[who % 3]);
-        try _queue.request(_bond, uint88(between(seed, 1, 3_000))) returns (bytes32 id) {
+        try _queue.request(_bond, uint88(between(seed, 1, seed % 4 == 0 ? 3 : 3_000))) returns (bytes32 id) {
             requests.push(id);
             if (_inDefault()) ++movedInDefault;
         } catch {}
@@ -181,7 +218,9 @@ contract StripQueueHandler is Test {
         bytes32 first = before.first;
         uint256 faceOfFirst = _queue.requestOf(first).face;
         uint256 kept = _usd.balanceOf(address(_queue));
+        vm.recordLogs();
         (bool ran, uint256 gone) = _strike(1 + (steps % 20));
+        _eachIsRight(vm.getRecordedLogs(), terms.priceE6);
         bool open = block.timestamp < terms.closesAt && !_inDefault();
         if (ran && !open) ++movedInDefault;
         if (!ran) {
@@ -193,9 +232,10 @@ contract StripQueueHandler is Test {
         if (supply - _bond.totalSupply() != gone || kept - _usd.balanceOf(address(_queue)) != spent) ++wronglyPaid;
         uint256 got = 0;
         for (uint256 i = 0; i < 3; ++i) got += _usd.balanceOf(_holders[i]) - cash[i];
-        if (got != spent || spent > (gone * terms.priceE6) / PRICE_UNIT) ++wronglyPaid;
-        if ((gone * terms.priceE6) / PRICE_UNIT >= spent + 20) ++wronglyPaid;
-        if (later.struckOfDay > terms.dailyFace) ++overTheDay;
+        if (got != spent) ++wronglyPaid;
+        uint256 day = (block.timestamp - _start) / 1 days;
+        _struckOn[day] += gone;
+        if (_struckOn[day] > terms.dailyFace) ++overTheDay;
         (struck, paid) = (struck + gone, paid + spent);
         _inOrder(terms, before, later, first, faceOfFirst);
     }
@@ -235,6 +275,39 @@ contract StripQueueHandler is Test {
 
     // --- inside -------------------------------------------------------------------------------------------------
 
+    /// @dev Pieces whose payment date has come are no part of an act.
+    function _begun(bytes32 id, address holder, uint88 face, bool joining, uint8 steps) private {
+        if (_inDefault() || face == 0 || face % 200 != 0) ++wronglyActed;
+        acts.push(id);
+        uint256 periods = (block.timestamp - _start) / PERIOD;
+        uint8 first = uint8(periods < COUPONS ? periods : COUPONS);
+        uint64 due = _start + (first + 1) * PERIOD;
+        _models[id] = Model(holder, face, first, first, PIECES, joining, due);
+        _move(_models[id], steps);
+    }
+
+    function _move(Model storage act, uint8 steps) private {
+        int256 face = int256(uint256(act.face));
+        for (; act.next < act.end && steps != 0; --steps) delivered[act.next++] += act.joining ? -face : face;
+        if (act.joining && act.next == act.end) bonds += face;
+    }
+
+    /// @dev No unit is given for nothing; none goes back that could be paid for.
+    function _eachIsRight(Vm.Log[] memory logs, uint256 priceE6) private {
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].emitter != address(_queue)) continue;
+            if (logs[i].topics[0] == EarlyRedemption.EarlyRedemptionStruck.selector) {
+                (uint256 face, uint256 cash, ) = abi.decode(logs[i].data, (uint256, uint256, uint256));
+                if (cash == 0 || cash != (face * priceE6) / PRICE_UNIT) ++wronglyPaid;
+            } else if (logs[i].topics[0] == EarlyRedemption.EarlyRedemptionEnded.selector) {
+                uint256 back = abi.decode(logs[i].data, (uint256));
+                address holder = address(uint160(uint256(logs[i].topics[2])));
+                bool payable_ = !_identities.isWalletSanctioned(holder);
+                if (back != 0 && payable_ && (back * priceE6) / PRICE_UNIT != 0) ++wronglyReturned;
+            }
+        }
+    }
+
     function _inDefault() private view returns (bool) {
         return _issuance.defaultOf(address(_bond)) != 0;
     }
@@ -262,7 +335,7 @@ contract StripQueueHandler is Test {
         if (first == 0) return;
         uint256 left = _queue.requestOf(first).face;
         bool cash = (before.funds * PRICE_UNIT) / terms.priceE6 > 2;
-        bool today = later.day != before.day || before.struckOfDay + 2 < terms.dailyFace;
+        bool today = _struckOn[(block.timestamp - _start) / 1 days] + 2 < terms.dailyFace;
         if (left == faceOfFirst && cash && today) ++stuck;
         bool seen = false;
         for (uint256 i = 0; i < requests.length; ++i) {
