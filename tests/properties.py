@@ -88,6 +88,11 @@ ATTACKS = {
         "TokenRules::test_a_hold_is_asked_about_when_it_is_executed",
         "TokenRuleAttacks::test_no_way_of_sending_gets_round_a_lock_up",
     ],
+    "units under lock-up pledged, taken on a default that was meant, or delivered under an option": [
+        "LockUpProducts::test_locked_units_are_no_collateral",
+        "LockUpProducts::test_what_is_taken_on_default_is_locked",
+        "LockUpProducts::test_no_option_delivers_locked_units",
+    ],
     "the edge of a window": [
         "SettlementAttacks::testFuzz_I6_window",
         "Compliance::test_I8_the_window_slides_by_the_second",

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError
+from eth_abi.abi import decode, encode, is_encodable
+from eth_abi.exceptions import DecodingError, EncodingError
 
 from tbill_defi.chain.types import DecodedEvent, Log
+from tbill_defi.core.errors import UsageError
 from tbill_defi.ledger.artifacts import Entry, Parameter, artifact, error_of, event_of
 from tbill_defi.ledger.codec import JSON, PLAIN, Unusual, is_word, reads_all, words_to_json, writes_all
 
@@ -18,12 +19,46 @@ _PANIC = bytes.fromhex("4e487b71")
 
 
 def encode_call(contract: str, function: str, *arguments: Any) -> bytes:
-    """Calldata of a call: selector and arguments. Addresses and hashes are bytes, amounts int."""
+    """Calldata of a call: selector and arguments. Addresses and hashes are bytes, amounts int.
+
+    Raises
+    ------
+    UsageError
+        If an argument is no value of its parameter: names it, and what would be one.
+    """
     selector, types, write = _calldata(contract, function)
     try:
         return selector + write(arguments)
     except (Unusual, UnicodeEncodeError):
+        pass
+    try:
         return selector + encode(types, arguments)
+    except EncodingError as error:
+        inputs = artifact(contract).function(function).inputs
+        wrong = (_misfit(parameter, value) for parameter, value in zip(inputs, arguments, strict=False))
+        why = next((text for text in wrong if text), str(error))
+        raise UsageError(f"{contract}.{function}: {why}") from None
+
+
+def _misfit(parameter: Parameter, value: Any, place: str = "") -> str:
+    """Which part of a value its type does not take, and what it would take; empty if it takes all."""
+    name, kind = place or parameter.name, parameter.type
+    if kind.endswith("]") and isinstance(value, list | tuple):
+        inner = Parameter(name, kind[: kind.rindex("[")], False, parameter.components)
+        return next(filter(None, (_misfit(inner, item, f"{name}[{i}]") for i, item in enumerate(value))), "")
+    if parameter.components and isinstance(value, list | tuple):
+        parts = zip(parameter.components, value, strict=False)
+        return next(filter(None, (_misfit(part, item, f"{name}.{part.name}") for part, item in parts)), "")
+    if is_encodable(kind, value):
+        return ""
+    bits = kind.removeprefix("u").removeprefix("int")
+    if kind.startswith("uint"):
+        expected = f"an integer from 0 to 2^{bits} - 1"
+    elif kind.startswith("int"):
+        expected = f"an integer from -2^{int(bits) - 1} to 2^{int(bits) - 1} - 1"
+    else:
+        expected = "20 bytes" if kind == "address" else f"a value of the type {kind}"
+    return f"{name} is {value!r:.80}; expected {expected}"
 
 
 @cache

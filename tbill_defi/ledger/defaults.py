@@ -120,5 +120,7 @@ def pay_recovery(
 
 
 def _mark(ledger: Ledger, function: str, cusip: str, evidence: bytes) -> Sequence[Receipt]:
+    if not evidence:
+        raise UsageError("default: the document is empty; give the notice of the default, or of its cure")
     data = encode_call("Issuance", function, ledger.require_token(cusip), keccak256(evidence))
     return ledger.send([Step("issuer", ledger.contracts.issuance, data)])

@@ -78,6 +78,8 @@ class EarlyRedemption:
 
     def fund(self, cusip: str, units: int) -> Sequence[Receipt]:
         """Let the Treasury put cash, base units, into a window."""
+        if units <= 0:
+            raise UsageError(f"early redemption: {units} base units of cash is not positive")
         ledger, token = self._ledger, self._ledger.require_token(cusip)
         steps = allowance_steps(ledger, ensure_treasury(ledger), self._queue, units)
         data = encode_call("EarlyRedemption", "fund", token, units)

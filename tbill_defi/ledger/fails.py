@@ -18,7 +18,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TypeVar
 
-from tbill_defi.core.errors import DataError
+from tbill_defi.core.errors import DataError, UsageError
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 
 T = TypeVar("T", "FailsRule", "TargetRate")
@@ -149,7 +149,12 @@ class FailsPractice:
         return max(rule.floor_e6, rule.ceiling_e6 - target.lower_bound_e6)
 
     def charge(self, proceeds: int, failed: date, delivered: date) -> Charge:
-        """What delivering `proceeds` worth on `delivered`, due on `failed`, costs; nothing if it is not late."""
+        """What delivering `proceeds` worth on `delivered`, due on `failed`, costs; nothing if it is not late.
+
+        UsageError if `proceeds` are negative.
+        """
+        if proceeds < 0:
+            raise UsageError(f"fails: proceeds of {proceeds} base units are negative; give what was to be paid")
         days: list[Days] = []
         day = failed
         while day < delivered:

@@ -22,6 +22,7 @@ from tbill_defi.chain.types import Call, Receipt
 from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
+from tbill_defi.core.money import LARGEST_UNITS
 from tbill_defi.instruments import AnySecurity, Tips, terms_hash
 from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
 from tbill_defi.ledger.coupons import NO_FIXINGS, Fixings, coupon_on, dated_cpi_e5, index_ratio
@@ -129,10 +130,10 @@ def sale(
         raise UsageError(f"issue: {len(purchases)} purchases; an instruction takes 1 to {MAX_LEGS // 2}")
     token, addresses, legs = ledger.predicted_token(security), {}, []
     for purchase in purchases:
-        if purchase.face_units <= 0 or purchase.cash_units <= 0:
+        if not (0 < purchase.face_units <= LARGEST_UNITS and 0 < purchase.cash_units <= LARGEST_UNITS):
             raise UsageError(
                 f"issue: {purchase.buyer} buys {purchase.face_units} for {purchase.cash_units} base units; "
-                "both must be positive"
+                f"both must be positive, at most {LARGEST_UNITS}"
             )
         addresses[purchase.buyer] = ledger.address_of(purchase.buyer)
         legs.append(PlanLeg(security.cusip, TREASURY, purchase.buyer, purchase.face_units))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tbill_defi.chain.types import Call
+from tbill_defi.core.errors import UsageError
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.abi import decode_result, encode_call
 from tbill_defi.ledger.deployment import Step
@@ -150,7 +151,9 @@ def clear_own_limits(ledger: Ledger, party: str) -> None:
 
 
 def set_countries(ledger: Ledger, rule: str, countries: Sequence[int]) -> None:
-    """Admit or refuse a list of countries, or any ("any", and no list)."""
+    """Admit or refuse a list of countries, or any ("any", and no list). UsageError if `rule` is none of these."""
+    if rule not in COUNTRY_RULES:
+        raise UsageError(f"countries: {rule!r} is none of {', '.join(COUNTRY_RULES)}")
     _set(ledger, "setCountries", COUNTRY_RULES.index(rule), list(countries))
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import date
 from enum import IntEnum
 from typing import Any, Self
 
+from tbill_defi.core.errors import UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.money import LARGEST_UNITS
 from tbill_defi.ledger.eip712 import typed_digest, words
 
 NOBODY = bytes(20)
+LAST_YEAR = 9_000
+MOST_FAIL_DAYS = 36_600
 _NAME = b"tbill_defi TradeBook"
 _TRADE_TYPE = keccak256(
     b"Trade(address seller,address buyer,address asset,address cash,uint128 face,uint128 proceeds,uint64 opens,"
@@ -104,6 +108,29 @@ class TradeTerms:
             return open_face
         part = face // self.lot * self.lot if self.lot else 0
         return part if part >= max(1, self.minimum) else 0
+
+
+def check_amounts(face: int, proceeds: int, minimum: int, lot: int) -> None:
+    """Raise UsageError, with the amount, if a trade cannot be of these base units."""
+    for name, units in (("face", face), ("proceeds", proceeds), ("minimum", minimum), ("lot", lot)):
+        if not isinstance(units, int):
+            raise UsageError(f"trade: {name} {units!r} is not an integer, of base units")
+    if not (0 < face <= LARGEST and 0 < proceeds <= LARGEST):
+        raise UsageError(f"trade: face {face} and proceeds {proceeds} units must be positive, at most {LARGEST}")
+    if (minimum or lot) and not 0 < lot <= minimum <= face:
+        raise UsageError(f"trade: a partial needs 0 < lot <= minimum <= face; lot {lot}, minimum {minimum}")
+
+
+def check_times(settlement_date: date, fail_days: int, nonce: int | None) -> None:
+    """Raise UsageError if a trade cannot open on that date, stay open for so many days, or have that nonce."""
+    if settlement_date.year > LAST_YEAR:
+        raise UsageError(f"trade: settlement date {settlement_date} is after the year {LAST_YEAR}")
+    if not 0 <= fail_days <= MOST_FAIL_DAYS:
+        raise UsageError(
+            f"trade: {fail_days} days after the settlement date is not 0 or more, at most {MOST_FAIL_DAYS}"
+        )
+    if nonce is not None and not 0 <= nonce < 2**256:
+        raise UsageError(f"trade: nonce {nonce} is not from 0 to 2^256 - 1")
 
 
 def cancellation_digest(chain_id: int, book: bytes, trade_id: bytes, settled: int) -> bytes:

@@ -29,6 +29,8 @@ from tbill_defi.ledger.trade_terms import (
     TradeTerms,
     allocation_digest,
     cancellation_digest,
+    check_amounts,
+    check_times,
 )
 
 CONTRACT = "TradeBook"
@@ -140,8 +142,8 @@ class Trades:
         Raises
         ------
         UsageError
-            If parties, amounts, the partial's bounds or the allocator cannot be, or a managed account would be a
-            clearing member.
+            If parties, amounts, the partial's bounds, times or the allocator cannot be, or a managed account would be
+            a clearing member.
         LedgerError
             If a party or a token is not there, or the date has passed (code "TradeLapsed").
         """
@@ -149,16 +151,10 @@ class Trades:
             raise UsageError(f"trade: {seller} cannot trade with itself; name two parties")
         if asset == currency:
             raise UsageError(f"trade: {asset} against itself is no trade")
-        if not (0 < face_units <= LARGEST and 0 < proceeds_units <= LARGEST):
-            raise UsageError(f"trade: face {face_units} and proceeds {proceeds_units} units must be positive")
-        if (minimum_units or lot_units) and not 0 < lot_units <= minimum_units <= face_units:
-            raise UsageError(
-                f"trade: a partial needs 0 < lot <= minimum <= face; lot {lot_units}, minimum {minimum_units}"
-            )
+        check_amounts(face_units, proceeds_units, minimum_units, lot_units)
+        check_times(settlement_date, fail_days, nonce)
         if allocator not in (None, seller, buyer):
             raise UsageError(f"trade: allocator {allocator} is neither {seller} nor {buyer}")
-        if fail_days < 0:
-            raise UsageError(f"trade: {fail_days} days after the settlement date is not 0 or more")
         if clearer != NOBODY:
             self._require_members(seller, buyer)
         day_after = settlement_date + timedelta(days=1)

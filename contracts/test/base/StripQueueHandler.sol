@@ -292,11 +292,12 @@ contract StripQueueHandler is Test {
         if (act.joining && act.next == act.end) bonds += face;
     }
 
-    /// @dev No unit is given for nothing; none goes back that could be paid for.
+    /// @dev No unit is given for nothing, nobody on the list is paid; nothing goes back that could be paid for.
     function _eachIsRight(Vm.Log[] memory logs, uint256 priceE6) private {
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].emitter != address(_queue)) continue;
             if (logs[i].topics[0] == EarlyRedemption.EarlyRedemptionStruck.selector) {
+                if (_identities.isWalletSanctioned(address(uint160(uint256(logs[i].topics[3]))))) ++wronglyPaid;
                 (uint256 face, uint256 cash, ) = abi.decode(logs[i].data, (uint256, uint256, uint256));
                 if (cash == 0 || cash != (face * priceE6) / PRICE_UNIT) ++wronglyPaid;
             } else if (logs[i].topics[0] == EarlyRedemption.EarlyRedemptionEnded.selector) {

@@ -9,6 +9,7 @@ from eth_utils import keccak
 from eth_utils.abi import function_abi_to_4byte_selector
 
 from tbill_defi.chain.types import Log
+from tbill_defi.core.errors import UsageError
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.abi import (
     decode_log,
@@ -170,3 +171,30 @@ def test_revert_of_a_foreign_contract_that_lies(selector, rest):
     assert name in ("Reverted", "Panic", "Error", "PlanMismatch")
     if name == "Reverted":
         assert arguments == {"data": data}
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "told"),
+    [
+        ("strike", (A, -1), "steps is -1; expected an integer from 0 to 2^256 - 1"),
+        ("strike", (A, 1.5), "steps is 1.5; expected an integer from 0 to 2^256 - 1"),
+        ("strike", (b"1", 1), "token is b'1'; expected 20 bytes"),
+        ("request", (A, 2**88), "face is 309485009821345068724781056; expected an integer from 0 to 2^88 - 1"),
+        ("setWindow", (A, (1, -2, B, 1, 1, 0)), "terms.closesAt is -2; expected an integer from 0 to 2^64 - 1"),
+        ("cancel", (b"1" * 33,), f"requestId is {b'1' * 33!r}; expected a value of the type bytes32"),
+    ],
+)
+def test_what_is_no_value_of_a_parameter_is_named(function, arguments, told):
+    with pytest.raises(UsageError) as caught:
+        encode_call("EarlyRedemption", function, *arguments)
+    assert str(caught.value) == f"EarlyRedemption.{function}: {told}"
+
+
+def test_a_value_inside_a_list_is_named_by_its_place():
+    stretches = [(3, 40_000_000), (2**32, 41_000_000)]
+    with pytest.raises(UsageError, match=r"stretches\[1\].daysCount is 4294967296; expected an integer from 0 to"):
+        encode_call("CouponPayer", "announceFloating", A, 1, 1, 1, 0, stretches)
+    with pytest.raises(UsageError, match=r"spreadE9 is -9223372036854775809; expected .* from -2\^63 to 2\^63 - 1"):
+        encode_call("CouponPayer", "announceFloating", A, 1, 1, 1, -(2**63) - 1, [])
+    with pytest.raises(UsageError, match=r"^EarlyRedemption.strike: "):
+        encode_call("EarlyRedemption", "strike", A)

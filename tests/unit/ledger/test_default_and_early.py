@@ -47,6 +47,8 @@ def go_to(ledger, day, hours=9):
 
 def test_a_default_stops_everything_but_recoveries(ledger):
     go_to(ledger, FIRST)
+    with pytest.raises(UsageError, match="the document is empty"):
+        declare_default(ledger, BOND.cusip, b"")
     declare_default(ledger, BOND.cusip, b"notice of the trustee")
     assert in_default(ledger, BOND.cusip) is not None
     with pytest.raises(LedgerError) as caught:
@@ -140,6 +142,8 @@ def test_the_queue_is_struck_at_clean_and_accrued_up_to_the_days_limit(ledger):
     )
     queue.set_window(NOTE.cusip, window)
     queue.fund(NOTE.cusip, 100_000 * DOLLAR)
+    with pytest.raises(UsageError, match="0 base units of cash is not positive"):
+        queue.fund(NOTE.cusip, 0)
     first = queue.request("ann", NOTE.cusip, 700 * DOLLAR)
     second = queue.request("ben", NOTE.cusip, 700 * DOLLAR)
     gone = queue.request("ben", NOTE.cusip, 100 * DOLLAR)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tbill_defi.conventions import SETTLEMENT
-from tbill_defi.core.errors import DataError
+from tbill_defi.core.errors import DataError, UsageError
 from tbill_defi.ledger.fails import TMPG, FailsPractice, TargetRate, read_rates
 from tests.unit.ledger.support import DOLLAR
 
@@ -43,6 +43,26 @@ def test_delivery_on_time_costs_nothing():
     day = date(2026, 3, 27)
     assert practice().charge(FIFTY_MILLION, day, day) == practice().charge(FIFTY_MILLION, day, day - timedelta(days=1))
     assert practice().charge(FIFTY_MILLION, day, day).units == 0
+
+
+def test_nothing_to_pay_costs_nothing_and_less_is_refused():
+    monday, friday = date(2026, 3, 30), date(2026, 3, 27)
+    assert practice(("2020-01-01", 0)).charge(0, friday, monday).units == 0
+    with pytest.raises(UsageError, match="proceeds of -1 base units are negative"):
+        practice(("2020-01-01", 0)).charge(-1, friday, monday)
+
+
+def test_a_leap_day_a_floor_and_a_change_of_the_practice_within_one_fail():
+    """28 and 29 February 2024 are two days; a floor that begins within a fail counts from its day on."""
+    assert practice(("2020-01-01", 53_750)).charge(FIFTY_MILLION, date(2024, 2, 28), date(2024, 3, 1)).units == (
+        2 * 50_000_000 * DOLLAR * 10_000 + 180 * 10**6
+    ) // (360 * 10**6)
+    made = practice(("2016-01-01", 25_000), ("2018-06-01", 35_000))  # 3% - 3.5% is none, before there was a floor
+    found = made.charge(FIFTY_MILLION, date(2018, 6, 29), date(2018, 7, 4))
+    assert [(part.first, part.count, part.rate_e6) for part in found.days] == [
+        (date(2018, 6, 29), 3, 0),
+        (date(2018, 7, 2), 2, 10_000),
+    ]
 
 
 def test_the_rate_is_that_of_the_business_day_before_each_day():

@@ -282,6 +282,8 @@ def test_issue_is_all_or_none(ledger):
     assert ledger.wallet("ann").positions == {}
     with pytest.raises(UsageError, match="both must be positive"):
         life.issue(ledger, BILL, [replace(rich, cash_units=0)])
+    with pytest.raises(UsageError, match=f"at most {10**24}"):
+        life.issue(ledger, BILL, [replace(rich, cash_units=2**256)])
     with pytest.raises(UsageError, match="0 purchases"):
         life.issue(ledger, BILL, [])
     start(ledger, BILL.maturity_date)

@@ -249,6 +249,12 @@ def test_forged_terms_are_refused(bench):
         ({"minimum_units": 5, "lot_units": 6}, "0 < lot <= minimum"),
         ({"allocator": "fund"}, "neither"),
         ({"fail_days": -1}, "0 or more"),
+        ({"fail_days": 10**9}, "at most 36600"),
+        ({"settlement_date": date.max}, "after the year 9000"),
+        ({"nonce": -1}, "nonce -1 is not from 0"),
+        ({"nonce": 2**256}, "is not from 0 to"),
+        ({"face": 1.5}, "face 1.5 is not an integer"),
+        ({"minimum_units": 1.5, "lot_units": 1}, "minimum 1.5 is not an integer"),
     ],
 )
 def test_terms_that_cannot_be(bench, more, said):
