@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import DataError, UnknownSecurity
-from tbill_defi.core.files import write_durably
+from tbill_defi.core.files import read_text, write_durably
 from tbill_defi.core.home import home_path
 from tbill_defi.instruments import AnySecurity, read_security, terms_hash
 from tbill_defi.ledger.coupons import Fixings
@@ -108,7 +108,7 @@ class Scene:
 
     def _found_terms(self, cusip: str) -> AnySecurity:
         kept = self.home / TERMS_FOLDER / f"{cusip}.json"
-        security = read_security(kept.read_text()) if kept.is_file() else self._recorded_terms(cusip)
+        security = read_security(read_text(kept)) if kept.is_file() else self._recorded_terms(cusip)
         if terms_hash(security) != self.ledger.call("SecurityToken", self.token(cusip), "termsHash"):
             raise DataError(f"{cusip}: the terms at hand are not those its token was made with")
         return security

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tbill_defi.core.files import write_durably
+from tbill_defi.core.files import read_text, write_durably
 
 VERSION = 1
 MOST = 1_000
@@ -30,7 +30,7 @@ class State:
     def load(cls, path: Path) -> State:
         """The state in a file; empty, with a note, if there is none that can be used."""
         try:
-            raw = json.loads(path.read_text())
+            raw = json.loads(read_text(path))
             firings = raw["firings"]
             if raw["version"] != VERSION or not all(isinstance(row["status"], str) for row in firings.values()):
                 raise ValueError(f"version {raw['version']}")

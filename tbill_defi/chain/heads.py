@@ -12,6 +12,7 @@ from typing import Any
 from tbill_defi.chain.digests import digest_fields, hash_digests
 from tbill_defi.chain.keys import SigningKey, recover_address
 from tbill_defi.core.errors import DataError, LedgerError
+from tbill_defi.core.files import read_text
 from tbill_defi.core.hashing import canonical_json, keccak256
 from tbill_defi.core.json_text import parse_json
 
@@ -171,7 +172,7 @@ class SignedHead:
             If there is none, or it is malformed.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise DataError(f"{path}: cannot be read") from None
+            text = read_text(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', 'is not UTF-8 text')}") from None
         return cls.from_json(text, source=str(path))

@@ -16,11 +16,15 @@ from typing import Any, NoReturn
 from coincurve import PrivateKey, PublicKey
 
 from tbill_defi.core.errors import KeyStoreError, LedgerError
+from tbill_defi.core.files import read_text
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import party_name
+from tbill_defi.core.json_text import parse_json
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _LIGHT_SCRYPT, _FULL_SCRYPT = 2**10, 2**18
+_MOST_BYTES = 2**20
+"""Of a keystore."""
 
 
 class SigningKey:
@@ -207,11 +211,10 @@ def list_keystores(directory: Path) -> list[KeystoreEntry]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open(encoding="utf-8") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if os.name == "posix" and mode & 0o077:
-                raise KeyStoreError(f"keystore: {path} has mode {mode:04o}, others can read it; chmod 600 {path}")
-            content = json.load(file)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if os.name == "posix" and mode & 0o077:
+            raise KeyStoreError(f"keystore: {path} has mode {mode:04o}, others can read it; chmod 600 {path}")
+        content = parse_json(read_text(path, _MOST_BYTES))
     except FileNotFoundError:
         raise KeyStoreError(f"keystore: {path} does not exist") from None
     except (OSError, ValueError):

@@ -11,6 +11,7 @@ import typer
 
 from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, print_json, read_terms
 from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.files import read_text
 
 if TYPE_CHECKING:
     from tbill_defi.automation.scene import Scene
@@ -243,7 +244,7 @@ def _offered(scene: Scene, cusip: str) -> Offered:
     path = _folder(scene, cusip) / "announcement.json"
     if not path.is_file():
         raise UsageError(f"auction: none of {cusip} was announced in this home; see tbill auction announce")
-    found = json.loads(path.read_text())
+    found = json.loads(read_text(path))
     dates = {name: date.fromisoformat(found[name]) for name in ("auction_date", "issue_date", "maturity_date")}
     announcement = Announcement(**found | dates | {"offering": int(found["offering"])})
     security: Any = _read(path.with_name("terms.json"))
@@ -256,7 +257,7 @@ def _bids(scene: Scene, cusip: str) -> list[SignedBid]:
 
     found = []
     for path in sorted(_folder(scene, cusip).glob("bid-*.json")):
-        kept = json.loads(path.read_text())
+        kept = json.loads(read_text(path))
         made = Bid(kept["bidder"], int(kept["amount"]), kept["rate_e5"], int(kept["net_long"]))
         found.append(SignedBid(made, bytes.fromhex(kept["signature"][2:])))
     return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tbill_defi.cli.common import Home, Json, console, group, print_json, progress
+from tbill_defi.core.files import read_text
 
 if TYPE_CHECKING:
     from tbill_defi.chain.checkpoint import Checkpoint
@@ -114,7 +115,7 @@ def _read_checkpoint(path: Path) -> Checkpoint:
     from tbill_defi.core.errors import DataError
 
     try:
-        return Checkpoint.from_json(path.read_text(encoding="utf-8"))
+        return Checkpoint.from_json(read_text(path))
     except (UnicodeDecodeError, DataError):
         raise DataError(f"{path}: is no checkpoint that `tbill audit checkpoint` wrote") from None
 

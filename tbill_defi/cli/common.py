@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from tbill_defi.core.errors import ConventionError, DataError, LedgerError, UsageError
+from tbill_defi.core.files import read_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -125,7 +126,7 @@ def read_terms(path: Path) -> AnySecurity:
     from tbill_defi.instruments import read_security
 
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -9,6 +9,7 @@ import typer
 
 from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, print_json
 from tbill_defi.core.errors import UsageError
+from tbill_defi.core.files import read_bytes
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -171,7 +172,7 @@ def call(
 def _read(document: Path) -> bytes:
     if not document.is_file():
         raise UsageError(f"document: {document} is not a file")
-    found = document.read_bytes()
+    found = read_bytes(document)
     if not found:
         raise UsageError(f"document: {document} is empty, which is no evidence")
     return found

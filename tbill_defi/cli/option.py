@@ -27,6 +27,7 @@ from tbill_defi.cli.common import (
 )
 from tbill_defi.cli.option_market import OptionMarket, option_kind
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.files import read_text
 from tbill_defi.core.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -357,7 +358,7 @@ def _read(file: Path) -> OptionQuote:
     from tbill_defi.ledger.option_terms import OptionQuote
 
     try:
-        raw = parse_json(file.read_text())
+        raw = parse_json(read_text(file))
     except (OSError, ValueError) as error:
         raise DataError(f"option: {file} cannot be read as a quote ({error})") from None
     return OptionQuote.from_json(raw)

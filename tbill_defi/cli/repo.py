@@ -13,6 +13,7 @@ from tbill_defi.cli import repo_market, repo_screens
 from tbill_defi.cli.common import Home, Json, console, group, hint, print_json, progress, the_only
 from tbill_defi.cli.repo_words import asked_terms, positive_units, whole_lots
 from tbill_defi.core.errors import DataError, LedgerError, UsageError
+from tbill_defi.core.files import read_text
 from tbill_defi.core.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def open_(
     from tbill_defi.ledger.repo_terms import RepoQuote
 
     try:
-        found = RepoQuote.from_json(parse_json(file.read_text()))
+        found = RepoQuote.from_json(parse_json(read_text(file)))
     except (OSError, ValueError) as error:
         raise DataError(f"repo open: {file} cannot be read as a quote ({error})") from None
     with progress("replaying") as advance, _ledger(home, advance) as ledger:

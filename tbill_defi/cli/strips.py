@@ -10,6 +10,7 @@ import typer
 
 from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, positive_units, print_json
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.files import read_text
 
 if TYPE_CHECKING:
     from tbill_defi.automation.scene import Scene
@@ -115,7 +116,7 @@ def _named(file: Path) -> tuple[dict[date, str], str]:
     from tbill_defi.core.identifiers import cusip as checked_cusip
 
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(file).splitlines()
     except UnicodeDecodeError:
         raise DataError(f"{file}: is not UTF-8 text; expected CSV with {HEADER}") from None
     if not lines or lines[0].replace(" ", "").lower() != HEADER:

@@ -85,6 +85,8 @@ def read_manifest(archive: Path) -> dict[str, Any]:
     DataError
         If it is not one of ours.
     """
+    if archive.exists() and not archive.is_file():
+        raise DataError(f"{archive}: is not a regular file")
     try:
         with tarfile.open(archive, mode="r:") as tar:
             first = tar.next()

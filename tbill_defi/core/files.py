@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from pathlib import Path
 
+MOST_BYTES = 2**26
+"""Of a file that is read as a whole, where nothing less is stated."""
 HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 """What a lock says that another holds; anything else is a file system that cannot lock."""
 
@@ -49,6 +52,29 @@ else:
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """What a file has that somebody named: a regular one, of a stated size; a pipe or a device would never end.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, is no regular file, or has more than `most` bytes; `strerror` says which.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"has more than {most:,} bytes", str(path))
+    return content
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """The same as text, without byte order mark. OSError as of `read_bytes`; UnicodeDecodeError if it is not UTF-8."""
+    return read_bytes(path, most).decode("utf-8-sig")
 
 
 def write_durably(path: Path, data: bytes) -> None:

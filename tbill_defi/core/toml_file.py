@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from tbill_defi.core.errors import DataError
+from tbill_defi.core.files import read_text
 
 
 def read_toml(file: Path, *, what: str, max_bytes: int) -> dict[str, Any]:
@@ -23,14 +25,12 @@ def read_toml(file: Path, *, what: str, max_bytes: int) -> dict[str, Any]:
         If the file is not there, cannot be read, is larger than `max_bytes`, or is not UTF-8 text in TOML.
     """
     try:
-        with file.open("rb") as stream:
-            content = stream.read(max_bytes + 1)
-        if len(content) > max_bytes:
-            raise DataError(f"{file}: more than {max_bytes:,} bytes is not {what}")
-        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
+        return tomllib.loads(read_text(file, max_bytes).replace("\r\n", "\n"))
     except FileNotFoundError:
         raise DataError(f"{file}: there is no such file; write {what} there, or name another") from None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise DataError(f"{file}: more than {max_bytes:,} bytes is not {what}") from None
         raise DataError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise DataError(f"{file}: is not UTF-8 text, so not TOML") from None

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tbill_defi.core.files import write_durably
+from tbill_defi.core.files import read_text, write_durably
 
 FILE = "audit.json"
 
@@ -36,7 +36,7 @@ class AuditRecord:
     def read(cls, home: Path) -> AuditRecord | None:
         """The home's record; None if there is none that can be read."""
         try:
-            raw = json.loads(home.joinpath(FILE).read_text(encoding="utf-8"))
+            raw = json.loads(read_text(home.joinpath(FILE)))
             return cls(int(raw["time"]), int(raw["height"]), raw["ok"] is True, str(raw["verdict"]))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None

@@ -16,6 +16,7 @@ from typing import Any
 from tbill_defi.chain.rpc_fees import GWEI
 from tbill_defi.chain.rpc_node import is_whole, shown_url
 from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.files import read_text
 
 URL_VARIABLE = "TBILL_CHAIN_URL"
 FORMAT = 1
@@ -63,7 +64,7 @@ class ChainFile:
             If it is not one (code "NotOurs"); it names what is wrong.
         """
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = tomllib.loads(read_text(path))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise LedgerError(f"{path}: cannot be read: {error}", "NotOurs") from None
         if content.get("format") != FORMAT:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.files import read_text
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 
 T = TypeVar("T", "FailsRule", "TargetRate")
@@ -93,7 +94,7 @@ def read_rates(path: Path) -> tuple[TargetRate, ...]:
         With file, line and value, if a row is not a date and a decimal rate, or dates do not ascend.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except UnicodeDecodeError:
         raise DataError(f"{path.name}: is not UTF-8 text; expected CSV of {','.join(COLUMNS)}") from None
     rows = csv.DictReader(text.splitlines())

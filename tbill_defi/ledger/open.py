@@ -12,6 +12,7 @@ from tbill_defi.chain.embedded import Progress
 from tbill_defi.chain.engine import database_path, require_served, shown_url
 from tbill_defi.core.clock import Clock, parse_time
 from tbill_defi.core.errors import KeyStoreError, LedgerError, UsageError
+from tbill_defi.core.files import read_bytes
 from tbill_defi.core.home import home_path
 from tbill_defi.core.identifiers import party_name
 from tbill_defi.ledger.keyring import Keys
@@ -44,7 +45,7 @@ def ledger_url(home: str | Path | None = None) -> str:
         return named
     file = home_path(home) / "ledger" / URL_FILE
     if file.exists():
-        return file.read_text(encoding="utf-8", errors="replace").strip()
+        return read_bytes(file).decode("utf-8", "replace").strip()
     return f"sqlite:///{home_path(home) / 'ledger' / 'ledger.db'}"
 
 
@@ -111,7 +112,7 @@ def desk_keys(home: str | Path | None = None, *, passphrase: str | None = None) 
 def _read_passphrase(stored: Path) -> str:
     if stored.stat().st_mode & 0o077:
         raise KeyStoreError(f"{stored} can be read by others; chmod 600 {stored}")
-    return stored.read_text().strip()
+    return read_bytes(stored).decode("utf-8", "replace").strip()
 
 
 def create_ledger(

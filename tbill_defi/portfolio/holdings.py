@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tbill_defi.core.errors import ConventionError, DataError, PlanError
+from tbill_defi.core.files import read_text
 from tbill_defi.core.frozen import FrozenMap
 from tbill_defi.core.hashing import json_hash
 from tbill_defi.core.identifiers import cusip as parse_cusip
@@ -162,7 +163,7 @@ class Holdings:
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

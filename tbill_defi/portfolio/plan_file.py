@@ -16,6 +16,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
 
 from tbill_defi.core.errors import ConventionError, DataError, PlanError
+from tbill_defi.core.files import read_text
 from tbill_defi.core.hashing import json_hash
 from tbill_defi.core.json_text import parse_json
 from tbill_defi.core.money import cash_from_price
@@ -98,9 +99,7 @@ def write(plan: RebalancePlan, path: Path) -> Path:
 def read(path: Path) -> RebalancePlan:
     """See `RebalancePlan.load`."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path}: more than {MAX_BYTES:,} bytes is not a plan")
-        raw = parse_json(path.read_text())
+        raw = parse_json(read_text(path, MAX_BYTES))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tbill_defi.core.errors import DataError
-from tbill_defi.core.files import FileLock, write_durably
+from tbill_defi.core.files import FileLock, read_text, write_durably
 
 FORMAT = "tbill_defi market sync, version 1"
 MOST_QUARANTINED = 50
@@ -88,7 +88,7 @@ class SyncFolder:
             If the file is damaged.
         """
         try:
-            raw = json.loads(self._file.read_text())
+            raw = json.loads(read_text(self._file))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError):

@@ -152,6 +152,48 @@ def test_unreadable_plan_or_head(unchanged, tmp_path, words, content, says):
     unchanged(3, *words, _make(tmp_path / "kept.json", content), says=["kept.json"])
 
 
+NO_END = {
+    "pipe": (lambda path: os.mkfifo(path), "not a regular file"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+    "loop": (lambda path: path.symlink_to(path.name), "symbolic links"),
+    "huge": (lambda path: (path.touch(), os.truncate(path, 2**40)), ""),
+}
+READERS = {
+    "terms": (("price", "--settlement", "2026-03-24", "--price", "99", "--terms"), ()),
+    "positions": (("holdings", "import", "--add"), ()),
+    "market": (("market", "import", "--kind", "sofr"), ()),
+    "plan": (("rebalance", "--yes", "--plan"), ()),
+    "head": (("audit", "verify", "--head"), ()),
+    "checkpoint": (("audit", "verify", "--checkpoint"), ()),
+    "archive": (("restore", "--home", "new"), ()),
+    "quote of a repo": (("repo", "open"), ()),
+    "quote of an option": (("option", "buy"), ()),
+    "pieces": (("strips", "name", NOTE), ()),
+    "announcement": (
+        ("auction", "announce"),
+        ("--offering", "1000000", "--issue", "2026-03-31", "--closes", "2026-03-24T16:00"),
+    ),
+    "evidence": (("default", "declare", NOTE, "--document"), ()),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
+@pytest.mark.parametrize(("make", "says"), NO_END.values(), ids=NO_END)
+@pytest.mark.parametrize(("words", "rest"), READERS.values(), ids=READERS)
+def test_a_file_that_never_ends(tbill, tmp_path, words, rest, make, says):
+    """It is refused before anything is read of it, or where its stated limit is: nobody waits, no memory fills."""
+    path = tmp_path / "named.json"
+    make(path)
+    before = state(tbill.home)
+    ran = tbill(*words, path, *rest)
+    refused(ran, ran.code)
+    assert ran.code in (2, 3), ran.err
+    assert "named.json" in ran.err
+    assert says in ran.err or "not a file" in ran.err or "is not there" in ran.err or says == "symbolic links", ran.err
+    assert state(tbill.home) == before
+    assert not (tmp_path / "work" / "new").exists()
+
+
 @pytest.mark.parametrize("content", [c for c, _ in FILES.values() if not isinstance(c, str) or c == "directory"])
 def test_unreadable_terms(unchanged, tmp_path, content):
     path = _make(tmp_path / "terms.json", content)
