@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tbill_defi.core.files import FileLock, write_durably
+from tbill_defi.core.files import FileLock, read_bytes, read_text, write_durably
 
 HOLD = """
 import sys
@@ -79,3 +79,21 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
     with pytest.raises(OSError, match="full"):
         write_durably(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+def test_a_file_is_read_if_it_is_one_and_ends(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"\xef\xbb\xbfabc")
+    assert (read_bytes(path, 6), read_text(path)) == (path.read_bytes(), "abc")
+    (tmp_path / "link").symlink_to(path)
+    assert read_text(tmp_path / "link") == "abc"
+    with pytest.raises(OSError, match="more than 5 bytes"):
+        read_bytes(path, 5)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(IsADirectoryError, match="is a directory"):
+        read_bytes(tmp_path)
+    for place in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="not a regular file"):
+            read_bytes(place)
+    with pytest.raises(FileNotFoundError):
+        read_bytes(tmp_path / "none")

@@ -149,5 +149,5 @@ def test_no_file(tmp_path, plan, monkeypatch):
         td.RebalancePlan.load(tmp_path / "missing.json")
     path = plan.save(tmp_path / "plan.json")
     monkeypatch.setattr("tbill_defi.portfolio.plan_file.MAX_BYTES", 10)
-    with pytest.raises(DataError, match="more than 10 bytes is not a plan"):
+    with pytest.raises(DataError, match="has more than 10 bytes"):
         td.RebalancePlan.load(path)
