@@ -32,6 +32,7 @@ KNOWN = {
         "tests/unit/ledger/test_repo.py",
     ],
     "ledger/eip712.py": ["tests/unit/ledger/test_instruction.py", "tests/unit/contracts/test_settlement_hashes.py"],
+    "ledger/decisions.py": ["tests/unit/ledger/test_decisions.py", "tests/unit/ledger/test_trades.py"],
     "ledger/accrual.py": ["tests/unit/ledger/test_option.py"],
     "ledger/trade": [
         "tests/unit/ledger/test_trades.py",

@@ -10,7 +10,16 @@ from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.ledger import limits
 from tbill_defi.ledger.abi import encode_call
-from tbill_defi.ledger.clearing import Clearing, NetKey, NetLine, Obligation, open_clearing, pack, plan_lines
+from tbill_defi.ledger.clearing import (
+    Clearing,
+    NetKey,
+    NetLine,
+    Obligation,
+    clearing_houses,
+    open_clearing,
+    pack,
+    plan_lines,
+)
 from tbill_defi.ledger.clock import move_clock
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.fail_claims import charges
@@ -59,6 +68,16 @@ def round_trip(house):
 
 def owed(house):
     return {key.member: (one.face // DOLLAR, one.cash // DOLLAR) for key, one in house.obligations().items()}
+
+
+def test_another_contract_that_a_trade_names_is_no_clearing_house(house):
+    """Its parties may name whom they like; a token does not answer who its CCP is."""
+    ledger, trades = house._ledger, house.trades
+    words = {"asset": NOTE.cusip, "face_units": DOLLAR, "proceeds_units": DOLLAR, "settlement_date": TOMORROW}
+    trades.agree(trades.terms(seller="ann", buyer="bea", clearer=ledger.contracts.usd, **words))
+    assert clearing_houses(ledger) == []
+    round_trip(house)
+    assert [one.address for one in clearing_houses(ledger)] == [house.address]
 
 
 def test_nets_sum_to_zero_and_gross_trades_close(house):

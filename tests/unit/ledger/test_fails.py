@@ -124,8 +124,12 @@ HEAD = "effective_date,lower_bound\n"
 
 def test_rates_are_read(tmp_path):
     path = tmp_path / "rates.csv"
-    path.write_text(HEAD + "2025-10-30,0.0375\n2025-12-11,0.035\n")
-    assert read_rates(path) == (TargetRate(date(2025, 10, 30), 37_500), TargetRate(date(2025, 12, 11), 35_000))
+    path.write_text(HEAD + "2025-09-18,0.04\n2025-10-30,0.0375\n2025-12-11,0.035\n")
+    assert [(rate.effective, rate.lower_bound_e6) for rate in read_rates(path)] == [
+        (date(2025, 9, 18), 40_000),
+        (date(2025, 10, 30), 37_500),
+        (date(2025, 12, 11), 35_000),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +143,7 @@ def test_rates_are_read(tmp_path):
         (HEAD + "2025-10-30,NaN\n", "in \\[0, 1\\)"),
         (HEAD + "2025-10-30,0.03\n2025-10-30,0.03\n", "line 3: 2025-10-30 does not follow"),
         (HEAD + "2025-10-30\n", "line 2: None is not a decimal"),
+        (HEAD + "2025-09-18,0.04\n2025-10-30,0.03\n2025-10-02,0.03\n", "line 4: 2025-10-02 does not follow"),
     ],
 )
 def test_rates_that_are_none(tmp_path, text, said):

@@ -11,6 +11,7 @@ from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.clock import move_clock
 from tbill_defi.ledger.currencies import create_currency, deposit_cash
 from tbill_defi.ledger.mandate import open_account
+from tbill_defi.ledger.token_rules import TokenRules, set_token_rules
 from tbill_defi.ledger.trade_terms import LARGEST, TradeStatus, allocation_digest, cancellation_digest
 from tbill_defi.ledger.trades import Trades
 from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, Bench, make_ledger, refusal, ring
@@ -131,6 +132,16 @@ def test_the_largest_part_that_can_be_delivered(bench):
     (done,), _ = trades.settle_due()
     assert done.status is TradeStatus.SETTLED
     assert holdings(bench, "dealer") == (0, 990 * DOLLAR)
+
+
+def test_a_refusal_speaks_of_the_part_that_was_to_settle(bench):
+    """The whole would be enough to hold; thirty are not."""
+    trades, state = agreed(bench, minimum_units=10 * DOLLAR, lot_units=10 * DOLLAR)
+    set_token_rules(bench.ledger, NOTE.cusip, TokenRules(minimum_holding=50 * DOLLAR))
+    at(bench, TOMORROW)
+    with pytest.raises(LedgerError, match=r"30\.00 of .* would have less than the minimum holding"):
+        trades.settle(state.trade_id, 30 * DOLLAR)
+    assert trades.settle(state.trade_id, 50 * DOLLAR).settled == 50 * DOLLAR
 
 
 def test_all_but_a_unit_can_be_delivered(bench):
