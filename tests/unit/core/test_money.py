@@ -22,6 +22,21 @@ def test_format_then_parse_is_the_identity(amount):
     assert units(format_units(amount)) == amount
 
 
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (format_units(1_234_567_000_000), "1,234,567.00"),
+        (format_units(-1), "-0.000001"),
+        (format_units(1_234_567, decimals=0), "1,234,567"),
+        (format_units(5_000_000, 0), "5"),
+        (format_units(5_100_000, 0), "5.1"),
+        (format_units(3_601, 3, 3), "3.601"),
+    ],
+)
+def test_as_many_places_as_the_amount_needs_and_no_point_without_any(shown, expected):
+    assert shown == expected
+
+
 def test_the_largest_amount_is_one():
     for sign in ("", "-"):
         assert abs(units(f"{sign}1{'0' * 18}")) == LARGEST_UNITS
