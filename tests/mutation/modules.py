@@ -25,7 +25,7 @@ SUBJECTS += ["ledger/{settlement,instructions,eip712,decisions,fails,fail_claims
 SUBJECTS += ["ledger/{accrual,coupons,auction,repo,repo_state,repo_terms}.py"]
 SUBJECTS += ["ledger/index/{entries,lots,income,effects,frames,folding,life_events}.py"]
 KNOWN = {
-    "ledger/settlement.py": ["tests/behaviour/test_settlement.py"],
+    "ledger/settlement.py": ["tests/unit/ledger/test_instruction.py", "tests/behaviour/test_settlement.py"],
     "ledger/instructions.py": [
         "tests/unit/ledger/test_instruction.py",
         "tests/behaviour/test_settlement.py",
