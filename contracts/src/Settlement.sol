@@ -8,6 +8,7 @@ import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
 import {GuardCalls} from "./settlement/GuardCalls.sol";
 import {Instruction, InstructionHash, Leg} from "./settlement/Instruction.sol";
+import {LegWords} from "./settlement/LegWords.sol";
 import {PackedInstructions} from "./settlement/PackedInstructions.sol";
 import {PlanWords} from "./settlement/PlanWords.sol";
 import {SortedAddresses} from "./settlement/SortedAddresses.sol";
@@ -218,10 +219,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         _useUp(instruction, givers);
         if (!signed) _authorise(instructionHash, givers, signatures);
 
-        for (uint256 i = 0; i < legs.length; ++i) {
-            Leg calldata leg = legs[i];
-            ISettlementAsset(leg.token).settlementTransfer(leg.from, leg.to, leg.amount);
-        }
+        for (uint256 i = 0; i < legs.length; ++i) LegWords.transfer(legs, i);
         for (uint256 i = 0; i < parties.length; ++i) _requireMandate(parties.get(i), instruction.planHash, legs);
         _emitSettled(instructionHash, instruction.planHash, instruction.contextHash, legs);
     }
@@ -233,15 +231,18 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         givers = SortedAddresses.create(legs.length);
         parties = SortedAddresses.create(2 * legs.length);
         assetIds = new bytes32[](legs.length);
+        (address lastFrom, address lastTo) = (address(0), address(0));
         for (uint256 i = 0; i < legs.length; ++i) {
-            Leg calldata leg = legs[i];
-            if (leg.amount == 0) revert ZeroAmount(i);
-            if (leg.from == leg.to) revert SelfLeg(i);
-            assetIds[i] = assetRegistry.assetIdOf(leg.token);
-            if (assetIds[i] == 0) revert UnregisteredToken(leg.token);
-            if (i != 0 && leg.from == legs[i - 1].from && leg.to == legs[i - 1].to) continue; // both are listed
-            if (givers.insert(leg.from)) parties.insert(leg.from);
-            parties.insert(leg.to);
+            (address token, address from, address to, uint256 amount) = LegWords.read(legs, i);
+            if (amount == 0) revert ZeroAmount(i);
+            if (from == to) revert SelfLeg(i);
+            bytes32 assetId = assetRegistry.assetIdOf(token);
+            if (assetId == 0) revert UnregisteredToken(token);
+            assetIds[i] = assetId;
+            if (from == lastFrom && to == lastTo) continue; // both are listed
+            (lastFrom, lastTo) = (from, to);
+            if (givers.insert(from)) parties.insert(from);
+            parties.insert(to);
         }
     }
 
@@ -293,8 +294,9 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         if (givers.length != signatures.length) revert SignatureCountMismatch(givers.length, signatures.length);
         for (uint256 i = 0; i < givers.length; ++i) {
             address giver = givers.get(i);
-            if (signatures[i].length == 0 && _operators[giver][msg.sender]) continue;
-            _requireSignature(giver, instructionHash, signatures[i]);
+            bytes calldata signature = signatures[i];
+            if (signature.length == 0 && _operators[giver][msg.sender]) continue;
+            _requireSignature(giver, instructionHash, signature);
         }
     }
 

@@ -21,6 +21,7 @@ NEAREST = {
     "settlement/Trade*.sol": "TradeBook",
     "settlement/ClearingHouse.sol": "ClearingHouse",
     "settlement/PackedInstructions.sol": "{PackedInstructions,Settlement}",
+    "settlement/LegWords.sol": "{LegWords,Settlement}",
     "settlement/*": "Settlement",
     "compliance/VolumeLog.sol": "{VolumeLog,Compliance}",
     "compliance/*": "Compliance",

@@ -7,9 +7,10 @@ pragma solidity 0.8.37;
 library SortedAddresses {
     /// @notice An empty list with room for `capacity` addresses.
     function create(uint256 capacity) internal pure returns (uint256[] memory list) {
-        list = new uint256[](capacity);
         assembly ("memory-safe") {
+            list := mload(0x40)
             mstore(list, 0)
+            mstore(0x40, add(list, shl(5, add(capacity, 1))))
         }
     }
 
@@ -41,8 +42,10 @@ library SortedAddresses {
         }
     }
 
-    /// @notice The address at `index`.
-    function get(uint256[] memory list, uint256 index) internal pure returns (address) {
-        return address(uint160(list[index]));
+    /// @notice The address at `index`, which is less than the list's length.
+    function get(uint256[] memory list, uint256 index) internal pure returns (address account) {
+        assembly ("memory-safe") {
+            account := mload(add(add(list, 0x20), shl(5, index)))
+        }
     }
 }
