@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {IAssetRegistry} from "./interfaces/IAssetRegistry.sol";
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
@@ -19,6 +20,7 @@ import {SortedAddresses} from "./settlement/SortedAddresses.sol";
 /// and holds nothing.
 contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     using SortedAddresses for uint256[];
+    using TransientSlot for TransientSlot.Bytes32Slot;
 
     event Settled(bytes32 indexed instructionHash, bytes32 indexed planHash, bytes32 contextHash, Leg[] legs);
     event NonceUsed(address indexed giver, uint256 nonce);
@@ -227,7 +229,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     /// @dev Refuses malformed legs; lists the givers, all parties, and each leg's asset id.
     function _inspect(
         Leg[] calldata legs
-    ) private view returns (uint256[] memory givers, uint256[] memory parties, bytes32[] memory assetIds) {
+    ) private returns (uint256[] memory givers, uint256[] memory parties, bytes32[] memory assetIds) {
         givers = SortedAddresses.create(legs.length);
         parties = SortedAddresses.create(2 * legs.length);
         assetIds = new bytes32[](legs.length);
@@ -236,14 +238,23 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
             (address token, address from, address to, uint256 amount) = LegWords.read(legs, i);
             if (amount == 0) revert ZeroAmount(i);
             if (from == to) revert SelfLeg(i);
-            bytes32 assetId = assetRegistry.assetIdOf(token);
-            if (assetId == 0) revert UnregisteredToken(token);
-            assetIds[i] = assetId;
+            assetIds[i] = _assetIdOf(token);
             if (from == lastFrom && to == lastTo) continue; // both are listed
             (lastFrom, lastTo) = (from, to);
             if (givers.insert(from)) parties.insert(from);
             parties.insert(to);
         }
+    }
+
+    /// @dev Asset id of a token, asked once a transaction: what is registered stays so, under this id, for ever. It is
+    /// kept in transient storage under the token's address, where nothing else is.
+    function _assetIdOf(address token) private returns (bytes32 assetId) {
+        TransientSlot.Bytes32Slot known = TransientSlot.asBytes32(bytes32(uint256(uint160(token))));
+        assetId = known.tload();
+        if (assetId != 0) return assetId;
+        assetId = assetRegistry.assetIdOf(token);
+        if (assetId == 0) revert UnregisteredToken(token);
+        known.tstore(assetId);
     }
 
     /// @dev Recomputes the plan's hash from what would move: asset ids, party ids, amounts; nothing of this chain.
