@@ -545,3 +545,20 @@ class TestHeadFile:
         for field in ("genesis_hash", "block_hash", "operator"):
             values = {name: getattr(head, name) for name in head.__slots__}
             assert not SignedHead(**{**values, field: changed(values[field])}).holds()
+
+
+def test_a_full_disk_is_no_damage(tmp_path):
+    """SQLite reads through a file of shared memory: where it cannot be made, nothing is said of the evidence."""
+    resource = pytest.importorskip("resource", reason="limits of files are of POSIX")
+    path = tmp_path / "a.db"
+    make_ledger(path, blocks=1)
+    path.with_name("a.db-shm").unlink(missing_ok=True)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, before[1]))
+    try:
+        with pytest.raises(LedgerError, match="the disk is full") as caught:
+            audit(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.code == "Unreachable"
+    assert audit(path).ok
