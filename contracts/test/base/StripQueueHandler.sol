@@ -71,6 +71,9 @@ contract StripQueueHandler is Test {
     uint256 public wronglyReturned;
     mapping(uint256 day => uint256) private _struckOn;
 
+    /// @dev Steps of the last strike that ended no request.
+    uint256 private _stepsLeft;
+
     constructor(
         LifeDesk.World memory world,
         Stripping stripping,
@@ -219,7 +222,8 @@ contract StripQueueHandler is Test {
         uint256 faceOfFirst = _queue.requestOf(first).face;
         uint256 kept = _usd.balanceOf(address(_queue));
         vm.recordLogs();
-        (bool ran, uint256 gone) = _strike(1 + (steps % 20));
+        _stepsLeft = 1 + (steps % 20);
+        (bool ran, uint256 gone) = _strike(_stepsLeft);
         _eachIsRight(vm.getRecordedLogs(), terms.priceE6);
         bool open = block.timestamp < terms.closesAt && !_inDefault();
         if (ran && !open) ++movedInDefault;
@@ -238,6 +242,7 @@ contract StripQueueHandler is Test {
         if (_struckOn[day] > terms.dailyFace) ++overTheDay;
         (struck, paid) = (struck + gone, paid + spent);
         _inOrder(terms, before, later, first, faceOfFirst);
+        _goesOn(terms, later);
     }
 
     function passCoupon(uint256 seed, uint256 which) external {
@@ -301,12 +306,20 @@ contract StripQueueHandler is Test {
                 (uint256 face, uint256 cash, ) = abi.decode(logs[i].data, (uint256, uint256, uint256));
                 if (cash == 0 || cash != (face * priceE6) / PRICE_UNIT) ++wronglyPaid;
             } else if (logs[i].topics[0] == EarlyRedemption.EarlyRedemptionEnded.selector) {
+                --_stepsLeft;
                 uint256 back = abi.decode(logs[i].data, (uint256));
                 address holder = address(uint160(uint256(logs[i].topics[2])));
                 bool payable_ = !_identities.isWalletSanctioned(holder);
                 if (back != 0 && payable_ && (back * priceE6) / PRICE_UNIT != 0) ++wronglyReturned;
             }
         }
+    }
+
+    /// @dev A strike stops after its steps, or where cash or day end.
+    function _goesOn(EarlyRedemption.Terms memory terms, EarlyRedemption.Queue memory later) private {
+        bool today = _struckOn[(block.timestamp - _start) / 1 days] + 2 < terms.dailyFace;
+        bool cash = (later.funds * PRICE_UNIT) / terms.priceE6 > 2;
+        if (later.first != 0 && _stepsLeft != 0 && today && cash) ++stuck;
     }
 
     function _inDefault() private view returns (bool) {
@@ -338,14 +351,14 @@ contract StripQueueHandler is Test {
         bool cash = (before.funds * PRICE_UNIT) / terms.priceE6 > 2;
         bool today = _struckOn[(block.timestamp - _start) / 1 days] + 2 < terms.dailyFace;
         if (left == faceOfFirst && cash && today) ++stuck;
-        bool seen = false;
+        bytes32 at = later.first;
         for (uint256 i = 0; i < requests.length; ++i) {
-            uint256 face = _queue.requestOf(requests[i]).face;
-            if (face == 0) continue;
-            // those that wait are in the order in which they asked: no struck one is behind one that waits whole
-            if (!seen && requests[i] != later.first) ++outOfOrder;
-            seen = true;
+            EarlyRedemption.Request memory one = _queue.requestOf(requests[i]);
+            if (one.face == 0) continue;
+            // those that wait are in the order in which they asked: none is missing, none behind who came later
+            if (at != requests[i]) ++outOfOrder;
+            at = one.next;
         }
-        if (!seen && later.first != 0) ++outOfOrder;
+        if (at != 0) ++outOfOrder;
     }
 }
