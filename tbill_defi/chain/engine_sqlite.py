@@ -119,12 +119,9 @@ def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
         return LedgerError(f"ledger: {url} holds no ledger", code="NotALedger")
     if "locked" in text or "busy" in text:
         return LedgerBusy(f"ledger: {url} is locked by another writer; nothing was executed", code="Busy")
-    name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR_SHM"):
+    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR_SHM"):
         why = "the disk is full, or a limit of the system is reached"
-        return LedgerError(
-            f"ledger: {url} cannot be read or written: {why} ({text}); nothing was changed", "Unreachable"
-        )
+        return LedgerError(f"ledger: {url} cannot be read: {why} ({text})", code="Unreachable")
     if "readonly database" in text:
         cure = "a reader cannot finish what a crash interrupted; open or make it again as its operator"
         return LedgerError(f"ledger: {url}: {cure}", code="NeedsRecovery")
