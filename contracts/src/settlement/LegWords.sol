@@ -25,7 +25,7 @@ library LegWords {
     }
 
     /// @notice Has a leg's token move it, as `settlementTransfer(leg.from, leg.to, leg.amount)`; passes on why it does
-    /// not. That its words are addresses, `read` has told.
+    /// not. That its words are addresses, `read` has told. A call of all gas is given all but a 64th (EIP-150).
     function transfer(Leg[] calldata legs, uint256 index) internal {
         bytes4 selector = ISettlementAsset.settlementTransfer.selector;
         assembly ("memory-safe") {
@@ -35,7 +35,7 @@ library LegWords {
             mstore(data, selector)
             calldatacopy(add(data, 0x04), add(leg, 0x20), 0x60)
             if iszero(extcodesize(token)) { revert(0, 0) }
-            if iszero(call(gas(), token, 0, data, 0x64, 0, 0)) {
+            if iszero(call(not(0), token, 0, data, 0x64, 0, 0)) {
                 returndatacopy(data, 0, returndatasize())
                 revert(data, returndatasize())
             }
