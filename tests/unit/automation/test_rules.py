@@ -160,10 +160,10 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "wide.toml").write_text(rule("a", SCHEDULE, LADDER), encoding="utf-16")
     with pytest.raises(DataError, match="UTF-8"):
         read_keeper_file(tmp_path / "wide.toml")
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="cannot be read: is a directory"):
         read_keeper_file(tmp_path)
     if Path("/dev/zero").exists():
-        with pytest.raises(DataError, match="bytes is not a keeper file"):
+        with pytest.raises(DataError, match="cannot be read: is not a regular file"):
             read_keeper_file("/dev/zero")
     (tmp_path / "long.toml").write_text("#" * (2**20 + 1))
     with pytest.raises(DataError, match="bytes"):

@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 import typer
@@ -125,18 +124,16 @@ def test_a_reader_who_leaves():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes and signals of POSIX")
-def test_ctrl_c(tmp_path):
-    """While it waits for the rest of a file."""
-    rules = tmp_path / "keeper.toml"
-    os.mkfifo(rules)
+def test_ctrl_c(tbill):
+    """While it waits for the rest of what it is given."""
     process = _start(
-        *("keeper", "run", "--file", str(rules)),
-        cwd=tmp_path,
+        *("submit", "--home", str(tbill.home)),
+        stdin=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    with rules.open("w"):  # opens when the command has opened it
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
+    process.stdin.write(b"\n" * 2**20)  # more than a pipe holds: it is written when the command reads
+    process.stdin.flush()
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == main.INTERRUPTED
     assert out == b""
