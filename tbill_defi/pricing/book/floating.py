@@ -113,13 +113,18 @@ class Floating:
         price = values.sum(axis=0)
         values /= price
         part *= self.years
-        square = part * part
-        rate, bend, turn = self._until @ part, self._until @ square, self._until @ (part * square)
-        second = rate * rate + bend
+        powers = np.empty((3, *part.shape))
+        powers[0] = part
+        np.multiply(part, part, out=powers[1])
+        np.multiply(powers[1], part, out=powers[2])
+        sums = self._until @ powers
+        rate, bend, turn = sums  # of each payment; to become the three derivatives
         turn += bend * rate
-        turn *= 2.0
-        turn += second * rate
-        duration, convexity, third = (np.einsum("ij,ij->j", values, each) for each in (rate, second, turn))
+        turn += turn
+        bend += rate * rate
+        turn += bend * rate
+        sums *= values
+        duration, convexity, third = np.add.reduce(sums, axis=1)
         return price, duration, convexity, third
 
     def yields(self, dirty: Floats) -> tuple[Floats, Risk]:

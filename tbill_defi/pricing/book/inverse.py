@@ -2,7 +2,7 @@
 
 In x = P^(-1/4) the u = log(1 + y/f) of a bond of any maturity is nearly a polynomial of low degree. Newton's, through
 u and its first two derivatives at three of Chebyshev's places in `RANGE`, is made once for a book at a settlement; it
-is off by up to 4e-7 of the price there, and by more outside, where the search takes its own steps.
+is off by up to 6e-7 of the price there, and by more outside, where the search takes its own steps.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ class Inverse:
 
     def __init__(self, measure: Measure) -> None:
         places, slopes, bends = zip(*(_turned(*measure(u)) for u in PLACES), strict=True)
-        self._centre, self._scale = places[1], 2.0 / (places[2] - places[0])
-        self._nodes = [((x - self._centre) * self._scale).astype(np.float32) for x in places]
-        units = [slope / self._scale for slope in slopes], [bend / self._scale**2 for bend in bends]
-        nodes = [(x - self._centre) * self._scale for x in places]
+        self._centre, self._scale = places[1].astype(np.float32), (2.0 / (places[2] - places[0])).astype(np.float32)
+        centre, scale = self._centre.astype(np.float64), self._scale.astype(np.float64)
+        nodes = [(x - centre) * scale for x in places]
+        self._nodes = [node.astype(np.float32) for node in nodes]
+        units = [slope / scale for slope in slopes], [bend / scale**2 for bend in bends]
         self._terms = [term.astype(np.float32) for term in _divided(nodes, *units)]
 
     def __call__(self, dirty: Floats) -> Floats:
         """[n] u of [n] positive dirty prices."""
-        x = np.sqrt(dirty)
-        np.sqrt(x, out=x)
-        np.divide(1.0, x, out=x)
-        x -= self._centre
-        x *= self._scale
-        place = x.astype(np.float32)
-        away = np.empty_like(place)
-        u = self._terms[-1].copy()
-        with np.errstate(over="ignore", invalid="ignore"):  # far outside, where the bounds below hold
+        with np.errstate(all="ignore"):  # far outside, where the bounds below hold
+            place = np.sqrt(dirty).astype(np.float32)
+            np.sqrt(place, out=place)
+            np.divide(1.0, place, out=place)
+            place -= self._centre
+            place *= self._scale
+            away = np.empty_like(place)
+            u = self._terms[-1].copy()
             for i, term in reversed(list(enumerate(self._terms[:-1]))):
                 if i % 3 == 2 or i == len(self._terms) - 2:
                     np.subtract(place, self._nodes[i // 3], out=away)

@@ -109,13 +109,16 @@ def solve(kernel: Kernel, dirty: Floats, u: Floats, steps: int = STEPS) -> tuple
     step -= 1.0
     miss = np.abs(step)
     done = bool(miss.max(initial=0.0) <= CLOSE)
-    step = step - 0.5 * step * step if done else np.log1p(step)
-    step /= found.mean
-    bend = step * found.variance
-    bend /= found.mean
-    bend *= -0.5
-    bend += 1.0
-    step /= bend if done else np.maximum(bend, 0.5, out=bend)
+    if done:
+        step = _last_step(step, found)
+    else:
+        step = np.log1p(step)
+        step /= found.mean
+        bend = step * found.variance
+        bend /= found.mean
+        bend *= -0.5
+        bend += 1.0
+        step /= np.maximum(bend, 0.5, out=bend)
     turn = found.skew * step
     bend = -0.5 * turn
     bend += found.variance
@@ -126,6 +129,18 @@ def solve(kernel: Kernel, dirty: Floats, u: Floats, steps: int = STEPS) -> tuple
         again = solve(kernel.subset(rows), dirty[rows], u[rows], steps - 1)
         u[rows], found.mean[rows], found.variance[rows] = again[0], again[1].mean, again[1].variance
     return u, found
+
+
+def _last_step(miss: Floats, found: Moments) -> Floats:
+    """[n] Halley's step in u from prices that are too high by small parts: to the third order in them."""
+    newton = miss / found.mean
+    bend = newton * found.variance
+    bend /= found.mean
+    bend -= miss
+    bend *= 0.5
+    bend *= newton
+    newton += bend
+    return newton
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,20 +180,25 @@ class Simple:
 
     def yields(self, dirty: Floats) -> tuple[Floats, Risk]:
         """[n] yields of positive dirty prices, and the risk at them."""
-        found = self._root(dirty)[1]
-        return found, self.in_yield(found)
+        root, base, found = self._root(dirty)
+        duration = root / base
+        convexity = duration * duration
+        convexity += convexity
+        convexity -= self._tail / base
+        return found, Risk(dirty, duration, convexity)
 
     def durations(self, dirty: Floats) -> tuple[Floats, Floats]:
         """[n] yields of positive dirty prices, and the modified durations at them."""
-        root, found = self._root(dirty)
-        return found, root * dirty / self.amount
+        root, base, found = self._root(dirty)
+        return found, root / base
 
-    def _root(self, dirty: Floats) -> tuple[Floats, Floats]:
-        """[n] years + tail y, and yields: on a line, or a parabola (31 CFR 356 Appendix B, VI.D)."""
-        gain = self.amount / dirty
-        gain -= 1.0
-        root = np.sqrt(self.years * self.years + 2.0 * self._tail * gain)
-        return root, 2.0 * gain / (self.years + root)
+    def _root(self, dirty: Floats) -> tuple[Floats, Floats, Floats]:
+        """[n] years + tail y, amounts over prices, and yields: on a line, or a parabola (31 CFR 356 App. B, VI.D)."""
+        base = self.amount / dirty
+        gain = base - 1.0
+        gain += gain
+        root = np.sqrt(self.years * self.years + self._tail * gain)
+        return root, base, gain / (self.years + root)
 
 
 class Sums:
