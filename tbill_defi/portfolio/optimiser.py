@@ -180,9 +180,26 @@ def _solved(problem: _Problem, lots: Lots) -> tuple[Ints, dict[str, float]]:
     exact = _whole(problem.programme, relaxed[0])
     if exact is None:
         raise too_coarse(lots)
+    one_way = _one_way(problem.programme, exact)
+    if one_way is not None:
+        return _solved(replace(problem, programme=one_way), lots)
     counts = np.rint(exact[: -problem.programme.totals]).astype(np.int64)
     bought, sold = np.split(counts, 2)
     return bought - sold, _shadow_prices(problem, *relaxed)
+
+
+def _one_way(programme: Programme, columns: Floats) -> Programme | None:
+    """The programme without the smaller side of what whole lots both buy and sell; None if it does so nowhere.
+
+    It pays where a limit grows with what is traded: a mandate's slippage, in a security of a narrow spread. A plan has
+    the difference alone, to which the limit grows less.
+    """
+    bought, sold = np.split(columns[: -programme.totals], 2)
+    both = np.minimum(bought, sold) > 0.5
+    if not both.any():
+        return None
+    closed = np.concatenate([both & (bought <= sold), both & (bought > sold), np.zeros(programme.totals, dtype=bool)])
+    return replace(programme, upper=np.where(closed, 0.0, programme.upper))
 
 
 def _whole(programme: Programme, relaxed: Floats) -> Floats | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import tbill_defi as td
@@ -118,6 +118,7 @@ def assert_as_judged(case, plan, verdict):
 
 @pytest.mark.invariant("I12")
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@example(seed=1870)  # to buy and sell one bill would make room for slippage
 @given(seed=st.integers(0, 2**32 - 1))
 def test_what_is_feasible_settles(ledger, view, seed):
     """Twice in a row: the second plan has what the first left of the turnover."""
