@@ -64,12 +64,27 @@ class Frames:
 
     def _transfer(self, movement: Movement, sequence: int) -> None:
         for frame in self._frames:
-            if movement in frame.expected:
-                frame.expected.remove(movement)
+            expected = self._expected(frame, movement)
+            if expected is not None:
+                frame.expected.remove(expected)
                 frame.entry.movements.append(movement)
                 frame.entry.sequence = min(frame.entry.sequence, sequence)
                 return
         self._pending.append((sequence, movement))
+
+    def _expected(self, frame: Frame, movement: Movement) -> Movement | None:
+        """What a frame expects that this is: between these wallets, or others of the same parties.
+
+        What was begun with a wallet that was lost ends with its successor's.
+        """
+        if movement in frame.expected:
+            return movement
+        ends = self._by_party(movement)
+        return next((one for one in frame.expected if self._by_party(one) == ends), None)
+
+    def _by_party(self, movement: Movement) -> Movement:
+        source, target = self.known.party_of(movement.source), self.known.party_of(movement.target)
+        return movement._replace(source=source, target=target)
 
     def _entry(self, kind: str, sequence: int, reference: str = "", **rest: Any) -> Entry:
         event = self._now

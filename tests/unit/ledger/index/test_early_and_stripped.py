@@ -14,7 +14,7 @@ from tbill_defi.conventions.schedules import add_months
 from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.core.errors import DataError
 from tbill_defi.instruments import Bond, Note, Strip, strip
-from tbill_defi.ledger import life
+from tbill_defi.ledger import life, recovery
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.early_redemption import EarlyRedemption, Window
@@ -29,7 +29,7 @@ from tbill_defi.ledger.index.writer import BooksWriter, keep_terms
 from tbill_defi.ledger.passing import pass_on
 from tbill_defi.ledger.stripping import Stripping
 from tests.unit.ledger.index.support import Desk, bean_check, wallets_and_custody
-from tests.unit.ledger.support import DOLLAR, Bench, make_ledger
+from tests.unit.ledger.support import DOLLAR, OUTSIDER, Bench, make_ledger
 
 START = date(2026, 4, 20)
 NOTE = Note(cusip="91282CAA1", coupon=0.04125, dated_date=date(2026, 3, 31), maturity_date=date(2028, 3, 31))
@@ -303,6 +303,28 @@ def test_what_is_given_up_has_its_cost_back(desk, tmp_path):
     assert_sound(desk, tmp_path)
     assert {lot.asset: (lot.remaining, lot.remaining_cost) for lot in desk.view.lots("ann")} == before
     assert desk.store.rows(select(schema.pools)) == []
+
+
+def test_what_a_lost_wallet_began_ends_with_its_successor(tmp_path):
+    """A strip that is not complete, and a request in the queue: the same party, at the same cost."""
+    with bond_half_stripped() as desk:
+        ledger = desk.ledger
+        buy(desk, NOTE, FACE, 980 * DOLLAR)
+        queue = open_window(desk, daily=FACE)
+        queue.request("ann", NOTE.cusip, FACE)
+        lost = ledger.keys.address("ann")
+        recovery.announce(ledger, lost, OUTSIDER.address)
+        ledger.chain.advance_clock(86_400)
+        recovery.confirm(ledger, lost)
+        act_id = bytes.fromhex(desk.store.rows(select(schema.acts))[0]["act_id"][2:])
+        ledger.send([Step("operator", ledger.contracts.stripping, encode_call("Stripping", "carryOn", act_id, 61))])
+        desk.go_to(START + timedelta(days=30))
+        queue.strike(NOTE.cusip)
+        assert_sound(desk, tmp_path)
+        pieces = [lot for lot in desk.view.lots("ann") if lot.asset.startswith("9128") and lot.remaining]
+        assert {lot.basis for lot in pieces} == {"converted"}
+        assert sum(lot.remaining_cost for lot in pieces) == 91_234_567_891
+        assert desk.store.rows(select(schema.pools)) == []
 
 
 def test_lots_that_are_identified_or_declared_reach_the_pieces(tmp_path):
