@@ -77,6 +77,8 @@ class Frames:
 
         What was begun with a wallet that was lost ends with its successor's.
         """
+        if not frame.expected:
+            return None
         if movement in frame.expected:
             return movement
         ends = self._by_party(movement)
