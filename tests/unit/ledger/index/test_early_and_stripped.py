@@ -212,6 +212,21 @@ def test_an_early_redemption_is_a_sale_to_the_issuer_at_its_price(tmp_path):
         assert_then_is_a_replay(desk)
 
 
+def test_cash_that_leaves_a_window_is_booked_as_it_came(desk, tmp_path):
+    """Both ways under one name and of one security; the Treasury has paid in what is left."""
+    open_window(desk, daily=FACE)
+    data = encode_call("EarlyRedemption", "withdrawFunds", desk.ledger.require_token(NOTE.cusip), 20_000 * DOLLAR)
+    desk.ledger.send([Step(life.TREASURY, desk.ledger.contracts.early_redemption, data)])
+    assert_sound(desk, tmp_path)
+    told = kinds(desk, "treasury")
+    assert told == [
+        ("early-redemption-funding", [], [("early-redemption-funding", cash)])
+        for cash in (-50_000 * DOLLAR, 20_000 * DOLLAR)
+    ]
+    flows = desk.store.rows(select(schema.flows).where(schema.flows.c.account == "early-redemption-funding"))
+    assert [row["about"] for row in flows] == [NOTE.cusip, NOTE.cusip]
+
+
 def test_coupons_and_maturity_in_the_queue(desk, tmp_path):
     """A coupon passed on is income; units redeemed while they wait are, when they are given back, cash at par."""
     buy(desk, NOTE, FACE, 990 * DOLLAR)
