@@ -59,6 +59,7 @@ class Forge:
         for name in ("test", "script"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
             shutil.copytree(solidity.CONTRACTS / name, self.folder / name)
+        _as_view(self.folder / "test")
         for name in ("foundry.toml", "package.json"):
             shutil.copy(solidity.CONTRACTS / name, self.folder / name)
         modules = self.folder / "node_modules"
@@ -71,6 +72,7 @@ class Forge:
         sources = self._sources()
         shutil.rmtree(self.folder / "src", ignore_errors=True)
         shutil.copytree(solidity.CONTRACTS / "src", self.folder / "src")
+        _as_view(self.folder / "src")
         for name, text in sources.items():
             (self.folder / name).write_text(text)
         done = self._forge("build", timeout=None)
@@ -90,7 +92,7 @@ class Forge:
         made = {}
         for file, chosen in files.items():
             text = (solidity.CONTRACTS / "src" / file).read_bytes()
-            made[f"src/{file}"] = solidity.woven(file, text, chosen)
+            made[f"src/{file}"] = solidity.as_view(solidity.woven(file, text, chosen))
         return {**made, "src/Mutated.sol": solidity.SWITCH}
 
     def mutants(self) -> list[Mutant]:
@@ -132,3 +134,8 @@ class Forge:
             return subprocess.run(
                 command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=timeout, check=False
             )
+
+
+def _as_view(folder: Path) -> None:
+    for file in folder.rglob("*.sol"):
+        file.write_text(solidity.as_view(file.read_text()))

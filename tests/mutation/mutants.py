@@ -19,7 +19,10 @@ WORK = ROOT / ".mutation"
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: bytes [start, end) of a file become `after`; `whole` is a statement, else an expression."""
+    """One change: bytes [start, end) of a file become `after`; `whole` is a statement, else an expression.
+
+    Of assembly `before` may be more than these bytes, and `form` is how the change is woven in.
+    """
 
     file: str
     scope: str
@@ -30,6 +33,7 @@ class Mutant:
     after: str
     whole: bool = False
     nth: int = 1
+    form: str = ""
 
     @property
     def name(self) -> str:

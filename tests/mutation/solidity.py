@@ -1,7 +1,8 @@
 """Mutants of contracts, found in solc's syntax tree.
 
 All mutants of a run are woven into one build: each stands beside the original behind `mutated(number)`, which asks the
-block's prevrandao, a word that no contract here reads. A mutant is then a run of forge, not a compilation.
+block's prevrandao, a word that no contract here reads. A mutant is then a run of forge, not a compilation. In assembly
+the same is asked by arithmetic (see `assembly`), and nothing is pure then.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from tests.mutation import assembly
 from tests.mutation.mutants import ROOT, Mutant, numbered
 
 CONTRACTS = ROOT / "contracts"
@@ -209,6 +211,13 @@ class _Reader:
             return  # the same as if its condition were false
         self.add("statement", node, "", whole=True)
 
+    def on_InlineAssembly(self, node: Node, _: Node) -> None:
+        for change in assembly.changes(node["AST"], self.of):
+            whole, form = change.form == assembly.LEFT_OUT, change.form
+            place = self.span(change.where)
+            words = (self.file, self.scope, "assembly", *place, change.before, change.after)
+            self.found.append(Mutant(*words, whole=whole, form=form))
+
     on_EmitStatement = on_RevertStatement = on_Continue = on_Break = leave
 
 
@@ -248,7 +257,14 @@ def _render(text: bytes, start: int, end: int, edits: list[tuple[int, Mutant]]) 
     return "".join(out)
 
 
+def as_view(text: str) -> str:
+    """A source all of whose functions may ask for the block: assembly says what it reads."""
+    return re.sub(r"\bpure\b", "view", text)
+
+
 def _switch(number: int, mutant: Mutant, original: str) -> str:
+    if mutant.form:
+        return mutant.form.format(original=original, chosen=assembly.CHOSEN.format(number=number))
     if mutant.operator == "modifier":
         return f"{mutant.before}{mutant.scope.split('.')[0]}({number})"
     if mutant.whole:
@@ -264,6 +280,7 @@ def number_at(text: str, line: int, column: int) -> int | None:
     """The mutant that a message of the compiler is about: the next one to the right, or the last before."""
     lines = text.splitlines(keepends=True)
     offset = sum(map(len, lines[: line - 1])) + column - 1
-    after = re.search(r"mutated\((\d+)\)", text[offset : offset + len(lines[line - 1])])
-    before = re.findall(r"mutated\((\d+)\)", text[:offset])
+    switch = r"(?:mutated\(|prevrandao\(\), )(\d+)\)"
+    after = re.search(switch, text[offset : offset + len(lines[line - 1])])
+    before = re.findall(switch, text[:offset])
     return int(after[1]) if after else int(before[-1]) if before else None
