@@ -11,6 +11,7 @@ from tbill_defi.chain.engine import Mode, open_engine
 from tbill_defi.chain.handovers import operators_of
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.core.errors import AuditFailure, UsageError
+from tbill_defi.core.files import new_folder
 
 JOURNAL, HEAD = "ledger.db", "head.json"
 _ROWS_AT_A_TIME = 5_000
@@ -30,7 +31,11 @@ def export_evidence(url: str, folder: Path) -> SignedHead:
     """
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"export: {folder} is not empty; evidence is never mixed")
-    folder.mkdir(parents=True, exist_ok=True)
+    with new_folder(folder) as place:
+        return _export(url, place)
+
+
+def _export(url: str, folder: Path) -> SignedHead:
     source = open_engine(url, Mode.READ)
     target = create_engine(f"sqlite:///{folder / JOURNAL}")
     try:

@@ -12,7 +12,7 @@ from typing import Any
 from tbill_defi.chain.digests import digest_fields, hash_digests
 from tbill_defi.chain.keys import SigningKey, recover_address
 from tbill_defi.core.errors import DataError, LedgerError
-from tbill_defi.core.files import read_text
+from tbill_defi.core.files import read_text, write_durably
 from tbill_defi.core.hashing import canonical_json, keccak256
 from tbill_defi.core.json_text import parse_json
 
@@ -160,7 +160,7 @@ class SignedHead:
 
     def write(self, path: Path) -> None:
         """Write to a file."""
-        path.write_text(self.to_json(), encoding="utf-8")
+        write_durably(path, self.to_json().encode())
 
     @classmethod
     def read(cls, path: Path) -> SignedHead:

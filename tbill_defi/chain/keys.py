@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from coincurve import PrivateKey, PublicKey
 
 from tbill_defi.core.errors import KeyStoreError, LedgerError
-from tbill_defi.core.files import read_text
+from tbill_defi.core.files import read_text, write_new
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import party_name
 from tbill_defi.core.json_text import parse_json
@@ -163,17 +163,10 @@ def create_keystore(
         content["tbill_defi"] = {"light": True}
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / f"{party_name(name)}.json"
-    draft = directory / f".{name}.{secrets.token_hex(8)}"
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
     try:
-        os.link(draft, path)  # whole under its name or not there, and never over another
+        write_new(path, json.dumps(content).encode(), 0o600)
     except FileExistsError:
         raise KeyStoreError(f"keystore: {path} exists; a key is never overwritten") from None
-    finally:
-        draft.unlink()
     return key
 
 

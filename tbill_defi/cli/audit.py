@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tbill_defi.cli.common import Home, Json, console, group, print_json, progress
-from tbill_defi.core.files import read_text
+from tbill_defi.core.files import read_text, write_output
 
 if TYPE_CHECKING:
     from tbill_defi.chain.checkpoint import Checkpoint
@@ -208,7 +208,7 @@ def prove(
     if out is None:
         sys.stdout.write(text + "\n")
     else:
-        out.write_text(text)
+        write_output(out, text.encode())
         console().print(f"{out}: {len(text)} bytes, at block {proof['checkpoint']['height']}", soft_wrap=True)
 
 

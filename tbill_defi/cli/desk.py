@@ -13,6 +13,7 @@ import typer
 
 from tbill_defi.cli.common import Day, Home, Json, console, hint, parse_date, print_json, progress
 from tbill_defi.core.errors import ComplianceRejection, DataError, PlanError, UsageError
+from tbill_defi.core.files import write_durably
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -326,7 +327,7 @@ def _keep(home: Path | None, made: RebalancePlan, execution: Execution) -> None:
     folder = home_path(home) / "plans"
     try:
         path = made.save(folder / f"{made.hash}.json")
-        path.with_suffix(".quote.json").write_text(json.dumps(quote, indent=1) + "\n")
+        write_durably(path.with_suffix(".quote.json"), (json.dumps(quote, indent=1) + "\n").encode())
     except OSError as error:
         raise DataError(
             f"the plan has settled in block {execution.height}, but {folder} cannot keep it: {error.strerror}"

@@ -14,6 +14,7 @@ from tbill_defi.cli.common import Day, Home, Json, chosen_date, console, group, 
 from tbill_defi.cli.market_simulate import simulate
 from tbill_defi.cli.market_sync import sync
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.files import write_durably
 
 if TYPE_CHECKING:
     from tbill_defi.market.sightings import Revision
@@ -44,11 +45,11 @@ def sample(folder: Annotated[Path, typer.Argument(help="Where they go.")] = Path
 
     files = {folder / name: text for name, text in sample_files().items()}
     for path in files:
-        if path.exists():
+        if path.exists() and not (path.is_file() and path.read_text() == files[path]):
             raise UsageError(f"market sample: {path} is there already; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
-        path.write_text(text)
+        write_durably(path, text.encode())
         console().print(f"{path}: {text.count(chr(10)):,} lines", soft_wrap=True)
     hint(f"tbill market import {folder}/*.csv")
 

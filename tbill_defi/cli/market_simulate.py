@@ -9,6 +9,7 @@ import typer
 
 from tbill_defi.cli.common import Home, Json, console, hint, parse_date, print_json
 from tbill_defi.core.errors import UsageError
+from tbill_defi.core.files import write_durably
 
 
 def simulate(
@@ -43,11 +44,11 @@ def simulate(
     made = run(frame, model=model, days=days, seed=seed, start=day, years=years)
     files = {folder / name: text for name, text in made.files().items()}
     for path, text in files.items():
-        if path.exists() and path.read_text() != text:
+        if path.exists() and not (path.is_file() and path.read_text() == text):
             raise UsageError(f"market simulate: {path} is there already and is another; name another folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
-        path.write_text(text)
+        write_durably(path, text.encode())
     if json_:
         print_json({**made.to_json(), "files": {path.name: str(path) for path in files}})
         return

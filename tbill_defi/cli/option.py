@@ -27,7 +27,7 @@ from tbill_defi.cli.common import (
 )
 from tbill_defi.cli.option_market import OptionMarket, option_kind
 from tbill_defi.core.errors import DataError, UsageError
-from tbill_defi.core.files import read_text
+from tbill_defi.core.files import read_text, write_output
 from tbill_defi.core.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -350,7 +350,7 @@ def _keep(made: OptionQuote, out: Path | None, home: Path | None) -> Path:
 
     path = out or home_path(home) / "option" / f"{made.terms.option_id.hex()}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(made.to_json(), indent=1) + "\n")
+    write_output(path, (json.dumps(made.to_json(), indent=1) + "\n").encode())
     return path
 
 

@@ -13,7 +13,7 @@ from tbill_defi.cli import repo_market, repo_screens
 from tbill_defi.cli.common import Home, Json, console, group, hint, print_json, progress, the_only
 from tbill_defi.cli.repo_words import asked_terms, positive_units, whole_lots
 from tbill_defi.core.errors import DataError, LedgerError, UsageError
-from tbill_defi.core.files import read_text
+from tbill_defi.core.files import read_text, write_output
 from tbill_defi.core.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def quote(
         figures = repo_market.figures(repo_market.market_of(home, ledger.market_date), terms, price_e6)
     path = out or home_path(home) / "repo" / f"{made.terms.repo_id.hex()}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(made.to_json(), indent=1) + "\n")
+    write_output(path, (json.dumps(made.to_json(), indent=1) + "\n").encode())
     if json_:
         print_json({"file": str(path), "quote": made.to_json(), "figures": figures})
         return

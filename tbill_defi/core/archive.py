@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tbill_defi.core.errors import DataError
+from tbill_defi.core.files import sync_folder
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -70,6 +71,7 @@ def pack(target: Path, files: Mapping[str, Path], about: Mapping[str, Any], prog
         with part.open("rb+") as whole:
             os.fsync(whole.fileno())
         os.link(part, target)
+        sync_folder(target.absolute().parent)
     except FileExistsError:
         raise DataError(f"{target}: there is a file already; name another") from None
     finally:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MOST_BYTES = 2**26
@@ -85,16 +88,101 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write beside, sync, rename, sync the folder: the old file or the new one, whole, and then the new one."""
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as file:
+    """Write beside, sync, rename, sync the folder: the old file or the new one, whole, and then the new one.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; `filename` is the path's.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")  # two processes never share a draft
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
+        _write_synced(draft, data, os.O_TRUNC, 0o666)
+        draft.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _of(path, error) from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_new(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """The same where no file may be yet: there whole or not at all, and never over another.
+
+    Raises
+    ------
+    FileExistsError
+        If there is one.
+    OSError
+        If it cannot be written; `filename` is the path's.
+    """
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    try:
+        _write_synced(draft, data, os.O_EXCL, mode)
+        os.link(draft, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _of(path, error) from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write what somebody asked for to the path he gave: durably, through a link; to a device or a pipe as it is.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; `filename` is the path's.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(data)
+    else:
+        write_durably(path.resolve(), data)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside one that is absent or empty, for its content; it takes its place at the end, whole.
+
+    After an error nothing is left of it. A process that is killed leaves the one beside it, whose name begins with a
+    dot and which nothing reads.
+    """
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.with_name(f".{folder.name}.{os.urandom(8).hex()}")
+    draft.mkdir(mode=0o700)
+    try:
+        yield draft
+        for place in (draft, *(one for one in draft.rglob("*") if one.is_dir())):
+            sync_folder(place)
+        with suppress(FileNotFoundError):
+            folder.rmdir()
+        draft.replace(folder)
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was named in a folder durable, where folders can be synced."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _write_synced(path: Path, data: bytes, flag: int, mode: int) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | flag | getattr(os, "O_BINARY", 0), mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+
+
+def _of(path: Path, error: OSError) -> OSError:
+    """The error under the name that was asked for, not the draft's."""
+    return error if error.errno is None else OSError(error.errno, error.strerror, str(path))

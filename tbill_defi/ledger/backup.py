@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from tbill_defi.chain.evidence import verify
 from tbill_defi.chain.heads import SignedHead
 from tbill_defi.core import archive
 from tbill_defi.core.errors import AuditFailure, DataError, LedgerError
+from tbill_defi.core.files import new_folder
 from tbill_defi.core.home import home_path
 from tbill_defi.ledger.abi import decode_log
 from tbill_defi.ledger.open import PASSPHRASE_FILE, keys_folder, ledger_url, on_node
 
 JOURNAL = "ledger/ledger.db"
-_LEFT_OUT = (".lock", ".part", ".tmp", "-wal", "-shm", "-journal")
+_LEFT_OUT = (".lock", ".part", ".new", ".tmp", "-wal", "-shm", "-journal")
 
 Progress = Callable[[str, int, int], None]
 """Called with (step, done, in all)."""
@@ -67,7 +68,12 @@ def take_backup(
         raise DataError(f"{target}: there is a file already; name another")
     with tempfile.TemporaryDirectory(prefix="tbill-backup-") as scratch:
         head = None
-        files = {name: file for name, file in _files(folder, keys) if file.absolute() != target.absolute()}
+        files = {}
+        for number, (name, file) in enumerate(_files(folder, keys)):
+            copy = Path(scratch).joinpath(str(number))
+            with suppress(FileNotFoundError):  # a draft that has taken its place meanwhile
+                shutil.copyfile(file, copy)
+                files[name] = copy
         if not on_node(home):
             copy = Path(scratch).joinpath("ledger.db")
             head = copy_journal(
@@ -112,8 +118,7 @@ def restore(
     folder = home_path(home)
     if folder.exists() and any(folder.iterdir()):
         raise LedgerError(f"restore: {folder} is not empty; name a home that is not there with --home", "Exists")
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with _beside(folder) as place:
+    with new_folder(folder) as place:
         manifest = archive.unpack(source, place, lambda done, total: progress("unpacking", done, total))
         head = SignedHead.from_json(manifest["head"], source=str(source)) if manifest.get("head") else None
         replayed = 0
@@ -125,18 +130,5 @@ def restore(
             if not report.ok:
                 raise AuditFailure(f"{source}: {report.verdict}")
             replayed = report.transactions
-        with suppress(FileNotFoundError):
-            folder.rmdir()
-        place.rename(folder)
     count = len(manifest["files"])
     return Backup(source, head, count, source.stat().st_size, bool(manifest.get("keys"))), replayed
-
-
-@contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """A new folder on the same disk; gone at the end, unless it was moved to its place."""
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)

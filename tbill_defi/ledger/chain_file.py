@@ -16,7 +16,7 @@ from typing import Any
 from tbill_defi.chain.rpc_fees import GWEI
 from tbill_defi.chain.rpc_node import is_whole, shown_url
 from tbill_defi.core.errors import LedgerError, UsageError
-from tbill_defi.core.files import read_text
+from tbill_defi.core.files import read_text, write_durably
 
 URL_VARIABLE = "TBILL_CHAIN_URL"
 FORMAT = 1
@@ -101,12 +101,7 @@ class ChainFile:
             "",
         ]
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".toml.partial")
-        with partial.open("w", encoding="utf-8") as file:
-            file.write("\n".join(lines))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_durably(path, "\n".join(lines).encode())
 
     def target(self) -> str:
         """The URL to use: the one in TBILL_CHAIN_URL if it is of the same node, else the file's.

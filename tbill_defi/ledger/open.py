@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tbill_defi.chain.embedded import Progress
 from tbill_defi.chain.engine import database_path, require_served, shown_url
 from tbill_defi.core.clock import Clock, parse_time
 from tbill_defi.core.errors import KeyStoreError, LedgerError, UsageError
-from tbill_defi.core.files import read_bytes
+from tbill_defi.core.files import read_bytes, write_durably, write_new
 from tbill_defi.core.home import home_path
 from tbill_defi.core.identifiers import party_name
 from tbill_defi.ledger.keyring import Keys
@@ -66,7 +67,7 @@ def remember_url(home: str | Path | None, url: str) -> Path:
     if has_ledger(home) or (folder / URL_FILE).exists():
         raise LedgerError(f"ledger: {home_path(home)} has one at {ledger_url(home)}; use it, or another home", "Exists")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / URL_FILE).write_text(url + "\n", encoding="utf-8")
+    write_durably(folder / URL_FILE, (url + "\n").encode())
     return folder / URL_FILE
 
 
@@ -240,10 +241,8 @@ def _new_keys(home: str | Path | None, passphrase: str | None, light: bool) -> K
     if not found:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         stored = folder / PASSPHRASE_FILE
-        if not stored.exists():
-            descriptor = os.open(stored, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(24) + "\n")
+        with suppress(FileExistsError):
+            write_new(stored, (secrets.token_urlsafe(24) + "\n").encode(), 0o600)
         found = _read_passphrase(stored)
     return Keys(folder, found, light=light)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.files import write_durably
 from tbill_defi.market.auctions import is_auctions, parse_auctions
 from tbill_defi.market.data import KINDS, Kind, MarketData
 from tbill_defi.market.fedinvest import COLUMNS, parse_fedinvest
@@ -299,33 +300,12 @@ class MarketStore:
             os.close(lock)
 
     def _replace(self, path: Path, frame: pl.DataFrame) -> None:
-        """Write beside, fsync, rename: a crash leaves the old file or the new one, whole."""
-        temporary: str | None = None
+        data = io.BytesIO()
         try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=self.folder)
-            with os.fdopen(handle, "wb") as file:
-                frame.write_parquet(file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-            temporary = None
+            frame.write_parquet(data)
+            write_durably(path, data.getvalue())
         except OSError as error:
             raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
-        finally:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
-        _sync_folder(self.folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable, where folders can be synced."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def parse(text: str, name: str, kind: str, price_date: date | None = None) -> pl.DataFrame:

@@ -12,11 +12,10 @@ from dataclasses import asdict, fields
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
 
 from tbill_defi.core.errors import ConventionError, DataError, PlanError
-from tbill_defi.core.files import read_text
+from tbill_defi.core.files import read_text, write_output
 from tbill_defi.core.hashing import json_hash
 from tbill_defi.core.json_text import parse_json
 from tbill_defi.core.money import cash_from_price
@@ -83,16 +82,9 @@ def _finite(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(plan: RebalancePlan, path: Path) -> Path:
-    """Write the plan beside itself first, so that a file is never half a plan."""
+    """Write the plan so that a file is never half a plan."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
-        try:
-            draft.write(json.dumps(dump(plan), indent=1) + "\n")
-            draft.close()
-            Path(draft.name).replace(path)
-        except BaseException:
-            Path(draft.name).unlink(missing_ok=True)
-            raise
+    write_output(path, (json.dumps(dump(plan), indent=1) + "\n").encode())
     return path
 
 

@@ -6,6 +6,7 @@ holds the two together. Days with the same set of published tenors are solved to
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tbill_defi.conventions.yields import Floats
 from tbill_defi.core.errors import ConventionError, DataError
+from tbill_defi.core.files import write_output
 from tbill_defi.pricing.bootstrap import Interpolation, tenor_months
 from tbill_defi.pricing.curve import Curve
 from tbill_defi.pricing.daily_curve import LARGEST_RATE
@@ -242,7 +244,9 @@ class CurveHistory:
         par = pl.DataFrame(self.par_yields, schema=[f"{PAR}{tenor}" for tenor in self.tenors]).fill_nan(None)
         zero = self.frame().rename({tenor: f"{ZERO}{tenor}" for tenor in self.tenors})
         frame = pl.concat([zero, par], how="horizontal")
-        frame.write_parquet(path, metadata={INTERPOLATION: self.interpolation.value})
+        data = io.BytesIO()
+        frame.write_parquet(data, metadata={INTERPOLATION: self.interpolation.value})
+        write_output(Path(path), data.getvalue())
 
     @classmethod
     def read(cls, path: str | Path) -> CurveHistory:

@@ -11,6 +11,7 @@ from string import Template
 from typing import Any
 
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.files import write_output
 from tbill_defi.report.tearsheet import INK, plotly_script, require_plotly
 
 PAGE = Template("""<!doctype html>
@@ -82,7 +83,7 @@ def write_page(path: Path, title: str, lead: str, charts: Sequence[Chart], facts
         facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items()),
     )
     try:
-        path.write_text(text, encoding="utf-8")
+        write_output(path, text.encode())
     except OSError as error:
         raise DataError(f"html: {path} cannot be written: {error.strerror}") from None
     return path

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.files import write_new
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 PLUGIN = '''"""{title}."""
@@ -112,8 +113,7 @@ def new_plugin(name: str, folder: Path) -> tuple[Path, Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
+            write_new(path, text.encode())
     except FileExistsError as error:
         raise UsageError(f"{error.filename}: is there already and is not overwritten") from None
     except OSError as error:

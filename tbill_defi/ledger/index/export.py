@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from sqlalchemy import select
 
 from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import UsageError
+from tbill_defi.core.files import write_output
 from tbill_defi.ledger.index import schema
 from tbill_defi.ledger.index.beancount import beancount_file
 from tbill_defi.ledger.index.income import Accrual, Gain, Income, Rung
@@ -131,11 +131,4 @@ def _parquet(columns: Columns, rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
-        try:
-            draft.write(data)
-            draft.close()
-            Path(draft.name).replace(path)
-        except BaseException:
-            Path(draft.name).unlink(missing_ok=True)
-            raise
+    write_output(path, data)
