@@ -65,3 +65,17 @@ def test_every_shipped_word_is_about_the_product():
     """No unfinished marks in what ships."""
     marks = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
     assert [identify(p) for p in MODULES if marks.search(p.read_text())] == []
+
+
+WRITERS = {"core/files.py", "core/archive.py", "market/store.py"}
+"""The first writes files, the second archives, the third's lock is a file too."""
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.is_relative_to(PACKAGE)], ids=identify)
+def test_files_are_written_whole_in_one_place(path):
+    if path.relative_to(PACKAGE).as_posix() in WRITERS:
+        return
+    found = re.findall(
+        r"\.write_text\(|\.write_bytes\(|open\([^)\n]*[\"'][wax]b?\+?[\"']|NamedTemporaryFile|O_CREAT", path.read_text()
+    )
+    assert not found, "write_output, write_durably and write_new of core.files leave nothing half written"

@@ -9,6 +9,8 @@ import threading
 import pytest
 
 from tbill_defi.chain.keys import list_keystores, open_keystore
+from tbill_defi.core.files import write_durably
+from tbill_defi.ledger.backup import take_backup
 from tests.unit.cli.support import ROOT, refused, state
 from tests.unit.cli.test_schemas import valid
 
@@ -103,6 +105,22 @@ def test_a_ledger_that_does_not_verify_is_not_put_back(tbill, tmp_path):
     assert tbill("backup", tmp_path / "desk.tar").code == 0
     refused(tbill("restore", tmp_path / "desk.tar", "--home", tmp_path / "other"), 10, "desk.tar", "events.arguments")
     assert not (tmp_path / "other").exists()
+
+
+def test_a_file_that_changes_while_it_is_packed_is_one_of_its_states(tbill, tmp_path):
+    """As the keeper's memory does, whose length may stay the same."""
+    changing = tbill.home / "keeper" / "state.json"
+    states = [b"%06d" % number for number in range(1000)]
+    left = iter(states)
+
+    def change(step, done, total):
+        write_durably(changing, next(left))
+
+    changing.parent.mkdir(exist_ok=True)
+    change("", 0, 0)
+    take_backup(tmp_path / "desk.tar", home=tbill.home, progress=change)
+    assert tbill("restore", tmp_path / "desk.tar", "--home", tmp_path / "other").code == 0
+    assert (tmp_path / "other" / "keeper" / "state.json").read_bytes() in states
 
 
 def test_a_backup_while_the_ledger_is_at_work(tbill, tmp_path):

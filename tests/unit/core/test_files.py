@@ -4,10 +4,13 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from tbill_defi.core.files import FileLock, read_bytes, read_text, write_durably
+from tbill_defi.core.archive import pack
+from tbill_defi.core.files import FileLock, new_folder, read_bytes, read_text, write_durably, write_new, write_output
+from tests.unit.automation.killed import Reaper, forked
 
 HOLD = """
 import sys
@@ -97,3 +100,98 @@ def test_a_file_is_read_if_it_is_one_and_ends(tmp_path):
             read_bytes(place)
     with pytest.raises(FileNotFoundError):
         read_bytes(tmp_path / "none")
+
+
+def folder(path):
+    with new_folder(path) as draft:
+        (draft / "in").mkdir()
+        write_new(draft / "in" / "a", b"new")
+        write_new(draft / "b", b"new")
+
+
+def archive(path):
+    pack(path, {"a": path.with_name("source")}, {}, lambda *_: None)
+
+
+def content(path):
+    """Of a file, or a folder's files by name; None if there is nothing."""
+    if path.is_dir():
+        return {one.name: one.read_bytes() for one in path.rglob("*") if one.is_file()}
+    return path.read_bytes() if path.exists() else None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize(
+    ("write", "old"),
+    [
+        (lambda path: write_durably(path, b"new"), b"old"),
+        (lambda path: write_output(path, b"new"), b"old"),
+        (lambda path: write_output(path, b"new"), None),
+        (lambda path: write_new(path, b"new"), None),
+        (folder, None),
+        (archive, None),
+    ],
+    ids=["durably", "over", "output", "new", "folder", "archive"],
+)
+def test_a_kill_before_any_change_on_the_disk_leaves_nothing_half(tmp_path, write, old):
+    """And who comes after it writes it."""
+
+    def killed(place, die_at):
+        reaper = Reaper(die_at)
+        write(place)
+        return reaper.seen.total()
+
+    def prepared(name):
+        place = tmp_path / name / "state"
+        place.parent.mkdir()
+        (place.parent / "source").write_bytes(b"new")
+        if old is not None:
+            place.write_bytes(old)
+        return place
+
+    whole = prepared("whole")
+    changes = forked(lambda: killed(whole, 0))
+    assert changes >= 4
+    for die_at in range(1, changes + 1):
+        place = prepared(str(die_at))
+        assert forked(lambda place=place, die_at=die_at: killed(place, die_at)) is None
+        assert content(place) in (old, content(whole))
+        if content(place) == old:
+            write(place)
+        assert content(place) == content(whole)
+
+
+def test_an_output_goes_through_a_link_and_into_a_pipe(tmp_path):
+    target, link, pipe = tmp_path / "target", tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(target)
+    write_output(link, b"through")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"through"
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write_output(pipe, b"piped")
+    reader.join()
+    assert read == [b"piped"]
+
+
+@pytest.mark.parametrize("write", [write_durably, write_output, write_new])
+def test_what_cannot_be_written_is_named_as_it_was_asked_for(tmp_path, write):
+    (tmp_path / "folder").mkdir()
+    for place, kind in ((tmp_path / "folder", OSError), (tmp_path / "none" / "a", FileNotFoundError)):
+        with pytest.raises(kind) as caught:
+            write(place, b"new")
+        assert caught.value.filename == str(place)
+    assert [one.name for one in tmp_path.rglob("*")] == ["folder"]
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path):
+    def half(path):
+        with new_folder(path) as draft:
+            write_new(draft / "b", b"half")
+            write_new(draft / "b", b"again")
+
+    with pytest.raises(FileExistsError):
+        half(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
