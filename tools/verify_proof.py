@@ -1,7 +1,7 @@
 """python verify_proof.py PROOF.json OPERATOR_KEY: what a proof of `tbill audit prove` shows, or why it shows nothing.
 
 OPERATOR_KEY is the operator's public key as hex, known from elsewhere; or one he had before, from which the
-hand-overs in the proof lead to his. Needs coincurve, and nothing of tbill_defi.
+hand-overs in the proof lead to his: all of them, one after another. Needs coincurve, and nothing of tbill_defi.
 """
 
 import json
@@ -49,11 +49,11 @@ def verify(data, operator):
     lists = {name: list(proof[name]) for name in ("path", "reserve_path", "handovers") if name in proof}
     need(canonical(proof | lists) == data, "not written canonically")
     leaf, signed = proof["leaf"], proof["checkpoint"]
-    for one in proof["handovers"]:
-        here = all(one[name] == signed[name] for name in ("chain_id", "genesis_hash"))
-        if here and one["operator"] == operator == signer("handover", one):
-            operator = one["successor"]
-    need(signer("checkpoint", signed) == signed["operator"] == operator, "not signed by the operator")
+    keys = [*(one["operator"] for one in proof["handovers"]), signed["operator"]]  # one handed over to the next
+    for one, heir in zip(proof["handovers"], keys[1:], strict=True):
+        wanted = {n: signed[n] for n in ("chain_id", "genesis_hash")} | {"operator": signer("handover", one)}
+        need((wanted | {"successor": heir}).items() <= one.items(), "a hand-over leads nowhere, or is not signed")
+    need(signer("checkpoint", signed) == keys[-1] and keys.count(operator) == 1, "not signed by the operator")
     kind, found, path, parts = "transaction", leaf, proof["path"], 4
     if "reserve" in proof:
         total, root = climb([leaf["amount"], hashed("holding", leaf)], path)

@@ -196,7 +196,7 @@ def altered(document):
         if isinstance(there, dict):
             there["more"] = ""
             yield changed
-        elif isinstance(there, list) and path != ("handovers",):  # one that leads nowhere is not followed
+        elif isinstance(there, list):
             there.append(there[0] if there else {})
             yield changed
 
@@ -304,6 +304,33 @@ def test_a_chain_with_a_link_missing_or_altered_is_not_followed(handed):
     for key in (SigningKey.from_seed("operator"), mallory):  # of another ledger; and forged
         made = replace(elsewhere, signature=key.sign_digest(elsewhere.digest()).hex())
         assert fails(canonical_json({**proof, "handovers": [made.value()]}), first)
+
+
+def test_a_hand_over_that_leads_nowhere_is_refused(handed):
+    """One of another key before, between or after; one twice; one that leads back."""
+    proof, (first, second, last) = handed
+    one, two = (Handover(**link) for link in proof["handovers"])
+
+    def signed(name, link, successor):
+        key = SigningKey.from_seed(name)
+        made = replace(link, operator=key.public_key.hex(), successor=successor, signature="")
+        return replace(made, signature=key.sign_digest(made.digest()).hex())
+
+    mallory = SigningKey.from_seed("mallory").public_key.hex()
+    for key, chain in (
+        *((key, [one, two, signed("mallory", two, first)]) for key in (first, second, last)),
+        *((key, [signed("mallory", one, mallory), one, two]) for key in (first, second, last)),
+        *((key, [one, signed("mallory", one, second), two]) for key in (first, second, last)),
+        *((key, [signed("operator", one, mallory), one, two]) for key in (first, second, last)),
+        *((key, [one, two, two]) for key in (first, second, last)),
+        *((key, [one, one, two]) for key in (first, second, last)),
+        (first, [one, signed("second", two, first), one, two]),
+        (mallory, [one, two]),
+        (mallory, [signed("mallory", one, mallory), one, two]),
+    ):
+        data = canonical_json({**proof, "handovers": [link.value() for link in chain]})
+        with pytest.raises(ValueError, match=r"leads nowhere|not signed by the operator"):
+            verifier.verify(data, key)
 
 
 # --- forged trees: what a dishonest operator would sign -----------------------------------------------------------
