@@ -23,7 +23,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     using TransientSlot for TransientSlot.Bytes32Slot;
 
     event Settled(bytes32 indexed instructionHash, bytes32 indexed planHash, bytes32 contextHash, Leg[] legs);
-    event NonceUsed(address indexed giver, uint256 nonce);
+    event NonceCancelled(address indexed giver, uint256 nonce);
     event OperatorSet(address indexed giver, address indexed operator, bool approved);
     event InstructionFailed(bytes32 indexed instructionHash, bytes reason);
 
@@ -140,6 +140,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     /// @notice Uses up a nonce of the caller, so that no instruction with it can settle any more.
     function cancel(uint256 nonce) external {
         _useNonce(msg.sender, nonce);
+        emit NonceCancelled(msg.sender, nonce);
     }
 
     /// @notice Lets a contract settle for the caller without his signature of each instruction, or no longer. Name one
@@ -325,7 +326,6 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         (uint256 bits, uint256 bit) = (buckets[nonce >> 8], 1 << (nonce & 0xff));
         if (bits & bit != 0) revert NonceAlreadyUsed(giver, nonce);
         buckets[nonce >> 8] = bits | bit;
-        emit NonceUsed(giver, nonce);
     }
 
     /// @dev `emit Settled(...)`: a leg is four words in calldata as in an event, and `_inspect` has read them all.

@@ -246,7 +246,7 @@ contract SettlementAttacksTest is Desk {
     function test_I6_cancelled_nonce() public {
         bytes[] memory signatures = signed(dvp(1));
         vm.expectEmit(address(settlement));
-        emit Settlement.NonceUsed(bob, 1);
+        emit Settlement.NonceCancelled(bob, 1);
         vm.prank(bob);
         settlement.cancel(1);
         _refused(dvp(1), signatures, _nonceUsed(bob, 1));
