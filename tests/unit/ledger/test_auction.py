@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tbill_defi.core.errors import UsageError
+from tbill_defi.ledger import auction
 from tbill_defi.ledger.auction import Announcement, Bid, allocate, check_bid, rules_on
 from tests.unit.ledger.support import DOLLAR
 
@@ -79,6 +80,16 @@ def test_nobody_gets_more_than_35_percent_less_his_long_position():
     rest.append(Bid("x", HUNDRED, 3_700))
     _, got = awards(BILLS, Bid("long", 30_000 * DOLLAR, 3_600, net_long=40_000 * DOLLAR), *rest)
     assert got[0] == 0
+
+
+def test_a_position_that_need_not_be_reported_takes_nothing_off(monkeypatch):
+    """31 CFR 356.22(b) takes off a reported position; where half the offering is to be reported, 40% is not."""
+    monkeypatch.setattr(auction, "RULES", (replace(rules_on(BILLS.auction_date), report_from_e4=5_000),))
+    rest = [Bid(f"r{n}", 30_000 * DOLLAR, 3_700) for n in range(3)]
+    _, got = awards(BILLS, Bid("long", 30_000 * DOLLAR, 3_600, net_long=10_000 * DOLLAR), *rest)
+    assert got[0] == 30_000
+    _, got = awards(BILLS, Bid("long", 30_000 * DOLLAR, 3_600, net_long=20_000 * DOLLAR), *rest)
+    assert got[0] == 15_000
 
 
 def test_an_offering_that_is_not_filled_is_awarded_in_full():
