@@ -55,6 +55,17 @@ contract QueueAttacksTest is QueueDesk {
         assertEq(security.balanceOf(alice), 4_800e6, "and is hers again");
     }
 
+    /// @notice A face that was asked for before denominations grew is struck whole: no rest of it blocks the queue.
+    function test_a_whole_request_is_struck_whatever_the_denomination_is() public {
+        setTerms(99e6);
+        bytes32 id = ask(alice, 150e6);
+        ask(bob, 100e6);
+        vm.prank(issuer);
+        assets.setDenomination(address(security), 100e6);
+        assertEq(queue.strike(security, 5), 250e6, "all of both");
+        assertEq(faceOf(id), 0, "over");
+    }
+
     /// @notice A strike redeems a request once: what a rounding leaves of the cash is for the next one.
     function test_a_part_ends_a_strike() public {
         setTerms(170e6);

@@ -21,6 +21,22 @@ contract SettlementTest is Desk {
         assertFalse(settlement.isNonceUsed(carol, 1), "nobody else's");
     }
 
+    /// @notice However many legs and instructions a transaction has, the registry is asked once for each token of theirs.
+    function test_a_transaction_asks_once_for_a_token() public {
+        for (uint256 i = 0; i < 2; ++i) {
+            address token = i == 0 ? address(note) : address(usd);
+            vm.expectCall(address(assets), abi.encodeCall(assets.assetIdOf, (token)), 1);
+        }
+        Leg[] memory legs = new Leg[](3);
+        legs[0] = Leg(address(note), alice, bob, 60);
+        legs[1] = Leg(address(usd), bob, alice, 99);
+        legs[2] = Leg(address(note), alice, bob, 40);
+        Instruction memory instruction = Instruction(legs, 0, START, 1, 0, 0);
+        settlement.settle(instruction, signed(instruction));
+        settlement.settle(dvp(2), signed(dvp(2)));
+        assertSettledTimes(2);
+    }
+
     function test_payment_versus_payment_and_free_of_payment() public {
         Leg[] memory legs = new Leg[](2);
         legs[0] = Leg(address(usd), bob, carol, 110);

@@ -68,7 +68,6 @@ class Frames:
             if expected is not None:
                 frame.expected.remove(expected)
                 frame.entry.movements.append(movement)
-                frame.entry.sequence = min(frame.entry.sequence, sequence)
                 return
         self._pending.append((sequence, movement))
 

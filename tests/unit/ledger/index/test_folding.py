@@ -35,6 +35,10 @@ class Transaction:
         """Legs (token, from, to, units) move, and Settlement says so."""
         for leg in legs:
             self.moved(*leg)
+        self.said(*legs)
+
+    def said(self, *legs):
+        """Settlement says that legs have moved."""
         told = [dict(zip(("token", "from", "to", "amount"), (self.of(t), *rest), strict=True)) for t, *rest in legs]
         hashes = {"instructionHash": FIRST, "planHash": "0x" + "00" * 32, "contextHash": "0x" + "00" * 32}
         self.event(self.contracts.settlement, "Settled", legs=told, **hashes)
@@ -71,6 +75,21 @@ def test_two_close_outs_have_each_its_own_deliveries(transaction):
         ("repo-close-out", [(LENDER, 70), (BORROWER, 50)]),
     ]
     assert [repo.principal for repo in known.repos.values()] == [20, 0], "what is not paid off is still owed"
+
+
+def test_what_moves_between_a_leg_and_the_word_of_it_is_no_part_of_it(transaction):
+    """A guard that is asked before Settlement says what it did may move something, once or more often."""
+    usd = transaction.usd
+    legs = (usd, BORROWER, LENDER, 71), (transaction.note, LENDER, BORROWER, 70)
+    for others in ((), (9,), (9, 8)):
+        for leg in legs:
+            transaction.moved(*leg)
+        for units in others:
+            transaction.moved(usd, LENDER, BORROWER, units)
+        transaction.said(*legs)
+    settlement = ("settlement", [(LENDER, 71), (BORROWER, 70)])
+    nine, eight = (("transfer", [(BORROWER, units)]) for units in (9, 8))
+    assert transaction.entries() == [settlement, settlement, nine, settlement, nine, eight]
 
 
 TERMS = {"start": START, "end": START, "cash": 70, "rateE9": 0}
