@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -21,53 +21,57 @@ from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import OPERATOR
 from tbill_defi.ledger.settlement import SignedInstruction, settle_batch_arguments, settle_many_arguments
 
-INSTRUCTIONS, SINGLES, IN_LISTS, PER_TRANSACTION, PER_BLOCK = 6_000, 2_000, 2_000, 20, 100
-"""Instructions settled together, one by one, and signed as lists; those of a transaction, which is a list, and of a
-block."""
-ALL = INSTRUCTIONS + SINGLES + IN_LISTS
+INSTRUCTIONS, IN_SMALL_BLOCKS, SINGLES, IN_LISTS = 6_000, 2_000, 2_000, 2_000
+"""Instructions settled together, the same in blocks as small as anvil's, one by one, and signed as lists."""
+PER_TRANSACTION, PER_BLOCK, PER_SMALL_BLOCK = 20, 500, 100
+"""Instructions of a transaction, which is a list where lists are signed, of a block, and of one of anvil's blocks."""
+ALL = INSTRUCTIONS + IN_SMALL_BLOCKS + SINGLES + IN_LISTS
 FED, BY_WEB3, BY_TESTER = 1_000, 200, 40
 """Instructions that each peer settles."""
 
 
 def rows() -> list[Row]:
-    """ledger.dvp, .bulk, .order_to_receipt, .replay, .memory, against anvil, web3 and eth-tester."""
+    """ledger.dvp, .bulk, .order_to_receipt, .replay, .memory, against anvil, web3 and eth-tester.
+
+    A block is one group commit: the peers are compared with blocks of as many instructions as anvil's.
+    """
+    first, small, single, listed = _ranges(INSTRUCTIONS, IN_SMALL_BLOCKS, SINGLES, IN_LISTS)
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'ledger.db'}"
         world = World.on(url, at="2026-03-24T15:00-04:00")
         world.set_rules()
         start = perf_counter()
-        signed = world.signed(range(INSTRUCTIONS))
-        steps = together(world, signed)
+        steps = together(world, world.signed(first))
         built = perf_counter() - start
         gc.collect()
         before = _resident()
         executed = settle(world, steps, PER_BLOCK // PER_TRANSACTION)
         grown = (_resident() - before) / INSTRUCTIONS / 1e3
-        singly = settle(world, one_by_one(world, world.signed(range(INSTRUCTIONS, INSTRUCTIONS + SINGLES))), PER_BLOCK)
-        lists = settle(world, in_lists(world, range(INSTRUCTIONS + SINGLES, ALL)), PER_BLOCK // PER_TRANSACTION)
+        in_small = settle(world, together(world, world.signed(small)), PER_SMALL_BLOCK // PER_TRANSACTION)
+        singly = settle(world, one_by_one(world, world.signed(single)), PER_SMALL_BLOCK)
+        lists = settle(world, in_lists(world, listed), PER_BLOCK // PER_TRANSACTION)
         _require(world.settled(), ALL)
         world.ledger.close()
         start = perf_counter()
         td.Ledger.open(url, keys=world.keys).close()
         replayed = perf_counter() - start
-    ours, single = INSTRUCTIONS / executed, SINGLES / singly
+    ours, alike, apart = INSTRUCTIONS / executed, IN_SMALL_BLOCKS / in_small, SINGLES / singly
     fed, web3, tester = _peers()
-    release = versions()
-    anvil = f"anvil, raw batches of {PER_BLOCK} in a block, a DvP a transaction"
+    settled, release = executed + in_small + singly + lists, versions()
+    anvil = f"anvil, raw batches of {PER_SMALL_BLOCK} in a block, a DvP a transaction"
     singly_signed = f"ledger.dvp, where a DvP has two signatures; here {PER_TRANSACTION} have two"
+    one_by_web3, one_by_tester = "web3 to anvil, one by one", "web3 to eth-tester"
     execution = "its own execution, revm through pyrevm"
     revm = getattr(pyrevm, "__version__", "0.3.7")
     return [
         Row("ledger.dvp", ours, "DvP/s", floor=3_000),
-        Row("ledger.dvp.anvil", ours, "DvP/s", ours / fed, 1.5, 0, anvil, release["anvil"]),
-        Row("ledger.dvp.single", single, "DvP/s", single / fed, None, 0, anvil, release["anvil"]),
+        Row("ledger.dvp.anvil", alike, "DvP/s", alike / fed, 1.5, 0, anvil, release["anvil"]),
+        Row("ledger.dvp.single", apart, "DvP/s", apart / fed, None, 0, anvil, release["anvil"]),
         Row("ledger.dvp.bulk", IN_LISTS / lists, "DvP/s", IN_LISTS / lists / ours, None, 0, singly_signed),
-        Row("ledger.dvp_web3", ours, "DvP/s", ours / web3, 20, 0, "web3 to anvil, one by one", release["web3"]),
-        Row("ledger.dvp_eth_tester", ours, "DvP/s", ours / tester, 80, 0, "web3 to eth-tester", release["eth-tester"]),
+        Row("ledger.dvp_web3", alike, "DvP/s", alike / web3, 20, 0, one_by_web3, release["web3"]),
+        Row("ledger.dvp_eth_tester", alike, "DvP/s", alike / tester, 80, 0, one_by_tester, release["eth-tester"]),
         Row("ledger.order_to_receipt", INSTRUCTIONS / (built + executed), "DvP/s", floor=1_500),
-        Row(
-            "ledger.replay", ALL / replayed, "DvP/s", (executed + singly + lists) / replayed, 0.8, 0, execution, revm,
-        ),
+        Row("ledger.replay", ALL / replayed, "DvP/s", settled / replayed, 0.8, 0, execution, revm),
         Row("ledger.memory", grown, "kB a DvP, at most", floor=10),
     ]  # fmt: skip
 
@@ -122,7 +126,7 @@ def _peers() -> tuple[float, float, float]:
     with node() as url:
         world = World.on(chain=open_chain(url))
         world.set_rules()
-        fed = fed_batches(world, url, world.signed(range(FED)), PER_BLOCK)
+        fed = fed_batches(world, url, world.signed(range(FED)), PER_SMALL_BLOCK)
         web3 = by_web3(world, url, world.signed(range(FED, FED + BY_WEB3)))
         _require(world.settled(), FED + BY_WEB3)
     provider = tester_provider()
@@ -131,6 +135,13 @@ def _peers() -> tuple[float, float, float]:
     tester = by_web3(world, provider, world.signed(range(BY_TESTER)))
     _require(world.settled(), BY_TESTER)
     return fed, web3, tester
+
+
+def _ranges(*counts: int) -> Iterator[range]:
+    """Nonces of so many instructions each, one after the other."""
+    end = 0
+    for count in counts:
+        yield range(end, end := end + count)
 
 
 def _require(found: int, wanted: int) -> None:
