@@ -18,8 +18,8 @@ from tbill_defi.ledger.index.writer import BooksWriter
 from tbill_defi.ledger.ledger import OPERATOR, ROLE_NAMES
 from tbill_defi.ledger.settlement import Instruction, Leg, SignedInstruction, settle_many_arguments
 
-PER_TRANSACTION, PER_BLOCK, EVENTS_OF_A_DVP = 20, 10, 5
-"""Of a DvP: two transfers, two nonces, the settlement."""
+PER_TRANSACTION, PER_BLOCK, EVENTS_OF_A_DVP = 20, 10, 3
+"""Of a DvP: two transfers and the settlement."""
 EVENTS = 1_000_000
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any
 
 from tbill_defi.chain.blocks import Tip, tip_after
@@ -25,9 +26,12 @@ _ROWS_AT_A_TIME = 2_000
 _HASH = TRANSACTION_COLUMNS.index("hash")
 _read_json = json.JSONDecoder().raw_decode
 """For text that has no white space around it: a journal's is canonical."""
-_POSITION, _ADDRESS, _TOPICS, _DATA, _NAME = (
-    [column.name for column in events.columns].index(name) for name in ("position", "address", "topics", "data", "name")
+_HEIGHT, _POSITION, _ADDRESS, _TOPICS, _DATA, _NAME = (
+    [column.name for column in events.columns].index(name)
+    for name in ("height", "position", "address", "topics", "data", "name")
 )
+_SPLIT = {32 * count: Struct("32s" * count).unpack for count in range(5)}
+"""What makes topics of their bytes, by the number of these."""
 _TYPES = tuple(column.type.python_type for column in events.columns)
 
 
@@ -183,7 +187,10 @@ def _record(header: _Header, row: tuple[Any, ...], hashes: Sequence[bytes]) -> E
 
 def _log(row: tuple[Any, ...]) -> Log:
     topics = row[_TOPICS]
-    return Log(row[_ADDRESS], tuple([topics[start : start + 32] for start in range(0, len(topics), 32)]), row[_DATA])
+    split = _SPLIT.get(len(topics))
+    if split is None:
+        raise AuditFailure(f"block {row[_HEIGHT]}, column events.topics: no 0 to 4 words; run `tbill audit verify`")
+    return Log(row[_ADDRESS], split(topics), row[_DATA])
 
 
 def checked_head(journal: Journal, genesis: Genesis) -> tuple[SignedHead, int]:
