@@ -121,12 +121,16 @@ class EventReader:
         if head.height < self._tip.height:
             raise AuditFailure(f"head at height {head.height}: the ledger was longer before; run `tbill audit verify`")
         headers, tip = [], self._tip
-        for row in self._journal.headers(tip.height + 1, head.height):
-            check_header(row, tip)
-            tip = tip_after(row)
-            headers.append(_kept(row))
-        if (tip.height, tip.hash) != (head.height, head.block_hash):
-            raise AuditFailure(f"block {tip.height}: the headers do not end at the head; run `tbill audit verify`")
+        try:
+            for row in self._journal.headers(tip.height + 1, head.height):
+                check_header(row, tip)
+                tip = tip_after(row)
+                headers.append(_kept(row))
+            if (tip.height, tip.hash) != (head.height, head.block_hash):
+                raise AuditFailure(f"block {tip.height}: the headers do not end at the head; run `tbill audit verify`")
+        except AuditFailure:
+            self._require_as_before()
+            raise
         self._headers += headers
         self._tip = tip
         for one in self._journal.operators.handovers:
@@ -134,6 +138,16 @@ class EventReader:
             block_hash = self._headers[height - 1].hash if height else self._genesis.hash
             if block_hash.hex() != one.block_hash:
                 raise AuditFailure(f"block {height}: the operator handed over at another; run `tbill audit verify`")
+
+    def _require_as_before(self) -> None:
+        """Say so if what was read before is not what is there: another's blocks are whole by themselves."""
+        height = self._tip.height
+        for row in self._journal.headers(height, height) if height else ():
+            if row["hash"] != self._tip.hash:
+                raise AuditFailure(
+                    f"block {height}: it is another block than this process read before: a fork, or an older copy that "
+                    "went on; `tbill audit verify --head` with a head that was kept tells which"
+                )
 
     def _rows(self, group: Sequence[_Header]) -> Iterator[tuple[_Header, tuple[Any, ...], list[bytes]]]:
         """Rows of events that were held to their headers, and the hashes of their block's transactions."""

@@ -1,6 +1,7 @@
 """`tbill audit export`, `checkpoint`, `prove`."""
 
 import json
+import shutil
 import sqlite3
 
 from tests.unit.cli.support import NOTE, refused
@@ -100,3 +101,29 @@ def test_a_checkpoint_is_held_to_the_replayed_ledger(tbill, tmp_path):
     refused(tbill("audit", "verify", "--checkpoint", tmp_path), 3, "directory")
     kept.write_text("{}")
     refused(tbill("audit", "verify", "--checkpoint", kept), 3, "is no checkpoint")
+
+
+def test_two_copies_of_a_home_that_both_went_on(tbill, tmp_path):
+    """Each is whole by itself; each is refused by a head, a checkpoint or books of the other."""
+    homes = [tbill.home, tmp_path / "other"]
+    shutil.copytree(*homes)
+    (tmp_path / "more.csv").write_text("cusip,face,cost_price\nUSD,5,\n")
+    for place, home in enumerate(homes):
+        for _ in range(place + 1):
+            assert tbill("holdings", "import", tmp_path / "more.csv", "--add", "--home", home).code == 0
+            (tmp_path / "more.csv").write_text("cusip,face,cost_price\nUSD,6,\n")
+        for kind in ("head", "checkpoint"):
+            (tmp_path / f"{place}.{kind}").write_text(tbill("audit", kind, "--home", home).out)
+        assert tbill("audit", "verify", "--home", home, "--head", tmp_path / f"{place}.head").code == 0
+    assert tbill("books", "index").code == 0
+    shutil.copytree(homes[0] / "books", homes[1] / "books")
+    longer = ("audit", "verify", "--home", homes[1])
+    ran = tbill(*longer, "--head", tmp_path / "0.head", "--json")
+    assert ran.code == 10
+    assert [one["kind"] for one in valid("audit-verify", ran.out)["findings"]] == ["fork"]
+    ran = tbill(*longer, "--checkpoint", tmp_path / "0.checkpoint", "--json")
+    assert ran.code == 10
+    assert "checkpoint.block_hash" in [one["column"] for one in valid("audit-verify", ran.out)["findings"]]
+    refused(tbill("audit", "verify", "--checkpoint", tmp_path / "1.checkpoint"), 10, "checkpoint.height")
+    assert "rolled back" in tbill("audit", "verify", "--head", tmp_path / "1.head").out
+    refused(tbill("books", "index", "--home", homes[1]), 7, "has another block", "tbill audit verify --head")
