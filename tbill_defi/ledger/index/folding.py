@@ -22,7 +22,7 @@ FAILS = "fails-charge"
 class Folder(LifeFrames):
     """Folds transactions in order; `known` is what it has learnt, and may be loaded from where it was kept."""
 
-    def __init__(self, contracts: Contracts, known: Known | None = None) -> None:
+    def __init__(self, contracts: Contracts, known: Known) -> None:
         super().__init__(contracts, known)
         self._option_book = "0x" + contracts.option_book.hex()
 

@@ -21,8 +21,8 @@ class Frames:
 
     of_tokens: ClassVar[Mapping[str, Callable[[Any, str, Values], None]]] = {}
 
-    def __init__(self, contracts: Contracts, known: Known | None = None) -> None:
-        self.known = known or Known()
+    def __init__(self, contracts: Contracts, known: Known) -> None:
+        self.known = known
         self._sources = Sources(contracts, self.known)
         self._usd = "0x" + contracts.usd.hex()
         self._facility = "0x" + contracts.repo_facility.hex()

@@ -12,7 +12,7 @@ from tbill_defi.ledger.index.frames import Frames, Values
 class LifeFrames(Frames):
     """Entries of a security's life."""
 
-    def __init__(self, contracts: Contracts, known: Known | None = None) -> None:
+    def __init__(self, contracts: Contracts, known: Known) -> None:
         super().__init__(contracts, known)
         self._coupon_payer = "0x" + contracts.coupon_payer.hex()
         self._issuance = "0x" + contracts.issuance.hex()
