@@ -27,6 +27,7 @@ from tbill_defi.ledger.index.store import Store
 from tbill_defi.ledger.index.view import BooksView
 from tbill_defi.ledger.index.writer import BooksWriter, keep_terms
 from tbill_defi.ledger.passing import pass_on
+from tbill_defi.ledger.securities import pause
 from tbill_defi.ledger.stripping import Stripping
 from tests.unit.ledger.index.support import Desk, bean_check, wallets_and_custody
 from tests.unit.ledger.support import DOLLAR, OUTSIDER, Bench, make_ledger
@@ -244,6 +245,29 @@ def test_coupons_and_maturity_in_the_queue(desk, tmp_path):
     assert told[-1] == ("early-redemption-return", [(NOTE.cusip, -FACE, FACE, "cash")], [])
     (gain,) = desk.income.gains("ann")
     assert gain.realised == 10 * DOLLAR
+
+
+def test_units_that_could_not_be_given_back_are_still_ones_own(desk, tmp_path):
+    """A security that is paused is not delivered: the queue keeps it in its owner's name until it is collected."""
+    buy(desk, NOTE, FACE, 980 * DOLLAR)
+    queue = open_window(desk, daily=FACE)
+    request = queue.request("ann", NOTE.cusip, FACE)
+    pause(desk.ledger, NOTE.cusip, True)
+    queue.cancel("ann", request)
+    assert_sound(desk, tmp_path)
+    (row,) = (row for row in desk.view.positions("ann") if row.asset == NOTE.cusip)
+    assert (row.units, row.pledged) == (0, FACE)
+    pause(desk.ledger, NOTE.cusip, False)
+    queue.collect("ann", NOTE.cusip)
+    assert_sound(desk, tmp_path)
+    assert kinds(desk, "ann") == [
+        ("early-redemption-funding", [], []),
+        ("early-redemption-request", [], []),
+        ("early-redemption-return", [], []),
+        ("delivery", [], []),
+    ]
+    (lot,) = desk.view.lots("ann", NOTE.cusip)
+    assert (lot.remaining, lot.remaining_cost) == (FACE, 980 * DOLLAR)
 
 
 # --- stripping ----------------------------------------------------------------------------------------------------

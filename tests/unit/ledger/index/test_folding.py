@@ -92,6 +92,12 @@ def test_what_moves_between_a_leg_and_the_word_of_it_is_no_part_of_it(transactio
     assert transaction.entries() == [settlement, settlement, nine, settlement, nine, eight]
 
 
+def test_what_moves_nothing_is_no_entry(transaction):
+    transaction.moved(transaction.note, LENDER, BORROWER, 0)
+    transaction.event(transaction.note, "ForcedTransfer", **{"from": LENDER, "to": BORROWER, "amount": 0})
+    assert transaction.entries() == []
+
+
 TERMS = {"start": START, "end": START, "cash": 70, "rateE9": 0}
 TAKING = {
     "RepoOpened": {"repoId": FIRST, "lender": LENDER, "borrower": BORROWER, "terms": TERMS},
