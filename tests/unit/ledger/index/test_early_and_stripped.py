@@ -16,6 +16,7 @@ from tbill_defi.core.errors import DataError
 from tbill_defi.instruments import Bond, Note, Strip, strip
 from tbill_defi.ledger import life, recovery
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.claims import sanction
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.early_redemption import EarlyRedemption, Window
 from tbill_defi.ledger.index import relot, schema
@@ -268,6 +269,22 @@ def test_units_that_could_not_be_given_back_are_still_ones_own(desk, tmp_path):
     ]
     (lot,) = desk.view.lots("ann", NOTE.cusip)
     assert (lot.remaining, lot.remaining_cost) == (FACE, 980 * DOLLAR)
+
+
+def test_who_is_passed_over_by_a_strike_and_who_is_paid_are_told_apart(desk, tmp_path):
+    """Ann is on the list: hers stay in the queue's custody, in her name; Ben's, behind them, are redeemed."""
+    for name in ("ann", "ben"):
+        buy(desk, NOTE, FACE, 980 * DOLLAR, buyer=name)
+    queue = open_window(desk, daily=2 * FACE)
+    for name in ("ann", "ben"):
+        queue.request(name, NOTE.cusip, FACE)
+    sanction(desk.ledger, ["ann"])
+    queue.strike(NOTE.cusip)
+    assert_sound(desk, tmp_path)
+    assert {row.pledged for row in desk.view.positions("ann") if row.asset == NOTE.cusip} == {FACE}
+    assert desk.income.gains("ann") == []
+    (gain,) = desk.income.gains("ben")
+    assert (gain.units, gain.realised) == (FACE, 10 * DOLLAR)
 
 
 # --- stripping ----------------------------------------------------------------------------------------------------
