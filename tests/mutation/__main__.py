@@ -3,8 +3,8 @@
     --size N        how many mutants, each file by its share (default 200)
     --seed S        which ones (default 1)
     --only GLOB     of these files alone
-    --again         runs those that survived once more, after tests were added
-    --table         runs nothing; shows what is known, and writes tests/mutation/SCORES.md with `--write`
+    --again         runs those that survived and have no answer once more, after tests were added
+    --table         runs nothing; shows what is known
 
 A run that is ended goes on where it was: results lie in .mutation/. A survivor is either noticed by a new test or
 answered by name in answers.toml, with the reason why no test can notice it.
@@ -36,7 +36,7 @@ def main() -> int:
     found = solidity.mutants(forge.SUBJECTS) if asked.what == "contracts" else modules.mutants(modules.SUBJECTS)
     taken = [one for one in sample(found, asked.size, asked.seed) if fnmatch(one.file, asked.only)]
     log, console = Log(asked.what), Console()
-    waiting = [one for one in taken if one.name not in log.results or (asked.again and _survived(log, one))]
+    waiting = [one for one in taken if one.name not in log.results or (asked.again and _is_open(log, one))]
     if waiting and not asked.table:
         runner = forge.Forge(waiting) if asked.what == "contracts" else modules.Modules(waiting)
         console.print(f"{len(found):,} mutants, {len(taken)} taken, {len(waiting)} to run; building")
@@ -44,14 +44,15 @@ def main() -> int:
         runner.check()
         _run(runner, log, console)
     console.print(_table(taken, log))
-    open_ones = [one for one in taken if _survived(log, one) and one.name not in answers()]
+    open_ones = [one for one in taken if _is_open(log, one)]
     for one in open_ones:
         console.print(f"survived: {one.name}", markup=False, highlight=False, soft_wrap=True)
     return int(bool(open_ones))
 
 
-def _survived(log: Log, mutant: Mutant) -> bool:
-    return log.results.get(mutant.name, {}).get("outcome") == "survived"
+def _is_open(log: Log, mutant: Mutant) -> bool:
+    """Whether it survived, and nobody said why."""
+    return log.results.get(mutant.name, {}).get("outcome") == "survived" and mutant.name not in answers()
 
 
 def _run(runner: forge.Forge | modules.Modules, log: Log, console: Console) -> None:
