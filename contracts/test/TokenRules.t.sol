@@ -95,6 +95,17 @@ contract TokenRulesTest is RuleDesk {
         assertEq(holders.holdersOf(address(note)), 0, "redeemed");
     }
 
+    /// @notice Nobody becomes a holder by nothing: rules are neither asked about it nor told, however full a register is.
+    function test_a_transfer_of_nothing_is_no_rules_affair() public {
+        setValue(holders, 1);
+        under(address(holders));
+        issue(note, alice, 100);
+        vm.expectCall(address(holders), abi.encodeWithSelector(holders.largestOf.selector), 0);
+        vm.expectCall(address(holders), abi.encodeWithSelector(holders.moving.selector), 0);
+        _send(alice, carol, 0);
+        assertEq(holders.holdersOf(address(note)), 1, "alice");
+    }
+
     function test_holders_of_before_and_the_exempt_are_counted_by_sync() public {
         issue(note, alice, 100);
         issue(note, bob2, 100);
