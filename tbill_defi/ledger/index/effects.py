@@ -87,31 +87,43 @@ class Effects:
         trades: list[Trade] = []
         flows: list[Flow] = []
         for party in dict.fromkeys((*units, *cash)):
-            mine, paid = dict(units.get(party, {})), dict(cash.get(party, {}))
-            for flow in self._claims(entry, party):
-                flows.append(flow)
-                paid[flow.currency] = paid.get(flow.currency, 0) - flow.cash
-            for done in self._netted(entry, party):
-                if isinstance(done, Flow):
-                    flows.append(done)
-                else:
-                    trades.append(done)
-                    mine[done.asset] = mine.get(done.asset, 0) - done.units
-                paid[done.currency] = paid.get(done.currency, 0) - done.cash
-            self._party(entry, party, _changed(mine), paid, trades, flows)
+            mine, paid = units.get(party, {}), cash.get(party, {})
+            if entry.facts:
+                self._explained(entry, party, mine, paid, trades, flows)
+            self._party(entry, party, _changed(mine), _changed(paid), trades, flows)
         return trades, flows
+
+    def _explained(
+        self,
+        entry: Entry,
+        party: str,
+        units: dict[str, int],
+        cash: dict[str, int],
+        trades: list[Trade],
+        flows: list[Flow],
+    ) -> None:
+        """Book what an entry's facts tell of a party, and leave the rest in its changes."""
+        for flow in self._claims(entry, party):
+            flows.append(flow)
+            cash[flow.currency] = cash.get(flow.currency, 0) - flow.cash
+        for done in self._netted(entry, party):
+            if isinstance(done, Flow):
+                flows.append(done)
+            else:
+                trades.append(done)
+                units[done.asset] = units.get(done.asset, 0) - done.units
+            cash[done.currency] = cash.get(done.currency, 0) - done.cash
 
     def _party(
         self,
         entry: Entry,
         party: str,
         units: Mapping[str, int],
-        cash: dict[str, int],
+        rest: Mapping[str, int],
         trades: list[Trade],
         flows: list[Flow],
     ) -> None:
         """Share what a party paid or got, claims apart, out to its securities; the rest is a flow."""
-        rest = _changed(cash)
         if entry.kind in CONVERSIONS:
             for asset, change in sorted(units.items(), key=lambda item: item[1] > 0):  # what goes, before what comes
                 trades.append(Trade(party, asset, change, self._currency, 0, CONVERTED))
