@@ -20,6 +20,7 @@ from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import ROLE_NAMES, Ledger
 from tbill_defi.ledger.open import create_ledger
 from tbill_defi.ledger.settlement import Batch, Instruction, Leg, PlanLeg, SignedBatch, SignedInstruction, plan_hash
+from tbill_defi.ledger.trades import Trades
 from tests.behaviour.chain.support import deployment
 
 START = 1_774_378_800
@@ -179,3 +180,12 @@ class Spoofer:
         plain = [p for p in entry.inputs if not p.indexed]
         topics = [entry.topic] + [encode([p.type], [values[p.name]]) for p in indexed]
         return self.log(topics, encode([p.type for p in plain], [values[p.name] for p in plain]))
+
+
+def assert_as_the_book_has_them(trades: Trades) -> None:
+    """Every trade as its events are folded is as the contract keeps it."""
+    states = trades.all()
+    assert states
+    for state in states:
+        told = trades._ledger.call("TradeBook", trades.address, "progressOf", state.trade_id)
+        assert (told["status"], told["settled"]) == (state.status, state.settled)

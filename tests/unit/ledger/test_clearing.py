@@ -26,7 +26,7 @@ from tbill_defi.ledger.fail_claims import charges
 from tbill_defi.ledger.fails import FailsPractice, TargetRate
 from tbill_defi.ledger.mandate import open_account
 from tbill_defi.ledger.trade_terms import TradeStatus
-from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, make_ledger
+from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, assert_as_the_book_has_them, make_ledger
 
 MEMBERS = ("ann", "bea", "cyd", "dan")
 TOMORROW = date(2026, 3, 25)
@@ -84,6 +84,7 @@ def test_nets_sum_to_zero_and_gross_trades_close(house):
     states = round_trip(house)
     assert house.novate() == [state.trade_id for state in states]
     assert {house.trades.state(s.trade_id).status for s in states} == {TradeStatus.NOVATED}
+    assert_as_the_book_has_them(house.trades)
     assert owed(house) == {"ann": (-100, 99), "bea": (40, -39), "cyd": (100, -99), "dan": (-40, 39)}
     with pytest.raises(LedgerError) as none:
         house.novate()

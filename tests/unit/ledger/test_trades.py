@@ -14,7 +14,16 @@ from tbill_defi.ledger.mandate import open_account
 from tbill_defi.ledger.token_rules import TokenRules, set_token_rules
 from tbill_defi.ledger.trade_terms import LARGEST, TradeStatus, allocation_digest, cancellation_digest
 from tbill_defi.ledger.trades import Trades
-from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, Bench, make_ledger, refusal, ring
+from tests.unit.ledger.support import (
+    DOLLAR,
+    NOTE,
+    OTHER,
+    Bench,
+    assert_as_the_book_has_them,
+    make_ledger,
+    refusal,
+    ring,
+)
 
 TOMORROW = date(2026, 3, 25)
 
@@ -75,6 +84,7 @@ def test_its_days_are_new_york_s_to_the_second(bench):
 def test_it_waits_for_its_date_and_settles_by_the_operator(bench):
     trades, state = agreed(bench)
     assert state.word(bench.chain.now()) == "pending"
+    assert_as_the_book_has_them(trades)
     with pytest.raises(LedgerError) as early:
         trades.settle(state.trade_id)
     assert early.value.code == "TradeTooEarly"
@@ -83,6 +93,7 @@ def test_it_waits_for_its_date_and_settles_by_the_operator(bench):
     (done,), refused = trades.settle_due()
     assert refused == {}
     assert (done.status, done.settled, done.open_face) == (TradeStatus.SETTLED, 1_000 * DOLLAR, 0)
+    assert_as_the_book_has_them(trades)
     assert holdings(bench, "desk") == (1_000 * DOLLAR, 9_010 * DOLLAR)
     (entry,) = bench.ledger.tape()
     assert {(leg.giver, leg.receiver) for leg in entry.legs} == {("dealer", "desk"), ("desk", "dealer")}
@@ -179,6 +190,7 @@ def test_a_part_that_is_no_amount_is_refused_by_name(bench):
 def test_both_cancel(bench):
     trades, state = agreed(bench)
     assert trades.cancel(state.trade_id).word(0) == "cancelled"
+    assert_as_the_book_has_them(trades)
     at(bench, TOMORROW)
     with pytest.raises(LedgerError) as over:
         trades.settle(state.trade_id)
@@ -200,6 +212,7 @@ def test_a_block_goes_to_its_accounts(bench):
     faces = {"fund": 333 * DOLLAR, "saver": 333 * DOLLAR, "desk": 334 * DOLLAR}
     children = trades.allocate(block.trade_id, faces)
     assert trades.state(block.trade_id).status is TradeStatus.ALLOCATED
+    assert_as_the_book_has_them(trades)
     assert sum(child.terms.proceeds for child in children) == 990 * DOLLAR + 1
     at(bench, TOMORROW)
     bench.ledger.set_claim("saver", 1)
