@@ -19,6 +19,7 @@ contract StrippingTest is LifeDesk {
         _desk = new Stripping(address(manager), issuance);
         manager.grantRole(Roles.ISSUER, address(_desk), 0);
         map(address(_desk), Stripping.namePieces.selector, Roles.ISSUER);
+        map(address(_desk), Stripping.seize.selector, Roles.ENFORCER);
         security = createMaturing("912810ZZ1", LAST);
         _strips[0] = createMaturing("912833ZZ1", FIRST);
         _strips[1] = createMaturing("912833ZZ2", LAST);
@@ -96,6 +97,52 @@ contract StrippingTest is LifeDesk {
         vm.prank(alice);
         _desk.giveUp(id);
         assertEq(security.balanceOf(alice), 400, "no bond");
+    }
+
+    function _seize(bytes32 id, address to) private {
+        vm.prank(enforcer);
+        _desk.seize(id, to);
+    }
+
+    /// @notice Of what a sanctioned holder took apart the enforcer gives to another what was not delivered yet.
+    function test_what_is_to_come_of_a_sanctioned_holders_act_is_seized() public {
+        vm.prank(alice);
+        bytes32 id = _desk.strip(security, 600, 1);
+        setSanctioned("alice", true);
+        vm.expectRevert();
+        _desk.carryOn(id, 10);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, bob));
+        vm.prank(bob);
+        _desk.seize(id, bob);
+        vm.expectEmit(address(_desk));
+        emit Stripping.ActSeized(id, alice, bob);
+        _seize(id, bob);
+        _desk.carryOn(id, 10);
+        _assertPieces(9, 0, 0);
+        assertEq(_strips[1].balanceOf(bob), 9, "coupon");
+        assertEq(_strips[2].balanceOf(bob), 600, "principal");
+        vm.expectRevert(abi.encodeWithSelector(Stripping.ActIsOver.selector, id));
+        _seize(id, alice);
+    }
+
+    /// @notice Pieces that he had brought in are given up to whom they were given, and to him alone.
+    function test_what_was_brought_in_is_seized() public {
+        vm.startPrank(alice);
+        _desk.strip(security, 600, 10);
+        bytes32 id = _desk.reconstitute(security, 200, 2);
+        vm.stopPrank();
+        setSanctioned("alice", true);
+        _seize(id, bob);
+        vm.expectRevert(abi.encodeWithSelector(Stripping.NotActHolder.selector, id, bob));
+        vm.prank(alice);
+        _desk.giveUp(id);
+        vm.prank(bob);
+        _desk.giveUp(id);
+        _desk.carryOn(id, 10);
+        _assertPieces(6, 6, 600);
+        assertEq(_strips[0].balanceOf(bob), 3, "first");
+        assertEq(_strips[1].balanceOf(bob), 3, "second");
+        assertEq(security.balanceOf(alice) + security.balanceOf(bob), 400, "no bond");
     }
 
     function test_giving_up_gives_no_piece_that_was_paid_before() public {

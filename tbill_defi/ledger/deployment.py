@@ -113,7 +113,7 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     },
     "CouponPayer": {Role.ISSUER: ("announce", "announceIndexed", "announceFloating", "announceRecovery")},
     "EarlyRedemption": {Role.ISSUER: ("setWindow",)},
-    "Stripping": {Role.ISSUER: ("namePieces",)},
+    "Stripping": {Role.ISSUER: ("namePieces",), Role.ENFORCER: ("seize",)},
     "AuctionBook": {Role.ISSUER: ("announce", "close")},
     **{rule: {Role.LIMITS: ("setValue", "setExempt")} for rule in RULE_PLACES},
 }

@@ -78,6 +78,17 @@ class Stripping:
         """Put a face of a bond together from a party's strips of every payment to come. Errors as of `strip`."""
         return self._act("reconstitute", party, bond, face_units)
 
+    def seize(self, act_id: bytes, party: str) -> None:
+        """Let the enforcer give what is still to come of an act to another party, as a court has it.
+
+        Raises
+        ------
+        LedgerError
+            "ActIsOver" if nothing is to come.
+        """
+        data = encode_call("Stripping", "seize", act_id, self._ledger.address_of(party))
+        self._ledger.send([Step("enforcer", self._desk, data)])
+
     def _act(self, function: str, party: str, bond: Note | Bond, face_units: int) -> Stripped:
         token = self._ledger.require_token(bond.cusip)
         multiple = lcm(smallest_face(bond), self._deliverable(token))

@@ -40,6 +40,8 @@ contract Stripping is AccessManaged {
     event ReconstitutionBegun(bytes32 indexed actId, address indexed bond, address indexed holder, uint256 face);
     event PieceMoved(bytes32 indexed actId, address indexed token, uint256 amount, bool joining);
     event ReconstitutionGivenUp(bytes32 indexed actId);
+    /// @notice What is still to come of an act is another's.
+    event ActSeized(bytes32 indexed actId, address indexed holder, address indexed to);
     event ActCompleted(bytes32 indexed actId, bool joining);
 
     error PiecesAlreadyNamed(address bond);
@@ -124,6 +126,16 @@ contract Stripping is AccessManaged {
         (act.joining, act.end, act.next) = (false, act.next, act.first);
         emit ReconstitutionGivenUp(actId);
         if (act.next == act.end) emit ActCompleted(actId, false);
+    }
+
+    /// @notice Gives what is still to come of an act to another, as a court has it: pieces to be delivered, or, of a
+    /// reconstitution, the bond and those brought in, which he completes or gives up.
+    /// @dev Nothing can be delivered to a sanctioned holder, so a forced transfer does not reach it.
+    function seize(bytes32 actId, address to) external restricted {
+        Act storage act = _acts[actId];
+        if (act.next == act.end) revert ActIsOver(actId);
+        emit ActSeized(actId, _holderOf(act), to);
+        act.holder = to;
     }
 
     /// @notice The pieces of a bond.

@@ -35,7 +35,7 @@ EARLY_EVENTS = (
     *("EarlyRedemptionRequested", "EarlyRedemptionStruck", "EarlyRedemptionEnded"),
     *("WindowFunded", "FundsWithdrawn"),
 )
-STRIPPING_EVENTS = ("PiecesNamed", "StrippingBegun", "ReconstitutionBegun", "PieceMoved", "ActCompleted")
+STRIPPING_EVENTS = ("PiecesNamed", "StrippingBegun", "ReconstitutionBegun", "PieceMoved", "ActSeized", "ActCompleted")
 OPTION_EVENTS = ("OptionWritten", "OptionBought", "OptionExercised", "OptionExpired", "OptionWithdrawn")
 CLEARING_EVENTS = ("Novated", "NetSettled")
 EVENTS = (

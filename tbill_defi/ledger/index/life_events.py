@@ -156,6 +156,9 @@ class LifeFrames(Frames):
         frame = next((frame for frame in self._frames if frame.entry.reference == act.act_id), None)
         return frame or self._open(act.kind, act.act_id)
 
+    def _on_ActSeized(self, values: Values) -> None:  # noqa: N802
+        self.known.acts[values["actId"]] = self.known.acts[values["actId"]]._replace(holder=values["to"])
+
     def _on_PieceMoved(self, values: Values) -> None:  # noqa: N802
         act = self.known.acts[values["actId"]]
         ends = (act.holder, ZERO) if values["joining"] else (ZERO, act.holder)

@@ -93,6 +93,7 @@ def test_who_may_what_in_so_many_words():
             "SecurityToken.forcedTransfer",
             "SecurityToken.forcedTransferEndingHolds",
             "Issuance.releaseBlocked",
+            "Stripping.seize",
         },
         "CASH_ISSUER": {"CashToken.issue", "CashToken.redeem", "CashFactory.create"},
         "LIMITS": {

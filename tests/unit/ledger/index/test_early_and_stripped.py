@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from tbill_defi.conventions.schedules import add_months
 from tbill_defi.core.clock import market_date, new_york_midnight
-from tbill_defi.core.errors import DataError
+from tbill_defi.core.errors import DataError, LedgerError
 from tbill_defi.instruments import Bond, Note, Strip, strip
 from tbill_defi.ledger import life, recovery
 from tbill_defi.ledger.abi import encode_call
@@ -359,6 +359,29 @@ def test_what_is_given_up_has_its_cost_back(desk, tmp_path):
     assert_sound(desk, tmp_path)
     assert {lot.asset: (lot.remaining, lot.remaining_cost) for lot in desk.view.lots("ann")} == before
     assert desk.store.rows(select(schema.pools)) == []
+
+
+def test_what_is_seized_of_an_act_is_its_new_holders(tmp_path):
+    """Ann is on the list: nothing more comes to her; a court gives what is to come to Ben, at no known cost."""
+    with bond_half_stripped() as desk:
+        assert_sound(desk, tmp_path)
+        ledger = desk.ledger
+        sanction(ledger, ["ann"])
+        act_id = bytes.fromhex(desk.store.rows(select(schema.acts))[0]["act_id"][2:])
+        on = Step("operator", ledger.contracts.stripping, encode_call("Stripping", "carryOn", act_id, 61))
+        with pytest.raises(LedgerError):
+            ledger.send([on])
+        Stripping(ledger).seize(act_id, "ben")
+        desk.update()
+        ledger.send([on])
+        assert_sound(desk, tmp_path)
+        had, got = (
+            {row.asset: row.units for row in desk.view.positions(name) if row.asset != "USD"} for name in ("ann", "ben")
+        )
+        assert (len(had), len(got)) == (24, 37)
+        assert got["912803AA1"] == 100_000 * DOLLAR
+        assert not any(lot.cost for lot in desk.view.lots("ben"))
+        assert_then_is_a_replay(desk)
 
 
 def test_what_a_lost_wallet_began_ends_with_its_successor(tmp_path):
