@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tbill_defi.core.files import read_text, write_durably
+from tbill_defi.core.json_text import parse_json
 
 VERSION = 1
 MOST = 1_000
@@ -30,7 +31,7 @@ class State:
     def load(cls, path: Path) -> State:
         """The state in a file; empty, with a note, if there is none that can be used."""
         try:
-            raw = json.loads(read_text(path))
+            raw = parse_json(read_text(path))
             firings = raw["firings"]
             if raw["version"] != VERSION or not all(isinstance(row["status"], str) for row in firings.values()):
                 raise ValueError(f"version {raw['version']}")

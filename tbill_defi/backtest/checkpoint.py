@@ -21,8 +21,9 @@ from tbill_defi.backtest.calls import OpenCall
 from tbill_defi.backtest.engine import State
 from tbill_defi.backtest.valuation import DayRecord
 from tbill_defi.core.errors import DataError, UsageError
-from tbill_defi.core.files import FileLock, write_durably
+from tbill_defi.core.files import FileLock, read_text, write_durably
 from tbill_defi.core.hashing import keccak256
+from tbill_defi.core.json_text import parse_json
 
 STATE, PARTS, LOCK = "state.json", "parts", ".lock"
 JOURNAL_SCHEMA: dict[str, pl.DataType] = {
@@ -109,7 +110,7 @@ class Checkpoint:
         """
         path = self.folder / STATE
         try:
-            value = json.loads(path.read_text())
+            value = parse_json(read_text(path))
             key, finished, parts = value["key"], value["finished"], value["parts"]
         except FileNotFoundError:
             return None

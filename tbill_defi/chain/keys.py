@@ -23,6 +23,8 @@ from tbill_defi.core.json_text import parse_json
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _LIGHT_SCRYPT, _FULL_SCRYPT = 2**10, 2**18
+_MOST_WORK = {"n": 2**20, "r": 16, "p": 16, "c": 10**7, "dklen": 64}
+"""Parameters of scrypt and PBKDF2 in a keystore, at most: four times what any wallet writes; more would never end."""
 _MOST_BYTES = 2**20
 """Of a keystore."""
 
@@ -181,6 +183,7 @@ def open_keystore(path: Path, passphrase: str) -> SigningKey:
     from eth_keyfile.keyfile import decode_keyfile_json
 
     content = _read(path)
+    _require_bounded(path, content)
     try:
         secret = decode_keyfile_json(content, passphrase.encode())
     except Exception as error:  # the library raises what its parser meets; a wrong passphrase is "MAC mismatch"
@@ -215,6 +218,18 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise KeyStoreError(f"keystore: {path} is not a version 3 keystore")
     return content
+
+
+def _require_bounded(path: Path, content: dict[str, Any]) -> None:
+    """The file says how much work opening it is."""
+    crypto = content.get("crypto", content.get("Crypto"))
+    cost = crypto.get("kdfparams") if isinstance(crypto, dict) else None
+    if content.get("version") != 3 or not isinstance(cost, dict):
+        raise KeyStoreError(f"keystore: {path} is not a version 3 keystore")
+    for name, most in _MOST_WORK.items():
+        value = cost.get(name, 1)
+        if type(value) is not int or not 0 < value <= most:
+            raise KeyStoreError(f"keystore: {path}: kdfparams.{name} is not a whole number from 1 to {most}")
 
 
 def _is_light(content: dict[str, Any]) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, print_json, read_terms
-from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.errors import DataError, LedgerError, UsageError
 from tbill_defi.core.files import read_text
+from tbill_defi.core.json_text import parse_json
 
 if TYPE_CHECKING:
     from tbill_defi.automation.scene import Scene
@@ -242,11 +244,14 @@ def _offered(scene: Scene, cusip: str) -> Offered:
     from tbill_defi.portfolio.auction import Offered
 
     path = _folder(scene, cusip) / "announcement.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise UsageError(f"auction: none of {cusip} was announced in this home; see tbill auction announce")
-    found = json.loads(read_text(path))
-    dates = {name: date.fromisoformat(found[name]) for name in ("auction_date", "issue_date", "maturity_date")}
-    announcement = Announcement(**found | dates | {"offering": int(found["offering"])})
+    found = _kept(path)
+    try:
+        dates = {name: date.fromisoformat(found[name]) for name in ("auction_date", "issue_date", "maturity_date")}
+        announcement = Announcement(**found | dates | {"offering": int(found["offering"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: is not what `tbill auction announce` writes: {error}") from None
     security: Any = _read(path.with_name("terms.json"))
     return Offered(announcement, security, *fixings_on(scene.data, scene.today))
 
@@ -257,9 +262,23 @@ def _bids(scene: Scene, cusip: str) -> list[SignedBid]:
 
     found = []
     for path in sorted(_folder(scene, cusip).glob("bid-*.json")):
-        kept = json.loads(read_text(path))
-        made = Bid(kept["bidder"], int(kept["amount"]), kept["rate_e5"], int(kept["net_long"]))
-        found.append(SignedBid(made, bytes.fromhex(kept["signature"][2:])))
+        kept = _kept(path)
+        try:
+            made = Bid(kept["bidder"], int(kept["amount"]), kept["rate_e5"], int(kept["net_long"]))
+            found.append(SignedBid(made, bytes.fromhex(kept["signature"][2:])))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}: is not what `tbill auction bid` writes: {error}") from None
+    return found
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """What a command of this group wrote."""
+    try:
+        found = parse_json(read_text(path))
+    except ValueError as error:
+        raise DataError(f"{path}: is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: is not a JSON object")
     return found
 
 

@@ -13,6 +13,7 @@ import typer
 
 from tbill_defi.cli.common import Home, console, progress
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.files import MOST_BYTES
 
 if TYPE_CHECKING:
     from tbill_defi.chain.embedded import EmbeddedChain
@@ -138,7 +139,13 @@ def _show(chain: EmbeddedChain, first: int, last: int) -> None:
 
 
 def _read_raws(file: Path | None) -> list[bytes]:
-    name, text = ("stdin", sys.stdin.read()) if file is None else (file.name, file.read_text(errors="replace"))
+    if file is None:
+        name, text = "stdin", sys.stdin.read()
+    else:
+        with file.open(errors="replace") as stream:  # a pipe is as good as a file, if it ends
+            name, text = file.name, stream.read(MOST_BYTES)
+        if len(text) == MOST_BYTES:
+            raise DataError(f"{name}: {MOST_BYTES:,} characters or more; submit them in several files")
     raws = []
     for number, line in enumerate(text.split(), 1):
         try:

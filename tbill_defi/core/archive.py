@@ -17,6 +17,7 @@ from typing import Any
 
 from tbill_defi.core.errors import DataError
 from tbill_defi.core.files import sync_folder
+from tbill_defi.core.json_text import parse_json
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -95,8 +96,8 @@ def read_manifest(archive: Path) -> dict[str, Any]:
             stream = tar.extractfile(first) if first and first.name == MANIFEST and first.isreg() else None
             if first is None or stream is None or first.size > LARGEST_MANIFEST:
                 raise DataError(f"{archive}: is no backup of ours; its first member is not {MANIFEST}")
-            found = json.load(stream)
-    except (tarfile.TarError, ValueError, RecursionError, EOFError) as error:
+            found = parse_json(stream.read())
+    except (tarfile.TarError, ValueError, EOFError) as error:
         raise DataError(f"{archive}: is no backup of ours: {error}") from None
     if not isinstance(found, dict) or found.get("version") != VERSION or not _is_list(found.get("files")):
         raise DataError(f"{archive}: {MANIFEST} is not one of version {VERSION}")

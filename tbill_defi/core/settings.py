@@ -100,7 +100,7 @@ def _file() -> Path | None:
     if named:
         return Path(named)
     users = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "tbill" / "config.toml"
-    return next((file for file in (Path(LOCAL_FILE), users) if file.is_file()), None)
+    return next((file for file in (Path(LOCAL_FILE), users) if os.path.lexists(file)), None)
 
 
 def _refusal(error: ValidationError, found: Mapping[str, tuple[Any, str]], file: Path | None) -> str:

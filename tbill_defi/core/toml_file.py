@@ -10,6 +10,9 @@ from typing import Any
 from tbill_defi.core.errors import DataError
 from tbill_defi.core.files import read_text
 
+MOST_DOTS = 500
+"""In a line: a key of many parts takes the parser the square of them."""
+
 
 def read_toml(file: Path, *, what: str, max_bytes: int) -> dict[str, Any]:
     """The tables of a TOML file.
@@ -25,7 +28,10 @@ def read_toml(file: Path, *, what: str, max_bytes: int) -> dict[str, Any]:
         If the file is not there, cannot be read, is larger than `max_bytes`, or is not UTF-8 text in TOML.
     """
     try:
-        return tomllib.loads(read_text(file, max_bytes).replace("\r\n", "\n"))
+        text = read_text(file, max_bytes).replace("\r\n", "\n")
+        if max(line.count(".") for line in text.split("\n")) > MOST_DOTS:
+            raise DataError(f"{file}: a line with more than {MOST_DOTS} dots is in no {what.removeprefix('a ')}")
+        return tomllib.loads(text)
     except FileNotFoundError:
         raise DataError(f"{file}: there is no such file; write {what} there, or name another") from None
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from pydantic.functional_validators import AfterValidator, BeforeValidator
 from tbill_defi.conventions.schedules import add_months, quasi_coupon_dates
 from tbill_defi.core.errors import ConventionError
 from tbill_defi.core.identifiers import cusip as checked_cusip
+from tbill_defi.core.json_text import parse_json
 
 LARGEST_COUPON = 0.20
 """No Treasury has ever paid more than 16.25%."""
@@ -62,7 +62,7 @@ AnnualRate = Annotated[
 def named(message: str, data: Any) -> str:
     """An error's message with the CUSIP of the terms it is about, if they have a right one and it is not named yet."""
     try:
-        fields = json.loads(data) if isinstance(data, str | bytes) else data
+        fields = parse_json(data) if isinstance(data, str | bytes) else data
         cusip = checked_cusip(str(fields["cusip"]))
     except (ConventionError, ValueError, KeyError, TypeError):
         cusip = ""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tbill_defi.core.files import read_text, write_durably
+from tbill_defi.core.json_text import parse_json
 
 FILE = "audit.json"
 
@@ -36,7 +37,7 @@ class AuditRecord:
     def read(cls, home: Path) -> AuditRecord | None:
         """The home's record; None if there is none that can be read."""
         try:
-            raw = json.loads(read_text(home.joinpath(FILE)))
+            raw = parse_json(read_text(home.joinpath(FILE)))
             return cls(int(raw["time"]), int(raw["height"]), raw["ok"] is True, str(raw["verdict"]))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tbill_defi.chain.rpc_fees import GWEI
 from tbill_defi.chain.rpc_node import is_whole, shown_url
-from tbill_defi.core.errors import LedgerError, UsageError
-from tbill_defi.core.files import read_text, write_durably
+from tbill_defi.core.errors import DataError, LedgerError, UsageError
+from tbill_defi.core.files import write_durably
+from tbill_defi.core.toml_file import read_toml
 
 URL_VARIABLE = "TBILL_CHAIN_URL"
 FORMAT = 1
+_MOST_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ class ChainFile:
             If it is not one (code "NotOurs"); it names what is wrong.
         """
         try:
-            content = tomllib.loads(read_text(path))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise LedgerError(f"{path}: cannot be read: {error}", "NotOurs") from None
+            content = read_toml(path, what="a record of a ledger on a node", max_bytes=_MOST_BYTES)
+        except DataError as error:
+            raise LedgerError(str(error), "NotOurs") from None
         if content.get("format") != FORMAT:
             raise LedgerError(f"{path}: format is {content.get('format')!r}, this version reads {FORMAT}", "NotOurs")
         records = _field(path, content, "records", dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -32,6 +33,7 @@ CHAIN_FILE = "chain.toml"
 URL_FILE = "database.url"
 """In the ledger's folder of a home whose ledger is in a database elsewhere."""
 URL_VARIABLE = "TBILL_LEDGER_URL"
+_URL = re.compile(r"[a-z][a-z0-9+]*:[^\s\0]{1,2000}")
 
 
 def keys_folder(home: str | Path | None = None) -> Path:
@@ -45,8 +47,11 @@ def ledger_url(home: str | Path | None = None) -> str:
     if named:
         return named
     file = home_path(home) / "ledger" / URL_FILE
-    if file.exists():
-        return read_bytes(file).decode("utf-8", "replace").strip()
+    if os.path.lexists(file):
+        found = read_bytes(file).decode("utf-8", "replace").strip()
+        if not _URL.fullmatch(found):
+            raise UsageError(f"{file}: is not the URL of a ledger, such as postgresql://user@host/desk")
+        return found
     return f"sqlite:///{home_path(home) / 'ledger' / 'ledger.db'}"
 
 
@@ -232,7 +237,7 @@ def _chain_file(home: str | Path | None) -> Path:
 
 def on_node(home: str | Path | None = None) -> bool:
     """Whether the home's ledger is on a node."""
-    return _chain_file(home).exists()
+    return os.path.lexists(_chain_file(home))
 
 
 def _new_keys(home: str | Path | None, passphrase: str | None, light: bool) -> Keys:

@@ -161,8 +161,10 @@ class MarketStore:
 
     @staticmethod
     def _read(path: Path, schema: dict[str, pl.DataType], cure: str) -> pl.DataFrame:
-        if not path.exists():
+        if not os.path.lexists(path):
             return pl.DataFrame(schema=schema)
+        if not path.is_file():
+            raise DataError(f"{path}: is not a regular file; {cure}")
         try:
             frame = pl.read_parquet(path, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:

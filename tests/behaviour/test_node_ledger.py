@@ -266,7 +266,7 @@ def test_a_second_home_joins_with_the_same_keys(url, tmp_path):
         (("start_block = ", "start_block = -"), "start_block is -"),
         (('genesis_hash = "0x', 'genesis_hash = "0xzz'), "not 32 bytes"),
         (("[records]", "records = 5\n[more]"), "records is 5"),
-        (("url = ", "url : "), "cannot be read"),
+        (("url = ", "url : "), "is not TOML"),
     ],
 )
 def test_a_file_that_was_edited(tmp_path, change, says):

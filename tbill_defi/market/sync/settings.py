@@ -14,6 +14,7 @@ enabled = false
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,7 +91,7 @@ def read_feeds(path: Path | None, home: Path) -> FeedSettings:
         Naming file, table, field, value and what is right.
     """
     file = path or home / FILE_NAME
-    raw = read_toml(file, what="a file of feeds", max_bytes=MAX_BYTES) if path or file.exists() else {}
+    raw = read_toml(file, what="a file of feeds", max_bytes=MAX_BYTES) if path or os.path.lexists(file) else {}
     for name, table in raw.items():
         if name != "limits" and name not in FEEDS:
             raise DataError(f"{file}: [{name}] is not known; known are limits, {', '.join(FEEDS)}")

@@ -13,6 +13,7 @@ from typing import Any
 
 from tbill_defi.core.errors import DataError
 from tbill_defi.core.files import FileLock, read_text, write_durably
+from tbill_defi.core.json_text import parse_json
 
 FORMAT = "tbill_defi market sync, version 1"
 MOST_QUARANTINED = 50
@@ -88,7 +89,7 @@ class SyncFolder:
             If the file is damaged.
         """
         try:
-            raw = json.loads(read_text(self._file))
+            raw = parse_json(read_text(self._file))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError):

@@ -163,3 +163,27 @@ def test_refuses_an_address_that_is_not_the_keys(tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(KeyStoreError, match="is not the key's"):
         open_keystore(path, "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n", 2**40), ("n", 2**30), ("r", 10**9), ("p", 10**9), ("c", 10**12), ("dklen", 10**12), ("n", 0), ("n", "9")],
+)
+def test_a_keystore_that_would_take_for_ever_is_refused(tmp_path, name, value):
+    """Its file says how much work and memory opening it is; anyone who can write there could stop every command."""
+    create_keystore(tmp_path, "desk", "secret", light=True)
+    path = tmp_path / "desk.json"
+    content = json.loads(path.read_text())
+    content["crypto"]["kdfparams"][name] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(KeyStoreError, match=rf"desk.json: kdfparams.{name} is not a whole number from 1 to"):
+        open_keystore(path, "secret")
+
+
+@pytest.mark.parametrize("change", [{"version": 4}, {"crypto": []}, {"crypto": {"kdfparams": 1}}, {"version": "3"}])
+def test_another_keystore_is_refused(tmp_path, change):
+    create_keystore(tmp_path, "desk", "secret", light=True)
+    path = tmp_path / "desk.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(KeyStoreError, match="is not a version 3 keystore"):
+        open_keystore(path, "secret")

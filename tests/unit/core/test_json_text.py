@@ -28,3 +28,9 @@ def test_json_is_read_as_the_library_reads_it():
     assert parse_json("1.5", parse_float=str) == "1.5"
     with pytest.raises(json.JSONDecodeError):
         parse_json("{")
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a": -Infinity}', "1e999", '{"a": [-1e400]}'])
+def test_no_number_of_json_is_without_end(text):
+    with pytest.raises(ValueError, match="is no number of JSON"):
+        parse_json(text)
