@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from tbill_defi.core.clock import new_york_midnight
-from tbill_defi.core.errors import LedgerError
+from tbill_defi.core.errors import LedgerError, UsageError
 from tbill_defi.instruments import Note
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.auction import Announcement, Bid
@@ -91,6 +91,33 @@ def test_from_sealed_bids_to_units_against_cash(ledger):
     with pytest.raises(LedgerError) as caught:
         issue_awards(ledger, result, security)
     assert caught.value.code == "AwardsSettled"
+
+
+def test_an_auction_that_noncompetitive_bids_fill_ends_without_a_price_and_keeps_nobodys_money(ledger):
+    """They come first (31 CFR 356.20), and none is left whose rate could be theirs: offered again, it is sold."""
+    book = AuctionBook(ledger)
+    bids = [Bid("small", 60_000 * DOLLAR), Bid("ann", 60_000 * DOLLAR), Bid("ben", 50_000 * DOLLAR, 4_010)]
+    before = {bid.bidder: ledger.wallet(bid.bidder).cash for bid in bids}
+    little = replace(ANNOUNCED, offering=100_000 * DOLLAR)
+    book.announce(little)
+    signed = [book.seal(little, bid) for bid in bids]
+    go_to(ledger, NOON + 3600)
+    with pytest.raises(UsageError, match="noncompetitive bids take the whole offering, so no rate can be found"):
+        Offered(little, NOTE).result(book.opened(little, signed))
+    assert {who: ledger.wallet(who).cash for who in before} == before
+    day = HOLD + timedelta(days=1)
+    closes = {"noncompetitive_close": NOON + 86_400, "competitive_close": NOON + 86_400 + 3600}
+    again = replace(ANNOUNCED, auction_date=day, **closes)
+    book.announce(again)
+    signed = [book.seal(again, bid) for bid in bids]
+    go_to(ledger, NOON + 86_400 + 3600)
+    result, security = Offered(again, NOTE).result(book.opened(again, signed))
+    book.close(result)
+    go_to(ledger, new_york_midnight(ISSUE) + 9 * 3600)
+    issue_awards(ledger, result, security)
+    assert {bid.bidder: ledger.wallet(bid.bidder).positions for bid in bids} == {
+        bid.bidder: {NOTE.cusip: bid.amount} for bid in bids
+    }
 
 
 def test_only_what_was_sealed_and_signed_by_who_sealed_it_counts(ledger):
