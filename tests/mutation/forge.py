@@ -25,7 +25,7 @@ NEAREST = {
     "settlement/*": "Settlement",
     "compliance/VolumeLog.sol": "{VolumeLog,Compliance}",
     "compliance/*": "Compliance",
-    "Compliance.sol": "Compliance",
+    "Compliance.sol": "{Compliance,TokenRules}",
     "Cash*.sol": "{CashFactory,Settlement.t,TokenAttacks}",
     "token/Holds.sol": "{Holds,Recovery,SecurityToken,ProductsFollow}",
     "token/*": "{SecurityToken,TokenAttacks,Recovery}",
