@@ -238,11 +238,13 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         AssetWord token
     ) private returns (uint256 largest, uint8 code) {
         (largest, code) = _assess(giver, taker, rules);
-        (largest, code) = _ofToken(token, largest, code, amount);
-        if (_asksRules(token, largest, amount) && giver.identity != taker.identity) {
-            Move memory move = _moveOf(msg.sender, giver, taker);
-            (largest, code) = _underRules(token, move, largest, code, amount);
-            if (amount <= largest) _tell(move, amount, true);
+        if (!token.isPlain()) {
+            (largest, code) = _ofToken(token, largest, code, amount);
+            if (_asksRules(token, largest, amount) && giver.identity != taker.identity) {
+                Move memory move = _moveOf(msg.sender, giver, taker);
+                (largest, code) = _underRules(token, move, largest, code, amount);
+                if (amount <= largest) _tell(move, amount, true);
+            }
         }
         if (amount > largest) return (largest, code);
         _move(giver.wallet, taker.wallet, amount);
@@ -259,12 +261,15 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         RulesWord rules
     ) private view returns (uint256 largest, uint8 code) {
         if (rules.isStopped()) return (0, RestrictionCodes.STOPPED);
-        if (giver.identity == 0) return (0, RestrictionCodes.SENDER_UNKNOWN);
-        if (taker.identity == 0) return (0, RestrictionCodes.RECIPIENT_UNKNOWN);
-        if (giver.found & SANCTIONED != 0) return (0, RestrictionCodes.SENDER_SANCTIONED);
-        if (taker.found & SANCTIONED != 0) return (0, RestrictionCodes.RECIPIENT_SANCTIONED);
-        if (giver.found & VALID_CLAIM == 0) return (0, RestrictionCodes.SENDER_CLAIM);
-        if (taker.found & VALID_CLAIM == 0) return (0, RestrictionCodes.RECIPIENT_CLAIM);
+        if (giver.found & taker.found & VALID_CLAIM == 0) {
+            // nobody unknown or sanctioned has a valid claim
+            if (giver.identity == 0) return (0, RestrictionCodes.SENDER_UNKNOWN);
+            if (taker.identity == 0) return (0, RestrictionCodes.RECIPIENT_UNKNOWN);
+            if (giver.found & SANCTIONED != 0) return (0, RestrictionCodes.SENDER_SANCTIONED);
+            if (taker.found & SANCTIONED != 0) return (0, RestrictionCodes.RECIPIENT_SANCTIONED);
+            bool sender = giver.found & VALID_CLAIM == 0;
+            return (0, sender ? RestrictionCodes.SENDER_CLAIM : RestrictionCodes.RECIPIENT_CLAIM);
+        }
         if (!_areAdmitted(giver.found, taker.found, rules)) {
             bool sender = _isAdmitted(giver.found, rules);
             return (0, sender ? RestrictionCodes.RECIPIENT_COUNTRY : RestrictionCodes.SENDER_COUNTRY);
@@ -272,6 +277,15 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         largest = rules.tradeOf();
         if (largest != type(uint256).max) code = RestrictionCodes.TRADE_LIMIT;
         if (!rules.bindsIdentities() || giver.identity == taker.identity) return (largest, code);
+        if (!rules.bindsHoldings()) {
+            // a window and one volume for all
+            uint256 volume = _limits.volumeOf();
+            if (volume == type(uint256).max) return (largest, code);
+            uint256 left = _volumeLeft(giver, volume, rules);
+            if (left < largest) (largest, code) = (left, RestrictionCodes.SENDER_VOLUME);
+            left = _volumeLeft(taker, volume, rules);
+            return left < largest ? (left, RestrictionCodes.RECIPIENT_VOLUME) : (largest, code);
+        }
         (largest, code) = _leastLeft(largest, code, giver, RestrictionCodes.SENDER_VOLUME, rules);
         (largest, code) = _leastLeft(largest, code, taker, RestrictionCodes.RECIPIENT_VOLUME, rules);
     }
@@ -305,15 +319,8 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
     }
 
     function _moveOf(address token, Side memory giver, Side memory taker) private view returns (Move memory) {
-        return
-            Move({
-                token: token,
-                from: giver.identity,
-                to: taker.identity,
-                fromUnits: _unitsOf(IERC20(token), giver),
-                toUnits: _unitsOf(IERC20(token), taker),
-                supply: IERC20(token).totalSupply()
-            });
+        (uint256 fromUnits, uint256 toUnits) = (_unitsOf(IERC20(token), giver), _unitsOf(IERC20(token), taker));
+        return Move(token, giver.identity, taker.identity, fromUnits, toUnits, IERC20(token).totalSupply());
     }
 
     function _unitsOf(IERC20 token, Side memory side) private view returns (uint256 units) {
@@ -358,23 +365,27 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         if (volume == type(uint256).max && cap == type(uint256).max) return (largest, code);
         (uint256 units, uint256 pendingIn, uint256 pendingOut) = _exposureOf(side);
         if (volume != type(uint256).max) {
-            uint256 used;
-            (used, side.first) = _volumes[side.identity].within(rules.windowOf());
-            uint256 left = Math.saturatingSub(volume, used + pendingIn + pendingOut);
+            uint256 left = _leftOf(volume, side, pendingIn + pendingOut, rules);
             if (left < largest) (largest, code) = (left, volumeCode);
         }
         return _leastUnderCap(largest, code, cap, units + pendingIn);
     }
 
-    function _leastUnderCap(
-        uint256 largest,
-        uint8 code,
-        uint256 cap,
-        uint256 held
-    ) private pure returns (uint256, uint8) {
-        if (cap == type(uint256).max) return (largest, code);
-        uint256 left = Math.saturatingSub(cap, held);
-        return left < largest ? (left, RestrictionCodes.HOLDING_CAP) : (largest, code);
+    /// @dev What the volume limit of all leaves to one side, whose holdings nobody asks for.
+    function _volumeLeft(Side memory side, uint256 volume, RulesWord rules) private view returns (uint256) {
+        if (side.found & ONLY_WALLET != 0) return _leftOf(volume, side, _pendingAt(side.wallet), rules);
+        (, uint256 pendingIn, uint256 pendingOut) = _exposureOf(side);
+        return _leftOf(volume, side, pendingIn + pendingOut, rules);
+    }
+
+    /// @dev What is left of a volume, and, kept for what is then added, where the side's window begins.
+    function _leftOf(uint256 volume, Side memory side, uint256 used, RulesWord rules) private view returns (uint256) {
+        uint256 dealt;
+        (dealt, side.first) = _volumes[side.identity].within(rules.windowOf());
+        unchecked {
+            used += dealt; // sums of a few numbers of 128 bits
+            return volume > used ? volume - used : 0;
+        }
     }
 
     /// @dev What an identity has over all its wallets; most have one, and the registry says so.
@@ -384,5 +395,4 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
         if (side.found & ONLY_WALLET != 0) return _exposureAt(side.wallet);
         return _sumOf(identityRegistry.walletsOf(side.identity));
     }
-
 }

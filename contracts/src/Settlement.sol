@@ -2,7 +2,10 @@
 pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {StorageSlot} from "@openzeppelin/contracts/utils/StorageSlot.sol";
 import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {IAssetRegistry} from "./interfaces/IAssetRegistry.sol";
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
@@ -10,6 +13,7 @@ import {ISettlementAsset} from "./interfaces/ISettlementAsset.sol";
 import {GuardCalls} from "./settlement/GuardCalls.sol";
 import {Instruction, InstructionHash, Leg} from "./settlement/Instruction.sol";
 import {LegWords} from "./settlement/LegWords.sol";
+import {NonceBits} from "./settlement/NonceBits.sol";
 import {PackedInstructions} from "./settlement/PackedInstructions.sol";
 import {PlanWords} from "./settlement/PlanWords.sol";
 import {SortedAddresses} from "./settlement/SortedAddresses.sol";
@@ -62,7 +66,6 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     /// @notice Whose wallets are whose, for plan hashes.
     IIdentityRegistry public immutable identityRegistry;
 
-    mapping(address giver => mapping(uint256 bucket => uint256 bits)) private _nonces;
     mapping(address giver => mapping(bytes32 planHash => bool)) private _settledPlans;
     mapping(address giver => mapping(address operator => bool)) private _operators;
 
@@ -159,7 +162,7 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
 
     /// @notice Whether a giver's nonce was settled or cancelled.
     function isNonceUsed(address giver, uint256 nonce) external view returns (bool) {
-        return _nonces[giver][nonce >> 8] & (1 << (nonce & 0xff)) != 0;
+        return NonceBits.wordOf(giver, nonce).value & (1 << (nonce & 0xff)) != 0;
     }
 
     /// @notice Whether a plan was settled for a giver.
@@ -195,13 +198,14 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
 
     /// @dev Calls this contract again for each instruction; one that fails leaves no trace but the event.
     function _settleEach(bytes[] memory calls, bytes32[] memory hashes) private {
+        bytes32 domain = _domainSeparatorV4();
         for (uint256 i = 0; i < calls.length; ++i) {
-            bytes32 instructionHash = _hashTypedDataV4(hashes[i]);
-            PackedInstructions.setHash(calls[i], instructionHash);
-            (bool settled, bytes memory reason) = address(this).call(calls[i]);
-            if (settled) continue;
-            if (reason.length == 0) revert InnerCallOutOfGas(i);
-            emit InstructionFailed(instructionHash, reason);
+            bytes memory data = calls[i];
+            bytes32 instructionHash = MessageHashUtils.toTypedDataHash(domain, hashes[i]);
+            PackedInstructions.setHash(data, instructionHash);
+            if (LowLevelCall.callNoReturn(address(this), data)) continue;
+            if (LowLevelCall.returnDataSize() == 0) revert InnerCallOutOfGas(i);
+            emit InstructionFailed(instructionHash, LowLevelCall.returnData());
         }
     }
 
@@ -217,8 +221,8 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         if (legs.length == 0) revert NothingToSettle();
         if (legs.length > MAX_LEGS) revert TooManyLegs(legs.length, MAX_LEGS);
 
-        (uint256[] memory givers, uint256[] memory parties, bytes32[] memory assetIds) = _inspect(legs);
-        _checkPlan(instruction, parties, assetIds);
+        (uint256[] memory givers, uint256[] memory parties) = _inspect(legs);
+        _checkPlan(instruction, parties);
         _useUp(instruction, givers);
         if (!signed) _authorise(instructionHash, givers, signatures);
 
@@ -227,23 +231,23 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
         _emitSettled(instructionHash, instruction.planHash, instruction.contextHash, legs);
     }
 
-    /// @dev Refuses malformed legs; lists the givers, all parties, and each leg's asset id.
-    function _inspect(
-        Leg[] calldata legs
-    ) private returns (uint256[] memory givers, uint256[] memory parties, bytes32[] memory assetIds) {
+    /// @dev Refuses malformed legs; lists the givers and all parties.
+    function _inspect(Leg[] calldata legs) private returns (uint256[] memory givers, uint256[] memory parties) {
         givers = SortedAddresses.create(legs.length);
         parties = SortedAddresses.create(2 * legs.length);
-        assetIds = new bytes32[](legs.length);
-        (address lastFrom, address lastTo) = (address(0), address(0));
+        (uint256 lastFrom, uint256 lastTo) = (type(uint256).max, type(uint256).max); // nobody's address
         for (uint256 i = 0; i < legs.length; ++i) {
             (address token, address from, address to, uint256 amount) = LegWords.read(legs, i);
             if (amount == 0) revert ZeroAmount(i);
             if (from == to) revert SelfLeg(i);
-            assetIds[i] = _assetIdOf(token);
-            if (from == lastFrom && to == lastTo) continue; // both are listed
-            (lastFrom, lastTo) = (from, to);
-            if (givers.insert(from)) parties.insert(from);
-            parties.insert(to);
+            _assetIdOf(token);
+            (uint256 giver, uint256 taker) = (uint160(from), uint160(to));
+            if (giver != lastFrom) {
+                givers.insert(from);
+                if (giver != lastTo) parties.insert(from); // who was in the leg before is listed
+            }
+            if (taker != lastTo && taker != lastFrom) parties.insert(to);
+            (lastFrom, lastTo) = (giver, taker);
         }
     }
 
@@ -259,26 +263,18 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     }
 
     /// @dev Recomputes the plan's hash from what would move: asset ids, party ids, amounts; nothing of this chain.
-    function _checkPlan(
-        Instruction calldata instruction,
-        uint256[] memory parties,
-        bytes32[] memory assetIds
-    ) private view {
+    function _checkPlan(Instruction calldata instruction, uint256[] memory parties) private {
         if (instruction.planHash == 0) {
             if (instruction.contextHash != 0) revert PlanMismatch(instruction.contextHash, 0);
             return;
         }
-        bytes32 legsHash = _legsHash(instruction.legs, parties, assetIds);
+        bytes32 legsHash = _legsHash(instruction.legs, parties);
         bytes32 expected = keccak256(abi.encode(instruction.contextHash, legsHash));
         if (expected != instruction.planHash) revert PlanMismatch(expected, instruction.planHash);
     }
 
     /// @dev Keccak-256 of (asset id, from id, to id, amount) of each leg, 128 bytes a leg, strictly ascending by ids.
-    function _legsHash(
-        Leg[] calldata legs,
-        uint256[] memory parties,
-        bytes32[] memory assetIds
-    ) private view returns (bytes32) {
+    function _legsHash(Leg[] calldata legs, uint256[] memory parties) private returns (bytes32) {
         bytes32[] memory ids = new bytes32[](parties.length);
         for (uint256 i = 0; i < ids.length; ++i) ids[i] = identityRegistry.identityOf(parties.get(i));
         bytes memory words = PlanWords.create(legs.length);
@@ -288,16 +284,19 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
             Leg calldata leg = legs[i];
             bytes32 fromId = ids[two ? (leg.from == first ? 0 : 1) : parties.indexOf(leg.from)];
             bytes32 toId = ids[two ? (leg.to == first ? 0 : 1) : parties.indexOf(leg.to)];
-            if (!PlanWords.put(words, i, assetIds[i], fromId, toId, leg.amount)) revert LegsNotSorted(i);
+            bytes32 assetId = _assetIdOf(leg.token);
+            if (!PlanWords.put(words, i, assetId, fromId, toId, leg.amount)) revert LegsNotSorted(i);
         }
         return keccak256(words);
     }
 
     /// @dev Each giver's nonce and his plan are used up.
     function _useUp(Instruction calldata instruction, uint256[] memory givers) private {
+        (uint256 nonce, bytes32 planHash) = (instruction.nonce, instruction.planHash);
         for (uint256 i = 0; i < givers.length; ++i) {
-            _useNonce(givers.get(i), instruction.nonce);
-            if (instruction.planHash != 0) _usePlan(givers.get(i), instruction.planHash);
+            address giver = givers.get(i);
+            _useNonce(giver, nonce);
+            if (planHash != 0) _usePlan(giver, planHash);
         }
     }
 
@@ -322,10 +321,10 @@ contract Settlement is EIP712, ReentrancyGuardTransient, GuardCalls {
     }
 
     function _useNonce(address giver, uint256 nonce) private {
-        mapping(uint256 => uint256) storage buckets = _nonces[giver];
-        (uint256 bits, uint256 bit) = (buckets[nonce >> 8], 1 << (nonce & 0xff));
+        StorageSlot.Uint256Slot storage word = NonceBits.wordOf(giver, nonce);
+        (uint256 bits, uint256 bit) = (word.value, 1 << (nonce & 0xff));
         if (bits & bit != 0) revert NonceAlreadyUsed(giver, nonce);
-        buckets[nonce >> 8] = bits | bit;
+        word.value = bits | bit;
     }
 
     /// @dev `emit Settled(...)`: a leg is four words in calldata as in an event, and `_inspect` has read them all.

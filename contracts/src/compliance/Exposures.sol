@@ -38,6 +38,12 @@ abstract contract Exposures {
         if (word & PENDING_BIT != 0) (pendingIn, pendingOut) = (one.pendingIn, one.pendingOut);
     }
 
+    /// @dev What pending holds take out of a wallet and bring in, together.
+    function _pendingAt(address wallet) internal view returns (uint256 pending) {
+        Exposure storage one = _exposures[wallet];
+        if (one.word & PENDING_BIT != 0) pending = uint256(one.pendingIn) + one.pendingOut;
+    }
+
     /// @dev Mirrors what a token is about to do, or has done, with its own balances: it fails if these do not suffice,
     /// and no supply exceeds 2^88, so neither sum wraps, or reaches the bit above it, in a transaction that stands.
     function _move(address from, address to, uint256 amount) internal {

@@ -2,15 +2,14 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {LimitsWord, NO_LIMITS, limitsOf} from "./LimitsWord.sol";
 import {NO_RULES, RulesWord} from "./RulesWord.sol";
+import {RestrictionCodes} from "../RestrictionCodes.sol";
 
 /// @title Limits
 /// @notice The limits on all securities together, as the compliance role sets them.
 abstract contract Limits is AccessManaged {
-    using BitMaps for BitMaps.BitMap;
-
     enum CountryRule {
         Any,
         Admit,
@@ -41,7 +40,7 @@ abstract contract Limits is AccessManaged {
     RulesWord internal _rules = NO_RULES;
     LimitsWord internal _limits = NO_LIMITS;
     uint16[] private _countries;
-    BitMaps.BitMap private _listed;
+    uint256[256] private _listed; // a bit a country
     mapping(bytes32 identity => LimitsWord) private _own;
 
     // --- limits -------------------------------------------------------------------------------------------------
@@ -76,8 +75,10 @@ abstract contract Limits is AccessManaged {
 
     /// @notice Replaces the list of countries (ISO 3166-1 numeric) and what it means.
     function setCountries(CountryRule rule, uint16[] calldata countries_) external restricted {
-        for (uint256 i = 0; i < _countries.length; ++i) _listed.unset(_countries[i]);
-        for (uint256 i = 0; i < countries_.length; ++i) _listed.set(countries_[i]);
+        for (uint256 i = 0; i < _countries.length; ++i) _listed[_countries[i] >> 8] = 0;
+        for (uint256 i = 0; i < countries_.length; ++i) {
+            _listed[countries_[i] >> 8] |= 1 << (countries_[i] & 0xff);
+        }
         _countries = countries_;
         _rules = _rules.withCountryRule(uint8(rule));
         emit CountriesSet(rule, countries_);
@@ -117,6 +118,18 @@ abstract contract Limits is AccessManaged {
         cap = limits.capOf();
     }
 
+    /// @dev The lesser of `largest` and what a holding cap leaves.
+    function _leastUnderCap(
+        uint256 largest,
+        uint8 code,
+        uint256 cap,
+        uint256 held
+    ) internal pure returns (uint256, uint8) {
+        if (cap == type(uint256).max) return (largest, code);
+        uint256 left = Math.saturatingSub(cap, held);
+        return left < largest ? (left, RestrictionCodes.HOLDING_CAP) : (largest, code);
+    }
+
     /// @dev Both sides' countries, looked up once if it is one.
     function _areAdmitted(uint256 giver, uint256 taker, RulesWord rules) internal view returns (bool) {
         return _isAdmitted(giver, rules) && (uint16(giver) == uint16(taker) || _isAdmitted(taker, rules));
@@ -124,6 +137,8 @@ abstract contract Limits is AccessManaged {
 
     function _isAdmitted(uint256 found, RulesWord rules) internal view returns (bool) {
         uint8 rule = rules.countryRuleOf();
-        return rule == uint8(CountryRule.Any) || _listed.get(uint16(found)) == (rule == uint8(CountryRule.Admit));
+        if (rule == uint8(CountryRule.Any)) return true;
+        bool listed = (_listed[uint8(found >> 8)] >> uint8(found)) & 1 != 0;
+        return listed == (rule == uint8(CountryRule.Admit));
     }
 }

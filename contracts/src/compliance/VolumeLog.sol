@@ -41,11 +41,13 @@ library VolumeLog {
     function add(Log storage log, uint128 units, uint256 first) internal {
         LogWord word = log.word;
         (uint256 count, uint256 since) = (word.countOf(), word.sinceOf());
-        if (since != block.timestamp && since != 0) {
-            log.past[count++] = LogWord.wrap(uint176(LogWord.unwrap(word)));
+        unchecked { // a count of seconds; a sum of two numbers of 128 bits
+            if (since != block.timestamp && since != 0) {
+                log.past[count++] = LogWord.wrap(uint176(LogWord.unwrap(word)));
+            }
+            uint256 total = SafeCast.toUint128(word.totalOf() + units);
+            log.word = LogWord.wrap(total | (block.timestamp << 128) | (count << 176) | (first << 216));
         }
-        uint256 total = SafeCast.toUint128(word.totalOf() + units);
-        log.word = LogWord.wrap(total | (block.timestamp << 128) | (count << 176) | (first << 216));
     }
 
     /// @notice Units added in the last `window` seconds, this one included, in (now - window, now]; and which earlier
@@ -54,10 +56,12 @@ library VolumeLog {
         LogWord word = log.word;
         units = word.totalOf();
         if (block.timestamp < window) return (units, 0);
-        uint256 timepoint = block.timestamp - window;
-        if (word.sinceOf() <= timepoint) return (0, word.countOf());
-        first = _firstAfter(log, word, timepoint);
-        if (first != 0) units -= log.past[first - 1].totalOf();
+        unchecked { // totals never fall
+            uint256 timepoint = block.timestamp - window;
+            if (word.sinceOf() <= timepoint) return (0, word.countOf());
+            first = _firstAfter(log, word, timepoint);
+            if (first != 0) units -= log.past[first - 1].totalOf();
+        }
     }
 
     /// @dev Index of the first earlier total of after `timepoint`, `count` if there is none: looks 1, 2, 4, ... entries

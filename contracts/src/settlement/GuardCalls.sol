@@ -7,6 +7,7 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {IManagedAccount} from "../interfaces/IManagedAccount.sol";
 import {IMandateGuard} from "../interfaces/IMandateGuard.sol";
 import {Leg} from "./Instruction.sol";
+import {KeySignature} from "./KeySignature.sol";
 
 /// @title GuardCalls
 /// @notice Calls to contracts that nobody vouches for: signers and guards.
@@ -27,8 +28,12 @@ abstract contract GuardCalls {
 
     /// @dev EOA or ERC-1271, read only.
     function _requireSignature(address giver, bytes32 digest, bytes calldata signature) internal view {
-        if (SignatureChecker.isValidSignatureNowCalldata(giver, digest, signature)) return;
-        if (giver.code.length != 0) _outlastStarvedCallee();
+        if (giver.code.length == 0) {
+            if (KeySignature.isOf(giver, digest, signature)) return;
+        } else {
+            if (SignatureChecker.isValidERC1271SignatureNowCalldata(giver, digest, signature)) return;
+            _outlastStarvedCallee();
+        }
         revert InvalidSignature(giver);
     }
 

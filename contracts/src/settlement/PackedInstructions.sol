@@ -94,17 +94,21 @@ library PackedInstructions {
     /// @dev Writes the five numbers of the instruction at `place`, and how many legs it has.
     function _fields(bytes memory data, uint256 place) private pure returns (uint256 next, bool sound) {
         assembly ("memory-safe") {
-            next := place
-            let field := add(data, add(HEAD, 0x20))
-            let last := add(field, 0xa0)
-            for {} lt(field, last) { field := add(field, 0x20) } {
-                let size := byte(0, calldataload(next))
-                mstore(field, shr(sub(256, shl(3, size)), calldataload(add(next, 1))))
-                next := add(add(next, 1), size)
+            function expand(at, field) -> behind {
+                let size := byte(0, calldataload(at))
+                at := add(at, 1)
+                mstore(field, shr(sub(256, shl(3, size)), calldataload(at)))
+                behind := add(at, size)
             }
-            mstore(last, byte(0, calldataload(next)))
+            let field := add(data, add(HEAD, 0x20))
+            next := expand(place, field)
+            next := expand(next, add(field, 0x20))
+            next := expand(next, add(field, 0x40))
+            next := expand(next, add(field, 0x60))
+            next := expand(next, add(field, 0x80))
+            mstore(add(field, 0xa0), byte(0, calldataload(next)))
             next := add(next, 1)
-            sound := iszero(shr(64, or(mload(sub(last, 0xa0)), mload(sub(last, 0x80)))))
+            sound := iszero(shr(64, or(mload(field), mload(add(field, 0x20)))))
         }
     }
 
@@ -118,22 +122,24 @@ library PackedInstructions {
             next := place
             known := 1
             let accounts := add(table, 0x20)
+            let behind := add(accounts, shl(5, mload(table)))
             let leg := add(data, LEGS)
             let last := add(leg, shl(7, mload(sub(leg, 0x20))))
             for {} lt(leg, last) { leg := add(leg, 0x80) } {
-                let places := shr(208, calldataload(next))
-                let size := byte(6, calldataload(next))
-                let at := shr(32, places)
-                known := and(known, lt(at, mload(table)))
-                mstore(leg, mload(add(accounts, shl(5, at))))
-                at := and(shr(16, places), 0xffff)
-                known := and(known, lt(at, mload(table)))
-                mstore(add(leg, 0x20), mload(add(accounts, shl(5, at))))
-                at := and(places, 0xffff)
-                known := and(known, lt(at, mload(table)))
-                mstore(add(leg, 0x40), mload(add(accounts, shl(5, at))))
-                mstore(add(leg, 0x60), shr(sub(256, shl(3, size)), calldataload(add(next, 7))))
-                next := add(add(next, 7), size)
+                let word := calldataload(next)
+                next := add(next, 7)
+                let at := add(accounts, shl(5, shr(240, word)))
+                known := and(known, lt(at, behind))
+                mstore(leg, mload(at))
+                at := add(accounts, and(shr(219, word), 0x1fffe0))
+                known := and(known, lt(at, behind))
+                mstore(add(leg, 0x20), mload(at))
+                at := add(accounts, and(shr(203, word), 0x1fffe0))
+                known := and(known, lt(at, behind))
+                mstore(add(leg, 0x40), mload(at))
+                let size := byte(6, word)
+                mstore(add(leg, 0x60), shr(sub(256, shl(3, size)), calldataload(next)))
+                next := add(next, size)
             }
         }
     }

@@ -21,7 +21,12 @@ abstract contract Positions is ERC20, IERC6372 {
     /// @notice A balance can be asked for only once its second is over.
     error FutureLookup(uint256 timepoint, uint48 clock);
 
-    mapping(address account => AccountWord) private _accounts;
+    /// @dev A struct, so that what found the word once can write it.
+    struct Account {
+        AccountWord word;
+    }
+
+    mapping(address account => Account) private _accounts;
     mapping(address account => uint256) private _frozen;
 
     /// @dev Earlier balances, oldest first: balance in the low 88 bits, when it was written above them.
@@ -29,17 +34,17 @@ abstract contract Positions is ERC20, IERC6372 {
 
     /// @inheritdoc ERC20
     function balanceOf(address account) public view virtual override returns (uint256) {
-        return account == address(0) ? 0 : _accounts[account].balanceOf();
+        return account == address(0) ? 0 : _accounts[account].word.balanceOf();
     }
 
     /// @inheritdoc ERC20
     function totalSupply() public view virtual override returns (uint256) {
-        return _accounts[address(0)].balanceOf();
+        return _accounts[address(0)].word.balanceOf();
     }
 
     /// @notice Units of `account` on hold; part of its balance.
     function heldOf(address account) public view returns (uint256) {
-        return _accounts[account].heldOf();
+        return _accounts[account].word.heldOf();
     }
 
     /// @notice Units of `account` that are neither frozen nor held: max(0, balance - frozen - held) (I2).
@@ -92,16 +97,18 @@ abstract contract Positions is ERC20, IERC6372 {
 
     /// @dev Moves available units, each account read once; false, and nothing done, if `value` is more than those.
     function _shift(address from, address to, uint256 value) internal returns (bool) {
-        AccountWord word = _accounts[from];
+        Account storage giver = _accounts[from];
+        AccountWord word = giver.word;
         uint256 balance = word.balanceOf();
         unchecked {
             uint256 available = balance - word.heldOf();
             if (word.hasFrozen()) available = Math.saturatingSub(available, _frozen[from]);
             if (value > available) return false;
             if (from != to && value != 0) {
-                _write(from, word, balance - value);
-                word = _accounts[to];
-                _write(to, word, word.balanceOf() + value);
+                _write(giver, from, word, balance - value);
+                Account storage taker = _accounts[to];
+                word = taker.word;
+                _write(taker, to, word, word.balanceOf() + value);
             }
         }
         emit Transfer(from, to, value);
@@ -111,7 +118,7 @@ abstract contract Positions is ERC20, IERC6372 {
     function _positionOf(
         address account
     ) internal view returns (uint256 available, uint256 balance, uint256 held, uint256 frozen) {
-        AccountWord word = _accounts[account];
+        AccountWord word = _accounts[account].word;
         balance = word.balanceOf();
         held = word.heldOf();
         available = balance - held;
@@ -123,45 +130,47 @@ abstract contract Positions is ERC20, IERC6372 {
 
     /// @dev The caller has checked that the account's held units do not exceed its balance.
     function _setHeld(address account, uint256 units) internal {
-        _accounts[account] = _accounts[account].withHeld(units);
+        _accounts[account].word = _accounts[account].word.withHeld(units);
     }
 
     function _setFrozenAmount(address account, uint256 amount) internal {
-        _accounts[account] = _accounts[account].withFrozen(amount != 0);
+        _accounts[account].word = _accounts[account].word.withFrozen(amount != 0);
         _frozen[account] = amount;
     }
 
     /// @dev No balance exceeds the supply, and the supply fits: the sum does too.
     function _credit(address account, uint256 value) private {
-        AccountWord word = _accounts[account];
+        Account storage found = _accounts[account];
+        AccountWord word = found.word;
         unchecked {
-            if (value != 0) _write(account, word, word.balanceOf() + value);
+            if (value != 0) _write(found, account, word, word.balanceOf() + value);
         }
     }
 
     function _debit(address account, uint256 value) private {
-        AccountWord word = _accounts[account];
+        Account storage found = _accounts[account];
+        AccountWord word = found.word;
         uint256 balance = word.balanceOf();
         if (value > balance) revert ERC20InsufficientBalance(account, balance, value);
         unchecked {
-            if (value != 0) _write(account, word, balance - value);
+            if (value != 0) _write(found, account, word, balance - value);
         }
     }
 
     /// @dev The balance that stood when an earlier second ended is kept, except the nothing before the first.
-    function _write(address account, AccountWord word, uint256 balance) private {
+    function _write(Account storage found, address account, AccountWord word, uint256 balance) private {
         uint256 since = word.sinceOf();
         if (since != block.timestamp) {
             if (since != 0) _past[account][word.pastCountOf()] = (since << 88) | word.balanceOf();
             word = word.nextPeriod(block.timestamp, since == 0 ? 0 : 1);
         }
-        _accounts[account] = word.withBalance(balance);
+        found.word = word.withBalance(balance);
     }
 
     function _balanceAt(address account, uint48 timepoint) private view returns (uint256) {
         uint48 current = clock();
         if (timepoint >= current) revert FutureLookup(timepoint, current);
-        AccountWord word = _accounts[account];
+        AccountWord word = _accounts[account].word;
         if (word.sinceOf() <= timepoint) return word.balanceOf();
         uint256 low = 0;
         uint256 high = word.pastCountOf();
