@@ -231,10 +231,12 @@ class Clearing:
         Returns
         -------
         list
-            What settled.
+            What settled. A security that is paused waits, and holds no other up.
         """
         now, done, out = self._ledger.chain.now(), [], set(failing)
         due = {key: owed for key, owed in self.obligations().items() if key.opens <= now}
+        paused = {asset for asset in {key.asset for key in due} if self._is_paused(asset)}
+        due = {key: owed for key, owed in due.items() if key.asset not in paused}
         for opens, currency in sorted({(key.opens, key.currency) for key in due}):
             groups: dict[str, list[NetLine]] = defaultdict(list)
             for line in plan_lines({k: o for k, o in due.items() if (k.opens, k.currency) == (opens, currency)}, out):
@@ -243,6 +245,11 @@ class Clearing:
                 self.settle(batch)
                 done += batch
         return done
+
+    def _is_paused(self, asset: str) -> bool:
+        ledger = self._ledger
+        found: bool = ledger.call("AssetRegistry", ledger.contracts.asset_registry, "isPaused", ledger.token_of(asset))
+        return found
 
 
 def clearing_houses(ledger: Ledger) -> list[Clearing]:
