@@ -7,7 +7,9 @@ books ended has been rewritten, and is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +88,14 @@ class BooksWriter:
         memory = self._loaded()
         first, before = self._height + 1, memory.counters.entry
         last = self._ledger.chain.height if upto is None else min(upto, self._ledger.chain.height)
+        with _uncollected():
+            count = self._read(memory, first, last, progress)
+        if progress is not None:
+            progress(self._height, last)
+        return Indexed(first, self._height, count, memory.counters.entry - before)
+
+    def _read(self, memory: Memory, first: int, last: int, progress: Progress | None) -> int:
+        """Write the events of these blocks in batches; returns how many they are."""
         count = 0
         batch: list[EventRecord] = []
         for event in source.events(self._ledger, memory.known, first, last):
@@ -98,9 +108,7 @@ class BooksWriter:
             count += 1
         if last > self._height:
             self._write(batch, last)
-        if progress is not None:
-            progress(self._height, last)
-        return Indexed(first, self._height, count, memory.counters.entry - before)
+        return count
 
     def rebuild(self, *, progress: Progress | None = None) -> Indexed:
         """Empty the books and read all anew; what was declared and identified is kept."""
@@ -185,6 +193,18 @@ class BooksWriter:
         )
         if moved.rowcount != 1:
             raise LedgerBusy("books: another process moved them first; nothing was changed. Run it again", "Busy")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Spare the garbage collector: a batch is in no cycles, and walking it over and over takes a fifth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def keep_terms(store: Store, securities: Iterable[AnySecurity]) -> int:
