@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,15 +139,13 @@ def _show(chain: EmbeddedChain, first: int, last: int) -> None:
 
 
 def _read_raws(file: Path | None) -> list[bytes]:
-    if file is None:
-        name, text = "stdin", sys.stdin.read()
-    else:
-        with file.open(errors="replace") as stream:  # a pipe is as good as a file, if it ends
-            name, text = file.name, stream.read(MOST_BYTES)
-        if len(text) == MOST_BYTES:
-            raise DataError(f"{name}: {MOST_BYTES:,} characters or more; submit them in several files")
+    name = "stdin" if file is None else file.name
+    with nullcontext(sys.stdin.buffer) if file is None else file.open("rb") as stream:
+        data = stream.read(MOST_BYTES)  # a pipe is as good as a file, if it ends
+    if len(data) == MOST_BYTES:
+        raise DataError(f"{name}: {MOST_BYTES:,} bytes or more; submit them in several files")
     raws = []
-    for number, line in enumerate(text.split(), 1):
+    for number, line in enumerate(data.decode(errors="replace").split(), 1):
         try:
             raws.append(bytes.fromhex(line.removeprefix("0x")))
         except ValueError:
