@@ -31,6 +31,14 @@ from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, assert_as_the_book_ha
 MEMBERS = ("ann", "bea", "cyd", "dan")
 TOMORROW = date(2026, 3, 25)
 OPENS = new_york_midnight(TOMORROW)
+AFTER_ROUND_TRIP = {
+    "ann": (900, 10_099),
+    "bea": (1_040, 9_961),
+    "cyd": (1_100, 9_901),
+    "dan": (960, 10_039),
+    "ccp": (0, 0),
+}
+"""Dollars of face and of cash of everyone when the trades of `round_trip` have settled."""
 
 
 @pytest.fixture
@@ -110,13 +118,7 @@ def test_everyone_has_what_gross_settlement_would_have_given(house):
     assert house.settle_due() == [], "not before its date"
     move_clock(house._ledger, OPENS)
     assert len(house.settle_due()) == 4
-    assert holdings(house) == {
-        "ann": (900, 10_099),
-        "bea": (1_040, 9_961),
-        "cyd": (1_100, 9_901),
-        "dan": (960, 10_039),
-        "ccp": (0, 0),
-    }
+    assert holdings(house) == AFTER_ROUND_TRIP
     assert house.obligations() == {}
     (entry,) = house._ledger.tape()
     assert len(entry.legs) == 8, "one instruction"

@@ -6,7 +6,7 @@ from tbill_defi.ledger.clearing import open_clearing
 from tbill_defi.ledger.clock import move_clock
 from tbill_defi.ledger.securities import pause
 from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, make_ledger
-from tests.unit.ledger.test_clearing import MEMBERS, OPENS, deal, holdings, owed, round_trip
+from tests.unit.ledger.test_clearing import AFTER_ROUND_TRIP, MEMBERS, OPENS, deal, holdings, owed, round_trip
 
 
 @pytest.fixture
@@ -33,13 +33,7 @@ def test_what_is_novated_in_a_pause_settles_after_it(house, first):
     assert holdings(house) == before
     pause(ledger, NOTE.cusip, False)
     assert len(house.settle_due()) == 4
-    assert holdings(house) == {
-        "ann": (900, 10_099),
-        "bea": (1_040, 9_961),
-        "cyd": (1_100, 9_901),
-        "dan": (960, 10_039),
-        "ccp": (0, 0),
-    }
+    assert holdings(house) == AFTER_ROUND_TRIP
     assert house.obligations() == {}
 
 
