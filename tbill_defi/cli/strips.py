@@ -15,10 +15,12 @@ from tbill_defi.core.files import read_text
 if TYPE_CHECKING:
     from tbill_defi.automation.scene import Scene
     from tbill_defi.instruments import Bond, Note
+    from tbill_defi.ledger.stripping import OpenAct
 
 Cusip = Annotated[str, typer.Argument(metavar="CUSIP", help="The note or bond.")]
 Face = Annotated[str, typer.Argument(metavar="FACE", help="Dollars.")]
 Party = Annotated[str, typer.Option(help="Whose it is.")]
+ActId = Annotated[str, typer.Argument(metavar="ACT", help="Its id, or the first digits.")]
 PRINCIPAL = "principal"
 HEADER = "date,cusip"
 
@@ -26,7 +28,7 @@ HEADER = "date,cusip"
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     commands = group("STRIPS: a bond's payments as securities of their own.")
-    for command in (name, strip, reconstitute):
+    for command in (name, strip, reconstitute, finish, seize, show):
         commands.command(command.__name__)(command)
     app.add_typer(commands, name="strips")
 
@@ -79,6 +81,76 @@ def reconstitute(cusip: Cusip, face: Face, party: Party = "desk", home: Home = N
     _act("reconstitute", cusip, face, party, home, json_)
 
 
+def finish(
+    act_id: ActId,
+    give_up: Annotated[bool, typer.Option("--give-up", help="Turn a reconstitution round.")] = False,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Go on with an act that was cut off.
+
+    A reconstitution into which a payment date fell can only be given up: its pieces go back to their holder.
+    """
+    from tbill_defi.ledger.stripping import Stripping
+
+    with open_scene(home) as scene:
+        office = Stripping(scene.ledger)
+        act = office.find(act_id)
+        done = office.finish(act, give_up=give_up)
+    taken_in = act.joining and not give_up
+    value = {"act_id": "0x" + act.act_id.hex(), "cusip": act.cusip, "party": act.holder, "face": str(act.face_units)}
+    pieces = {name_: str(amount) for name_, amount in sorted(done.pieces.items())}
+    if json_:
+        print_json({**value, "pieces": pieces})
+        return
+    console().print(f"{act.holder}: {len(pieces)} strips of {act.cusip} {'taken in' if taken_in else 'delivered'}")
+    _list(pieces)
+
+
+def seize(
+    act_id: ActId,
+    to: Annotated[str, typer.Option(metavar="PARTY", help="Whose it is from now on.")],
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Give what is still to come of an act to another.
+
+    As a court has it: a forced transfer takes what was delivered, this the rest. The enforcer signs.
+    """
+    from tbill_defi.core.money import format_units
+    from tbill_defi.ledger.stripping import Stripping
+
+    with open_scene(home) as scene:
+        office = Stripping(scene.ledger)
+        act = office.find(act_id)
+        office.seize(act.act_id, to)
+        height = scene.ledger.chain.height
+    if json_:
+        print_json({**_act_json(act), "party": to, "from": act.holder, "block": height})
+        return
+    face, left = format_units(act.face_units), act.pieces_left
+    console().print(f"{to}: has what is to come of {face} {act.cusip} of {act.holder}, {left} strips, block {height}")
+    hint(f"tbill strips finish 0x{act.act_id.hex()[:16]}")
+
+
+def show(home: Home = None, json_: Json = False) -> None:
+    """Show acts that are not complete."""
+    from tbill_defi.core.money import format_units
+    from tbill_defi.ledger.stripping import Stripping
+    from tbill_defi.report.layout import Column, Sheet
+
+    with open_scene(home, read_only=True) as scene:
+        acts = Stripping(scene.ledger).open_acts()
+    if json_:
+        print_json([_act_json(act) for act in acts])
+        return
+    sheet = Sheet("Not complete", *(Column(word, left=True) for word in ("act", "kind", "party", "CUSIP")), "face $")
+    for act in acts:
+        kind = "reconstitution" if act.joining else "strip"
+        sheet.add(f"0x{act.act_id.hex()[:16]}", kind, act.holder, act.cusip, format_units(act.face_units))
+    console().print(sheet if acts else "no strip or reconstitution is under way on this ledger")
+
+
 # --- inside -----------------------------------------------------------------------------------------------------
 
 
@@ -97,8 +169,20 @@ def _act(word: str, cusip: str, face: str, party: str, home: Path | None, json_:
         return
     verb = "taken apart into" if word == "strip" else "put together from"
     console().print(f"{party}: {format_units(units)} {bond.cusip} {verb} {len(pieces)} strips")
+    _list(pieces)
+
+
+def _list(pieces: dict[str, str]) -> None:
+    from tbill_defi.core.money import format_units
+
     for name_, amount in pieces.items():
         console().print(f"  {name_} {format_units(int(amount))}")
+
+
+def _act_json(act: OpenAct) -> dict[str, Any]:
+    kind = "reconstitution" if act.joining else "strip"
+    value = {"act_id": "0x" + act.act_id.hex(), "kind": kind, "cusip": act.cusip, "party": act.holder}
+    return {**value, "face": str(act.face_units), "pieces_left": act.pieces_left}
 
 
 def _bond(scene: Scene, cusip: str) -> Note | Bond:

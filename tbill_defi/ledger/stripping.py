@@ -19,6 +19,7 @@ from tbill_defi.ledger.abi import decode_log, encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 
+BEGUN = ("StrippingBegun", "ReconstitutionBegun")
 PIECES_PER_TRANSACTION = 24
 """Pieces in one transaction: their gas stays below a quarter of 2^24."""
 
@@ -29,6 +30,18 @@ class Stripped:
 
     act_id: bytes
     pieces: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAct:
+    """An act that is not complete: whose it is, face of the bond in base units, how many pieces are still to come."""
+
+    act_id: bytes
+    cusip: str
+    holder: str
+    face_units: int
+    joining: bool
+    pieces_left: int
 
 
 class Stripping:
@@ -89,6 +102,53 @@ class Stripping:
         data = encode_call("Stripping", "seize", act_id, self._ledger.address_of(party))
         self._ledger.send([Step("enforcer", self._desk, data)])
 
+    def finish(self, act: OpenAct, *, give_up: bool = False) -> Stripped:
+        """Go on with an act to its end; or let its holder give a reconstitution up and have its pieces back.
+
+        Raises
+        ------
+        LedgerError
+            "PaymentDatePassed" of a reconstitution that can only be given up, "NotReconstituting" of what is none, or
+            what the token says of the holder.
+        """
+        receipts: list[Receipt] = []
+        if give_up:
+            receipts += self._ledger.send(
+                [Step(act.holder, self._desk, encode_call("Stripping", "giveUp", act.act_id))]
+            )
+        by = act.holder if act.joining and not give_up else OPERATOR
+        return self._finished(act.act_id, by, receipts)
+
+    def open_acts(self) -> list[OpenAct]:
+        """Acts that are not complete, as they were begun."""
+        ledger, found = self._ledger, []
+        names = ledger.books().tokens()
+        for event in ledger.chain.events(names=BEGUN, addresses=(self._desk,)):
+            act_id = bytes.fromhex(event.arguments["actId"][2:])
+            act = ledger.call("Stripping", self._desk, "actOf", act_id)
+            left = act["end"] - act["next"]
+            if left:
+                registry = ledger.contracts.identity_registry
+                wallet = ledger.call("IdentityRegistry", registry, "currentWallet", act["holder"])
+                holder, cusip = ledger.books().party_of("0x" + wallet.hex()), names[event.arguments["bond"]]
+                found.append(OpenAct(act_id, cusip, holder, act["face"], act["joining"], left))
+        return found
+
+    def find(self, digits: str) -> OpenAct:
+        """The act that is not complete which the first digits of an id name.
+
+        Raises
+        ------
+        UsageError
+            If they name none, or several.
+        """
+        wanted = digits.removeprefix("0x").lower()
+        found = [act for act in self.open_acts() if wanted and act.act_id.hex().startswith(wanted)]
+        if len(found) != 1:
+            many = f"{len(found)} acts begin so; give more digits" if found else "no act that is not complete begins so"
+            raise UsageError(f"act: {digits!r}: {many}")
+        return found[0]
+
     def _act(self, function: str, party: str, bond: Note | Bond, face_units: int) -> Stripped:
         token = self._ledger.require_token(bond.cusip)
         multiple = lcm(smallest_face(bond), self._deliverable(token))
@@ -98,12 +158,11 @@ class Stripping:
             )
         data = encode_call("Stripping", function, token, face_units, PIECES_PER_TRANSACTION)
         receipts = list(self._ledger.send([Step(party, self._desk, data)]))
-        act_id = next(
-            bytes.fromhex(event["actId"][2:])
-            for name, event in _events(receipts)
-            if name in ("StrippingBegun", "ReconstitutionBegun")
-        )
-        by = OPERATOR if function == "strip" else party
+        act_id = next(bytes.fromhex(event["actId"][2:]) for name, event in _events(receipts) if name in BEGUN)
+        return self._finished(act_id, OPERATOR if function == "strip" else party, receipts)
+
+    def _finished(self, act_id: bytes, by: str, receipts: list[Receipt]) -> Stripped:
+        """Carry an act on to its end; what `receipts` and the transactions after them moved."""
         while True:
             act = self._ledger.call("Stripping", self._desk, "actOf", act_id)
             if act["next"] == act["end"]:

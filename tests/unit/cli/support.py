@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tbill_defi as td
 from tbill_defi.cli.main import run
+from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.deployment import Step
 from tbill_defi.market.data import KINDS
 from tbill_defi.market.sample import SAMPLE_DATE, sample_data
 
@@ -84,3 +87,11 @@ def refused(ran: Ran, code: int, *words: str) -> None:
     assert "Traceback" not in ran.err + ran.out
     for word in words:
         assert word in ran.err, ran.err
+
+
+def strip_in_part(home, party, terms, pieces_file, face, pieces):
+    """Name a note's pieces, and take a face of a party's apart as far as some of them: a command that was cut off."""
+    assert run(["strips", "name", terms["cusip"], str(pieces_file), "--home", str(home)]) == 0
+    with td.open_ledger(home=home) as ledger:
+        data = encode_call("Stripping", "strip", ledger.require_token(terms["cusip"]), face, pieces)
+        ledger.send([Step(party, ledger.contracts.stripping, data)])

@@ -5,12 +5,16 @@ from datetime import date
 
 import pytest
 
+import tbill_defi as td
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.instruments import Note, strip
-from tests.unit.cli.support import NOTE, OTHER, refused
+from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.deployment import Step
+from tests.unit.cli.support import NOTE, OTHER, refused, strip_in_part
 from tests.unit.cli.test_schemas import valid
 
 DOLLAR = 10**6
+SECOND_HALF = ("912833A02", "912833A03")
 SOLD = "91282CAC7"
 TERMS = {"kind": "note", "cusip": SOLD, "coupon": 0.04, "dated_date": "2026-03-24", "maturity_date": "2028-03-24"}
 CALLABLE = {
@@ -77,6 +81,8 @@ def test_default_recovery_and_cure(tbill, document):
         (("early", "cancel", "00"), "no request in a queue begins so"),
         (("early", "request", NOTE, "0"), "not a positive amount"),
         (("strips", "strip", NOTE, "0"), "not a positive amount"),
+        (("strips", "finish", "00"), "no act that is not complete begins so"),
+        (("strips", "seize", "0x", "--to", "desk"), "no act that is not complete begins so"),
     ],
 )
 def test_misuse_is_named(tbill, words, says):
@@ -160,6 +166,42 @@ def test_strips_there_and_back(tbill, tmp_path):
     tbill("clock", "--to", "2026-09-24T09:00")
     (payment,) = tbill("redeem", "912833A00", "--json").json["payments"]
     assert payment["paid"] == {"desk": str(10 * DOLLAR)}, "a strip is paid by itself, its terms are kept"
+
+
+def test_what_is_to_come_of_a_strip_is_seized_and_delivered(tbill, tmp_path):
+    """The desk's command was cut off and it is on the list; a court gives the rest to the dealer."""
+    issue(tbill, TERMS, "desk=1000@99.5")
+    assert valid("strips-show", tbill("strips", "show", "--json").out) == []
+    assert "under way" in tbill("strips", "show").out
+    strip_in_part(tbill.home, "desk", TERMS, pieces(tmp_path), 1_000 * DOLLAR, 2)
+    (act,) = valid("strips-show", tbill("strips", "show", "--json").out)
+    assert (act["kind"], act["party"], act["face"], act["pieces_left"]) == ("strip", "desk", str(1_000 * DOLLAR), 3)
+    assert act["act_id"][:18] in tbill("strips", "show").out
+    assert tbill("kyc", "sanction", "desk").code == 0
+    refused(tbill("strips", "finish", act["act_id"]), 7, "ERC7943CannotReceive")
+    refused(tbill("strips", "seize", act["act_id"][:12], "--to", "nobody"), 7, "nobody")
+    seized = valid("strips-seize", tbill("strips", "seize", act["act_id"][:12], "--to", "dealer", "--json").out)
+    assert (seized["from"], seized["party"], seized["pieces_left"]) == ("desk", "dealer", 3)
+    done = valid("strips-finish", tbill("strips", "finish", act["act_id"], "--json").out)
+    assert done["pieces"] == {"912820AA7": str(1_000 * DOLLAR), **dict.fromkeys(SECOND_HALF, str(20 * DOLLAR))}
+    assert (face(tbill, "dealer", "912820AA7"), face(tbill, "desk", "912833A00")) == (1_000 * DOLLAR, 20 * DOLLAR)
+    refused(tbill("strips", "seize", act["act_id"], "--to", "dealer"), 2, "no act that is not complete")
+    assert tbill("books", "index").code == 0
+    assert tbill("books", "reconcile").code == 0
+
+
+def test_a_reconstitution_that_was_cut_off_is_given_up(tbill, tmp_path):
+    issue(tbill, TERMS, "desk=1000@99.5")
+    assert tbill("strips", "name", SOLD, pieces(tmp_path)).code == 0
+    assert tbill("strips", "strip", SOLD, "1000").code == 0
+    with td.open_ledger(home=tbill.home) as ledger:
+        data = encode_call("Stripping", "reconstitute", ledger.require_token(SOLD), 1_000 * DOLLAR, 2)
+        ledger.send([Step("desk", ledger.contracts.stripping, data)])
+    tbill("clock", "--to", "2026-09-24T09:00")
+    (act,) = tbill("strips", "show", "--json").json
+    refused(tbill("strips", "finish", act["act_id"]), 7, "PaymentDatePassed")
+    assert "2 strips of 91282CAC7 delivered" in tbill("strips", "finish", act["act_id"], "--give-up").out
+    assert face(tbill, "desk", "912833A00") == 20 * DOLLAR
 
 
 @pytest.mark.parametrize(

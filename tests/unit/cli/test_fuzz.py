@@ -16,8 +16,20 @@ import pytest
 import typer.main
 
 from tbill_defi.cli.main import app, run
+from tbill_defi.instruments import Note, strip
 from tbill_defi.ledger.open import PASSPHRASE_VARIABLE
-from tests.unit.cli.support import AT, NOTE, OTHER, POSITIONS, ROOT, Tbill, refused, sample_market, state
+from tests.unit.cli.support import (
+    AT,
+    NOTE,
+    OTHER,
+    POSITIONS,
+    ROOT,
+    Tbill,
+    refused,
+    sample_market,
+    state,
+    strip_in_part,
+)
 
 CODES = {int(code) for code in re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "exit-codes.md").read_text(), re.MULTILINE)}
 BUG, DONE = 1, 0
@@ -29,6 +41,7 @@ BOUGHT = "91282CAA1"
 """CUSIP of a note that is under auction."""
 NOTE_TERMS = {"kind": "note", "coupon": 0.0, "dated_date": "2026-03-31", "maturity_date": "2028-03-31"}
 SOLD = {"kind": "note", "cusip": "91282CAC7", "coupon": 0.04, "dated_date": "2026-03-24", "maturity_date": "2028-03-24"}
+HALF_STRIPPED = SOLD | {"cusip": "91282CAD5", "coupon": 0.05}
 EARLY = ["--price", "99"]
 ANNOUNCED = ["--offering", "100000", "--issue", "2026-03-31", "--closes", "2026-03-24T17:00"]
 SALE = ["--seller", "desk", "--buyer", "dealer"]
@@ -157,6 +170,9 @@ GOOD: dict[str, list[str]] = {
     "strips name": [NOTE, "pieces.csv"],
     "strips strip": [NOTE, "1000"],
     "strips reconstitute": [NOTE, "1000"],
+    "strips finish": ["{act}"],
+    "strips seize": ["{act}", "--to", "desk"],
+    "strips show": [],
     "status": [],
     "config": [],
     "backup": ["desk.tar"],
@@ -240,7 +256,7 @@ NAMES = {
     "folder": "data folder keep",
     "home": "home",
     "fraction": "fraction",
-    "id": "operation option_id repo_id request_id trade_id",
+    "id": "act_id operation option_id repo_id request_id trade_id",
     "moment": "at closes noncompetitive to",
     "name": "name",
     "number": "discount haircut level margin_ratio max_weight mean_reversion rate repo_rate sigma turnover volatility "
@@ -293,6 +309,7 @@ KINDS_OF_COMMANDS = {
     ("cash create", "name"): "text",
     ("issue", "to"): "purchase",
     ("early open", "closes"): "date",
+    ("strips seize", "to"): "party",
     ("kyc recover", "to"): "address",
     ("roles propose", "account"): "address",
     ("books cost", "trade"): "number of a trade",
@@ -403,6 +420,12 @@ def template(tmp_path_factory):
             ["backup", "made.tar"],
         ):
             assert run(words) == 0, words
+        (folder / "half.json").write_text(json.dumps(HALF_STRIPPED))
+        days = enumerate(sorted({piece.maturity_date for piece in strip(Note.model_validate(HALF_STRIPPED))}))
+        rows = "\n".join(f"{day},912833A{number:02d}" for number, day in days)
+        (folder / "half.csv").write_text(f"date,cusip\n{rows}\nprincipal,912820AB5\n")
+        assert run(["issue", "half.json", "--to", "dealer=1000@99.5"]) == 0
+        strip_in_part(home, "dealer", HALF_STRIPPED, folder / "half.csv", 1_000 * 10**6, 2)
         (home / "keeper.toml").write_text("[rules]\n")
     for name in KEPT:
         shutil.move(folder / name, home / name)
@@ -459,6 +482,7 @@ PLACEHOLDERS = {
     "{trade}": lambda desk: trade_of(desk, 2000),
     "{block}": lambda desk: trade_of(desk, 3000),
     "{request}": lambda desk: answer(desk, "early", "show")[0]["queue"][0]["request_id"],
+    "{act}": lambda desk: answer(desk, "strips", "show")[0]["act_id"],
     "{wallet}": lambda desk: answer(desk, "kyc", "show", "dealer")[0]["wallets"][0],
     "{operation}": lambda desk: answer(desk, "roles", "show")["operations"][0]["id"],
     "{sale}": lambda desk: number_of(desk, "<"),
