@@ -1,8 +1,8 @@
 """A checkpoint: what the operator signs so that one transaction, or one holding, can be shown without the ledger.
 
 It names a block and has the root of a Merkle tree over all transactions up to it, and of one over its assets: of each
-the supply and the root of a sum tree over its holders. It is signed over SHA-256 and names the operator's public key,
-so that who verifies needs nothing else.
+the root of a sum tree over its holders, whose sum is the supply. It is signed over SHA-256 and names the operator's
+public key, so that who verifies needs nothing else.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Checkpoint:
     Attributes
     ----------
     transactions, transactions_root
-        How many there are up to the block, and the root of their tree.
-    assets, reserves_root
-        How many there are, and the root of the tree over their supplies.
+        How many there are up to the block, and the hash of the root of their tree, whose sum says so too.
+    assets, assets_root
+        The same of the assets.
     operator
         Compressed public key.
     signature
@@ -45,7 +45,7 @@ class Checkpoint:
     transactions: str
     transactions_root: str
     assets: str
-    reserves_root: str
+    assets_root: str
     operator: str = ""
     signature: str = ""
 

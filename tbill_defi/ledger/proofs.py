@@ -15,7 +15,7 @@ from typing import Any
 from tbill_defi.chain.checkpoint import Checkpoint
 from tbill_defi.chain.handovers import require_operator
 from tbill_defi.chain.keys import SigningKey, address_of
-from tbill_defi.chain.merkle import Sum, merkle_tree, sum_tree, tagged_hash
+from tbill_defi.chain.merkle import Node, SumTree, counted, tagged_hash
 from tbill_defi.chain.transaction_reading import TransactionRecord
 from tbill_defi.chain.types import Call
 from tbill_defi.core.errors import DataError, LedgerError, UsageError
@@ -60,7 +60,7 @@ class Evidence:
             require_operator(operators, operator)
         self._handovers = [one.value() for one in operators.handovers]
         self._records = list(chain.transactions(self.height))
-        self._transactions = merkle_tree([tagged_hash("transaction", leaf(record)) for record in self._records])
+        self._transactions = SumTree([counted("transaction", leaf(record)) for record in self._records])
         block_hash = chain.block_hash(self.height)
         books = Books(ledger.contracts, CURRENCY).apply(chain.events(names=EVENTS, to_block=self.height))
         held = holdings(books)
@@ -68,16 +68,16 @@ class Evidence:
             _require_supply(ledger, books, held)
         secret = operator.sign_digest(sha256(canonical_json(["salts", block_hash.hex()])).digest())
         self._shelves = {asset: _Shelf(asset, mine, secret) for asset, mine in held.items()}
-        self._reserves = merkle_tree([tagged_hash("reserve", shelf.reserve) for shelf in self._shelves.values()])
+        self._assets = SumTree([counted("asset", asset, *shelf.root) for asset, shelf in self._shelves.items()])
         self.checkpoint = Checkpoint(
             chain_id=str(chain.chain_id),
             genesis_hash=chain.genesis.hash.hex(),
             height=str(self.height),
             block_hash=block_hash.hex(),
-            transactions=str(len(self._records)),
-            transactions_root=self._transactions.root,
-            assets=str(len(self._shelves)),
-            reserves_root=self._reserves.root,
+            transactions=self._transactions.root.sum,
+            transactions_root=self._transactions.root.hash,
+            assets=self._assets.root.sum,
+            assets_root=self._assets.root.hash,
         ).signed(operator)
 
     def prove_transaction(self, transaction_hash: bytes) -> Proof:
@@ -105,8 +105,7 @@ class Evidence:
         if shelf is None:
             raise DataError(f"prove: {asset} is not on the ledger at block {self.height}")
         place = list(self._shelves).index(asset)
-        reserve = {"reserve": shelf.reserve, "reserve_path": self._reserves.path(place)}
-        return self._proof(**shelf.prove(holder, self.height), **reserve)
+        return self._proof(**shelf.prove(holder, self.height), asset_path=self._assets.path(place))
 
     def _proof(self, **content: Any) -> Proof:
         return {**content, "checkpoint": self.checkpoint.value(), "handovers": self._handovers}
@@ -152,15 +151,16 @@ class _Shelf:
 
     def __init__(self, asset: str, held: Mapping[str, int], secret: bytes) -> None:
         self._asset, self._held, self._secret = asset, held, secret
-        leaves = {holder: sum_leaf(self._leaf(holder)) for holder in held}
+        self._supply = str(sum(held.values()))
+        leaves = {holder: holding_leaf(self._leaf(holder)) for holder in held}
         self._order = sorted(held, key=lambda holder: leaves[holder].hash)
-        self._tree = sum_tree([leaves[holder] for holder in self._order])
-        total, root = self._tree.root
-        self.reserve = {"asset": asset, "total": total, "root": root}
+        self._tree = SumTree([leaves[holder] for holder in self._order])
+        self.root = self._tree.root
 
     def _leaf(self, holder: str) -> dict[str, str]:
         salt = hmac.digest(self._secret, canonical_json([self._asset, holder]), sha256).hex()
-        return {"asset": self._asset, "holder": holder, "amount": str(self._held[holder]), "salt": salt}
+        amount = {"amount": str(self._held[holder]), "supply": self._supply}
+        return {"asset": self._asset, "holder": holder, **amount, "salt": salt}
 
     def prove(self, holder: str, height: int) -> Proof:
         if holder not in self._held:
@@ -179,9 +179,9 @@ def leaf(record: TransactionRecord) -> dict[str, str]:
     }
 
 
-def sum_leaf(content: Mapping[str, str]) -> Sum:
+def holding_leaf(content: Mapping[str, str]) -> Node:
     """Leaf of a holding: its amount in the open, the rest hidden by its salt."""
-    return Sum(content["amount"], tagged_hash("holding", content))
+    return Node(content["amount"], tagged_hash("holding", content))
 
 
 def holdings(books: Books) -> dict[str, dict[str, int]]:

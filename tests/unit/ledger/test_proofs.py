@@ -13,17 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tbill_defi.chain import merkle
 from tbill_defi.chain.checkpoint import Checkpoint
 from tbill_defi.chain.handing_over import hand_over
 from tbill_defi.chain.handovers import Handover
 from tbill_defi.chain.keys import SigningKey
-from tbill_defi.chain.merkle import LIMIT, Sum, Tree, merkle_tree, sum_node, sum_tree, tagged_hash
+from tbill_defi.chain.merkle import LIMIT, Node, SumTree, counted, inner_node, tagged_hash
 from tbill_defi.core.errors import DataError, LedgerError, UsageError
 from tbill_defi.core.hashing import canonical_json
 from tbill_defi.ledger import proofs
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
-from tbill_defi.ledger.proofs import Evidence, sum_leaf
+from tbill_defi.ledger.proofs import Evidence, holding_leaf
 from tests.unit.ledger.support import DOLLAR, NOTE, Bench, make_ledger, ring, stocked_ledger
 
 VERIFIER = Path(__file__).resolve().parents[3] / "tools" / "verify_proof.py"
@@ -336,58 +337,74 @@ def test_a_hand_over_that_leads_nowhere_is_refused(handed):
 # --- forged trees: what a dishonest operator would sign -----------------------------------------------------------
 
 
-def forged(evidence, key, leaves, holder):
+def careless(left, right):
+    """An inner node of a sum tree that checks nothing."""
+    return Node(str(int(left.sum) + int(right.sum)), tagged_hash("node", *left, *right))
+
+
+def forged(evidence, key, monkeypatch, leaves, holder):
     """A proof of a holder in a tree of these leaves, signed by the operator himself."""
-    nodes = [Sum(content["amount"], tagged_hash("holding", content)) for content in leaves]
-    tree = merkle_or_sum(nodes)
-    place = next((n for n, content in enumerate(leaves) if content["holder"] == holder), 0)
-    total, root = tree.root
-    reserve = {"asset": leaves[0]["asset"], "total": total, "root": root}
-    reserves = merkle_tree([tagged_hash("reserve", reserve)])
-    checkpoint = Checkpoint(**{**evidence.checkpoint.value(), "reserves_root": reserves.root}).signed(key)
-    proof = {"leaf": leaves[place], "path": tree.path(place), "reserve": reserve, "reserve_path": []}
+    monkeypatch.setattr(merkle, "inner_node", careless)
+    supply = str(sum(int(one["amount"]) for one in leaves))
+    leaves = [one | {"supply": supply} for one in leaves]
+    tree = SumTree([Node(one["amount"], tagged_hash("holding", one)) for one in leaves])
+    place = next((n for n, one in enumerate(leaves) if one["holder"] == holder), 0)
+    root = counted("asset", leaves[0]["asset"], *tree.root)
+    checkpoint = Checkpoint(**{**evidence.checkpoint.value(), "assets": "1", "assets_root": root.hash}).signed(key)
+    proof = {"leaf": leaves[place], "path": tree.path(place), "asset_path": []}
     return canonical_json({**proof, "checkpoint": checkpoint.value(), "handovers": []})
-
-
-def merkle_or_sum(nodes):
-    """A sum tree that checks nothing."""
-
-    def careless(left, right):
-        return Sum(str(int(left.total) + int(right.total)), tagged_hash("sum", *left, *right))
-
-    return Tree(nodes, careless, Sum("0", ""))
 
 
 def content(holder, amount):
     return {"asset": NOTE.cusip, "holder": holder, "amount": str(amount), "salt": "00" * 32}
 
 
-def test_a_negative_sum_is_refused_though_it_is_signed(bench, evidence, operator):
-    key = bench.key(OPERATOR)
-    good = forged(evidence, key, [content("desk", 100), content("fund", 50)], "desk")
-    assert verifier.verify(good, operator)["supply"] == "150"
-    for other in (-50, -1, LIMIT):
-        proof = forged(evidence, key, [content("desk", 100), content("fund", other)], "desk")
-        with pytest.raises(ValueError, match="not an unsigned number"):
-            verifier.verify(proof, operator)
-    proof = forged(evidence, key, [content("desk", -5)], "desk")
-    with pytest.raises(ValueError, match="not an unsigned number"):
-        verifier.verify(proof, operator)
-    deep = [content("desk", 100), content("fund", 1), content("a", -70), content("b", 50)]
-    with pytest.raises(ValueError, match="not an unsigned number"):
-        verifier.verify(forged(evidence, key, deep, "desk"), operator)
+def test_a_negative_sum_is_refused_though_it_is_signed(bench, evidence, operator, monkeypatch):
+    def prove(*amounts):
+        leaves = [content(f"holder {n}", amount) for n, amount in enumerate(amounts)]
+        return verifier.verify(forged(evidence, bench.key(OPERATOR), monkeypatch, leaves, "holder 0"), operator)
+
+    assert prove(100, 50)["supply"] == "150"
+    for amounts in ((100, -50), (100, -1), (100, LIMIT), (-5,), (LIMIT,), (-5, 10), (100, 1, -70, 50)):
+        with pytest.raises(ValueError, match="unsigned"):
+            prove(*amounts)
 
 
-def test_a_holder_who_was_left_out_gets_no_proof(bench, evidence, operator):
+def test_a_supply_that_is_not_the_sum_is_refused_though_it_is_signed(bench, evidence, operator, monkeypatch):
+    leaves = [content("desk", 100), content("fund", 50)]
+    proof = json.loads(forged(evidence, bench.key(OPERATOR), monkeypatch, leaves, "desk"))
+    assert verifier.verify(canonical_json(proof), operator)["supply"] == "150"
+    leaf = proof["leaf"] | {"supply": "151"}
+    other = holding_leaf(content("fund", 50) | {"supply": "151"})
+    root = counted("asset", NOTE.cusip, *careless(holding_leaf(leaf), other))
+    checkpoint = replace(Checkpoint(**proof["checkpoint"]), assets_root=root.hash).signed(bench.key(OPERATOR))
+    proof |= {"leaf": leaf, "path": [{"right": other}], "checkpoint": checkpoint.value()}
+    with pytest.raises(ValueError, match="no unsigned sum"):
+        verifier.verify(canonical_json(proof), operator)
+
+
+@pytest.mark.parametrize("kind", ["transactions", "assets"])
+def test_a_wrong_count_is_refused_though_it_is_signed(bench, evidence, operator, kind):
+    """How many transactions there are is what their tree comes to, not what is said."""
+    proof = evidence.prove_holding(NOTE.cusip, "desk")
+    if kind == "transactions":
+        proof = evidence.prove_transaction(hashes(bench)[-1])
+    count = str(int(getattr(evidence.checkpoint, kind)) + 1)
+    proof["checkpoint"] = replace(evidence.checkpoint, **{kind: count}).signed(bench.key(OPERATOR)).value()
+    with pytest.raises(ValueError, match="no proof of it"):
+        verifier.verify(canonical_json(proof), operator)
+
+
+def test_a_holder_who_was_left_out_gets_no_proof(bench, evidence, operator, monkeypatch):
     """Whatever he is shown names another, or is not in the tree."""
-    key = bench.key(OPERATOR)
-    proof = json.loads(forged(evidence, key, [content("desk", 100), content("dealer", 50)], "desk"))
+    leaves = [content("desk", 100), content("dealer", 50)]
+    proof = json.loads(forged(evidence, bench.key(OPERATOR), monkeypatch, leaves, "desk"))
     assert verifier.verify(canonical_json(proof), operator)["holder"] == "desk"
     proof["leaf"]["holder"] = "fund"
-    with pytest.raises(ValueError, match="not among the holders"):
+    with pytest.raises(ValueError, match="no proof of it"):
         verifier.verify(canonical_json(proof), operator)
-    proof["leaf"] = content("fund", 0)
-    with pytest.raises(ValueError, match="not among the holders"):
+    proof["leaf"] = content("fund", 0) | {"supply": "50"}
+    with pytest.raises(ValueError, match="no proof of it"):
         verifier.verify(canonical_json(proof), operator)
 
 
@@ -402,7 +419,7 @@ def test_both_siblings_in_a_step_show_nothing(bench, evidence, operator, kind):
         left, right = evidence._shelves[NOTE.cusip]._tree._levels[-2]
         proof["leaf"]["holder"] = "mallory"
     proof["path"] = [{"left": left, "right": right}]
-    with pytest.raises(ValueError, match="not one sibling"):
+    with pytest.raises(ValueError, match="not one unsigned sibling"):
         verifier.verify(canonical_json(proof), operator)
 
 
@@ -428,39 +445,34 @@ def plain_root(leaves):
     if len(leaves) == 1:
         return leaves[0]
     split = 1 << (len(leaves) - 1).bit_length() - 1
-    return tagged_hash("node", plain_root(leaves[:split]), plain_root(leaves[split:]))
+    left, right = plain_root(leaves[:split]), plain_root(leaves[split:])
+    return Node(str(int(left.sum) + int(right.sum)), tagged_hash("node", *left, *right))
 
 
-@given(st.integers(1, 70), st.integers(0, 69))
-def test_trees_are_those_of_the_rfc(count, index):
-    leaves = [tagged_hash("leaf", n) for n in range(count)]
-    tree = merkle_tree(leaves)
+@given(st.lists(st.integers(0, 2**100), min_size=1, max_size=70), st.integers(0, 69))
+def test_trees_are_those_of_the_rfc(amounts, index):
+    leaves = [Node(str(amount), tagged_hash("leaf", n)) for n, amount in enumerate(amounts)]
+    tree = SumTree(leaves)
     assert tree.root == plain_root(leaves)
-    place = index % count
-    assert verifier.climb(leaves[place], tree.path(place)) == tree.root
-    if count > 1:
-        other = leaves[(place + 1) % count]
-        assert verifier.climb(other, tree.path(place)) != tree.root
-
-
-@given(st.lists(st.integers(0, 2**100), min_size=1, max_size=40), st.integers(0, 39))
-def test_sums_are_sums(amounts, index):
-    leaves = [sum_leaf(content(str(n), amount)) for n, amount in enumerate(amounts)]
-    tree, place = sum_tree(leaves), index % len(amounts)
-    assert tree.root.total == str(sum(amounts))
+    assert tree.root.sum == str(sum(amounts))
+    place = index % len(leaves)
     assert verifier.climb(list(leaves[place]), tree.path(place)) == list(tree.root)
+    if len(leaves) > 1:
+        other = leaves[(place + 1) % len(leaves)]
+        assert verifier.climb(list(other), tree.path(place)) != list(tree.root)
 
 
 def test_sums_out_of_range_are_not_made():
     for left, right in ((-1, 5), (LIMIT, 0), (LIMIT - 1, 1)):
         with pytest.raises(DataError, match="unsigned number of 128 bits"):
-            sum_node(Sum(str(left), ""), Sum(str(right), ""))
+            inner_node(Node(str(left), ""), Node(str(right), ""))
 
 
 def test_leaves_are_no_nodes():
-    leaves = [tagged_hash("transaction", {"raw": "00"}), tagged_hash("transaction", {"raw": "01"})]
-    assert tagged_hash("transaction", leaves) != merkle_tree(leaves).root
-    assert merkle_tree([]).root not in leaves
+    leaves = [counted("transaction", {"raw": "00"}), counted("transaction", {"raw": "01"})]
+    assert counted("transaction", leaves) != SumTree(leaves).root
+    assert SumTree(leaves).root.sum == "2"
+    assert SumTree([]).root.sum == "0"
 
 
 # --- the file alone -----------------------------------------------------------------------------------------------
@@ -470,30 +482,24 @@ def test_the_verifier_stands_alone(bench, evidence, operator, tmp_path):
     """A short file that imports nothing of ours, run where nothing of ours can be imported."""
     source = VERIFIER.read_text()
     assert set(re.findall(r"^(?:from|import) (\w+)", source, re.MULTILINE)) == {
-        *("json", "sys", "hashlib", "pathlib", "coincurve")
+        *("json", "sys", "hashlib", "coincurve")
     }
     code = source.split('"""', 2)[2]
-    assert len([line for line in code.splitlines() if line.strip()]) <= 49
-    path = tmp_path / "proof.json"
-    path.write_bytes(canonical_json(evidence.prove_holding("USD", "desk")) + b"\n")
-    words = [sys.executable, "-I", str(VERIFIER), str(path), operator]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 40
+    words = [sys.executable, "-I", str(VERIFIER), operator]
+
+    def run(data, words=words):
+        return subprocess.run(words, input=data, capture_output=True, cwd=tmp_path, timeout=60, check=False)
+
+    proof = canonical_json(evidence.prove_holding("USD", "desk")) + b"\n"
+    done = run(proof)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["holder"] == "desk"
-    for bad in (
-        path.read_bytes().replace(b'"desk"', b'"fund"'),
-        b"",
-        b"null",
-        b"{}",
-        b"\xff\xfe\x00",
-        b"[" * 10_000,
-        b"9" * 5_000,
-    ):
-        path.write_bytes(bad)
-        done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=60)
-        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done.stderr
-    path.unlink()
-    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    nonsense = (b"", b"null", b"{}", b"\xff\xfe\x00", b"[" * 10_000, b"9" * 5_000)
+    for bad in (proof.replace(b'"desk"', b'"fund"'), *nonsense):
+        done = run(bad)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, b"", 1), done.stderr
+    done = run(proof, words[:-1])
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
 
 

@@ -151,8 +151,8 @@ def test_the_operator_s_old_key_is_refused(stored, tmp_path):
         assert checkpoint_faults(ledger, ledger.keyring, early) == {}
         late = replace(early, height=str(ledger.chain.height)).signed(old)
         assert list(checkpoint_faults(ledger, ledger.keyring, late)) == ["operator"]
-        forged = replace(early, reserves_root="00" * 32).signed(old)
-        assert list(checkpoint_faults(ledger, ledger.keyring, forged)) == ["reserves_root"]
+        forged = replace(early, assets_root="00" * 32).signed(old)
+        assert list(checkpoint_faults(ledger, ledger.keyring, forged)) == ["assets_root"]
         assert checkpoint_faults(ledger, ledger.keyring, early.signed(SigningKey.from_seed("mallory")))
 
 
