@@ -137,6 +137,10 @@ GOOD: dict[str, list[str]] = {
     "fails show": ["--rates", "rates.csv"],
     "fails claim": ["2026-02", "--rates", "rates.csv"],
     "kyc recover": ["{wallet}", "--to", "0x" + "cd" * 20],
+    "permit sign": [NOTE, "dealer", "1000"],
+    "permit send": ["permit.json"],
+    "permit draw": [NOTE, "desk", "1"],
+    "permit show": [NOTE, "desk", "dealer"],
     "security": [NOTE],
     "roles show": [],
     "roles propose": ["grant", "LIMITS", "0x" + "cd" * 20],
@@ -243,7 +247,7 @@ VALUES: dict[str, tuple[str, ...]] = {
 NAMES = {
     "size": "shift steepener",
     "node size": "key_rate",
-    "count": "blocks seed since wait",
+    "count": "blocks hours seed since wait",
     "address": "wallet",
     "band": "duration",
     "codes": "admit refuse",
@@ -263,7 +267,7 @@ NAMES = {
     "years yield_",
     "out": "html out",
     "party": "allocator approve_by bind borrower buyer by ccp counterparty exempt failing funder holder issuer key "
-    "lender manager party seller signer writer",
+    "lender manager owner party seller signer spender writer",
     "price": "clean price strike",
     "span": "delay lock_up window",
     "settings": "feeds",
@@ -312,6 +316,7 @@ KINDS_OF_COMMANDS = {
     ("strips seize", "to"): "party",
     ("kyc recover", "to"): "address",
     ("roles propose", "account"): "address",
+    ("permit draw", "to"): "party",
     ("books cost", "trade"): "number of a trade",
     ("books identify", "trade"): "number of a trade",
     ("audit checkpoint", "at"): "block",
@@ -323,7 +328,7 @@ LEFT_OUT = {"market sync": ("home",), "market simulate": ("home", "out"), "confi
 """What is looked at only when a publisher has answered, a file was read, or there are more curves than the sample has;
 or is shown as it is given.
 """
-KEPT = ("quote.json", "call.json", "next.json", "sold.json", "made.tar")
+KEPT = ("permit.json", "quote.json", "call.json", "next.json", "sold.json", "made.tar")
 """Files of the desk that commands are given."""
 EVERYTHING = os.environ.get("TBILL_FUZZ") == "all"
 """All values for every parameter, which takes minutes; else one for each, in turn."""
@@ -417,6 +422,9 @@ def template(tmp_path_factory):
             ["early", "request", OTHER, "100"],
             ["roles", "propose", "revoke", "LIMITS", "0x" + "ef" * 20],
             ["books", "index"],
+            ["permit", "sign", NOTE, "dealer", "5", "--out", "first.json"],
+            ["permit", "send", "first.json"],
+            ["permit", "sign", NOTE, "dealer", "1000", "--out", "permit.json"],
             ["backup", "made.tar"],
         ):
             assert run(words) == 0, words
