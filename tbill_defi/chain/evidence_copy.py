@@ -10,6 +10,7 @@ from tbill_defi.chain import schema
 from tbill_defi.chain.engine import Mode, open_engine
 from tbill_defi.chain.handovers import operators_of
 from tbill_defi.chain.heads import Genesis, SignedHead
+from tbill_defi.core.drafts import sweep
 from tbill_defi.core.errors import AuditFailure, UsageError
 from tbill_defi.core.files import new_folder
 
@@ -29,6 +30,7 @@ def export_evidence(url: str, folder: Path) -> SignedHead:
     AuditFailure
         If there is no genesis or head to be copied.
     """
+    sweep(folder)
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"export: {folder} is not empty; evidence is never mixed")
     with new_folder(folder) as place:

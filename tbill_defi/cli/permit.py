@@ -42,7 +42,7 @@ def sign(
 ) -> None:
     """Sign a permit into a file; nothing is sent.
 
-    It is for this ledger and token only, and needs no key but the holder's. Each is used once, in order of their nonces.
+    It is for this ledger and token only, and needs the holder's key alone. Each is used once, in order of their nonces.
     """
     from tbill_defi.core.clock import moment
     from tbill_defi.core.errors import KeyStoreError

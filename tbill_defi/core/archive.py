@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tbill_defi.core.drafts import draft_file, finish
 from tbill_defi.core.errors import DataError
 from tbill_defi.core.files import sync_folder
 from tbill_defi.core.json_text import parse_json
@@ -52,31 +53,23 @@ def pack(target: Path, files: Mapping[str, Path], about: Mapping[str, Any], prog
     """
     if target.exists():
         raise DataError(f"{target}: there is a file already; name another")
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     listed = {name: {"bytes": file.stat().st_size, "sha256": _digest(file)} for name, file in sorted(files.items())}
     total, done = sum(int(str(row["bytes"])) for row in listed.values()), 0
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with (
-            os.fdopen(descriptor, "wb") as stream,
-            tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar,
-        ):
-            text = json.dumps({"version": VERSION, **about, "files": listed}, indent=1).encode() + b"\n"
-            tar.addfile(_member(MANIFEST, len(text)), io.BytesIO(text))
-            for name, row in listed.items():
-                content = files[name].open("rb")
-                with content:
-                    tar.addfile(_member(name, int(str(row["bytes"]))), content)
-                done += int(str(row["bytes"]))
-                progress(done, total)
-        with part.open("rb+") as whole:
-            os.fsync(whole.fileno())
-        os.link(part, target)
-        sync_folder(target.absolute().parent)
+        with draft_file(target, 0o600) as (draft, stream):
+            with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                text = json.dumps({"version": VERSION, **about, "files": listed}, indent=1).encode() + b"\n"
+                tar.addfile(_member(MANIFEST, len(text)), io.BytesIO(text))
+                for name, row in listed.items():
+                    with files[name].open("rb") as content:
+                        tar.addfile(_member(name, int(str(row["bytes"]))), content)
+                    done += int(str(row["bytes"]))
+                    progress(done, total)
+            finish(stream)
+            os.link(draft, target)
+            sync_folder(target.absolute().parent)
     except FileExistsError:
         raise DataError(f"{target}: there is a file already; name another") from None
-    finally:
-        part.unlink(missing_ok=True)
     return target.stat().st_size
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tbill_defi.core.drafts import draft_file, draft_folder, finish, sweep
 
 MOST_BYTES = 2**26
 """Of a file that is read as a whole, where nothing less is stated."""
@@ -95,17 +96,16 @@ def write_durably(path: Path, data: bytes) -> None:
     OSError
         If it cannot be written; `filename` is the path's.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")  # two processes never share a draft
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
-        _write_synced(draft, data, os.O_TRUNC, 0o666)
-        draft.replace(path)
-        sync_folder(path.parent)
+        with draft_file(path) as (draft, stream):
+            stream.write(data)
+            finish(stream)
+            draft.replace(path)
+            sync_folder(path.parent)
     except OSError as error:
         raise _of(path, error) from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o666) -> None:
@@ -118,19 +118,20 @@ def write_new(path: Path, data: bytes, mode: int = 0o666) -> None:
     OSError
         If it cannot be written; `filename` is the path's.
     """
-    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
-        _write_synced(draft, data, os.O_EXCL, mode)
-        os.link(draft, path)
-        sync_folder(path.parent)
+        with draft_file(path, mode) as (draft, stream):
+            stream.write(data)
+            finish(stream)
+            os.link(draft, path)
+            sync_folder(path.parent)
     except OSError as error:
         raise _of(path, error) from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def write_output(path: Path, data: bytes) -> None:
     """Write what somebody asked for to the path he gave: durably, through a link; to a device or a pipe as it is.
+
+    What killed processes left beside it goes.
 
     Raises
     ------
@@ -140,6 +141,7 @@ def write_output(path: Path, data: bytes) -> None:
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(data)
     else:
+        sweep(path.resolve())
         write_durably(path.resolve(), data)
 
 
@@ -147,14 +149,13 @@ def write_output(path: Path, data: bytes) -> None:
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder beside one that is absent or empty, for its content; it takes its place at the end, whole.
 
-    After an error nothing is left of it. A process that is killed leaves the one beside it, whose name begins with a
-    dot and which nothing reads.
+    After an error nothing is left of it. One that a killed process left beside it goes, at the next call of this or of
+    `sweep`.
     """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}.{os.urandom(8).hex()}")
-    draft.mkdir(mode=0o700)
-    try:
+    sweep(folder)
+    with draft_folder(folder) as draft:
         yield draft
         for place in (draft, *(one for one in draft.rglob("*") if one.is_dir())):
             sync_folder(place)
@@ -162,8 +163,6 @@ def new_folder(folder: Path) -> Iterator[Path]:
             folder.rmdir()
         draft.replace(folder)
         sync_folder(folder.parent)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -174,13 +173,6 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _write_synced(path: Path, data: bytes, flag: int, mode: int) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | flag | getattr(os, "O_BINARY", 0), mode), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _of(path: Path, error: OSError) -> OSError:

@@ -7,7 +7,6 @@ Keystores are in it only if asked for, still under their passphrase; the passphr
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tbill_defi.chain.copying import copy_journal
 from tbill_defi.chain.evidence import verify
 from tbill_defi.chain.heads import SignedHead
 from tbill_defi.core import archive
+from tbill_defi.core.drafts import draft_folder, is_draft, sweep
 from tbill_defi.core.errors import AuditFailure, DataError, LedgerError
 from tbill_defi.core.files import new_folder
 from tbill_defi.core.home import home_path
@@ -24,7 +24,7 @@ from tbill_defi.ledger.abi import decode_log
 from tbill_defi.ledger.open import PASSPHRASE_FILE, keys_folder, ledger_url, on_node
 
 JOURNAL = "ledger/ledger.db"
-_LEFT_OUT = (".lock", ".part", ".new", ".tmp", "-wal", "-shm", "-journal")
+_LEFT_OUT = (".lock", ".tmp", "-wal", "-shm", "-journal")
 
 Progress = Callable[[str, int, int], None]
 """Called with (step, done, in all)."""
@@ -64,18 +64,19 @@ def take_backup(
         If `target` is there already.
     """
     folder = home_path(home)
+    sweep(target)
     if target.exists():
         raise DataError(f"{target}: there is a file already; name another")
-    with tempfile.TemporaryDirectory(prefix="tbill-backup-") as scratch:
+    with draft_folder(target) as scratch:
         head = None
         files = {}
         for number, (name, file) in enumerate(_files(folder, keys)):
-            copy = Path(scratch).joinpath(str(number))
+            copy = scratch.joinpath(str(number))
             with suppress(FileNotFoundError):  # a draft that has taken its place meanwhile
                 shutil.copyfile(file, copy)
                 files[name] = copy
         if not on_node(home):
-            copy = Path(scratch).joinpath("ledger.db")
+            copy = scratch.joinpath("ledger.db")
             head = copy_journal(
                 ledger_url(home), copy, lambda done, total: progress("copying the journal", done, total)
             )
@@ -86,9 +87,11 @@ def take_backup(
 
 
 def _files(folder: Path, keys: bool) -> Iterator[tuple[str, Path]]:
-    """Everything of a home but the journal, locks, passphrases, and keystores unless they are asked for."""
+    """Everything of a home but the journal, locks, drafts, passphrases, and keystores unless they are asked for."""
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
+        if any(map(is_draft, file.relative_to(folder).parts)):
+            continue
         if not file.is_file() or file.is_symlink() or name.startswith(JOURNAL) or file.name.endswith(_LEFT_OUT):
             continue
         if file.is_relative_to(keys_folder(folder)) and (not keys or file.name == PASSPHRASE_FILE):
@@ -116,6 +119,7 @@ def restore(
         If its ledger does not verify against its head.
     """
     folder = home_path(home)
+    sweep(folder)
     if folder.exists() and any(folder.iterdir()):
         raise LedgerError(f"restore: {folder} is not empty; name a home that is not there with --home", "Exists")
     with new_folder(folder) as place:

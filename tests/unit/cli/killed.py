@@ -69,6 +69,7 @@ def main(home, work, points, words):
                     "left": left is not None,
                     "whole": left in (None, expected) and digest(out) == expected,
                     "again": again,
+                    "drafts": [one.name for one in work.iterdir() if one.name.startswith(f".{out.name}")],
                 }
             )
         )
