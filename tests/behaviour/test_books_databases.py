@@ -15,8 +15,15 @@ from tbill_defi.ledger.index.writer import BooksWriter
 from tests.behaviour.day import ledger_on
 from tests.behaviour.random_day import KEYS, RandomDay
 from tests.unit.ledger.index.test_clearing_and_fails import TOMORROW, Cleared
-from tests.unit.ledger.index.test_early_and_stripped import bond_half_stripped, early_redeemed, stripped_and_identified
+from tests.unit.ledger.index.test_early_and_stripped import (
+    bond_half_stripped,
+    early_redeemed,
+    seized_and_identified,
+    stripped_and_identified,
+)
 from tests.unit.ledger.support import PARTIES
+
+LIVED = [early_redeemed, bond_half_stripped, stripped_and_identified, seized_and_identified]
 
 
 def rows(store, table):
@@ -68,7 +75,7 @@ def test_what_a_ccp_netted_is_booked_alike(postgres):
     postgres.drop(url)
 
 
-@pytest.mark.parametrize("lived", [early_redeemed, bond_half_stripped, stripped_and_identified])
+@pytest.mark.parametrize("lived", LIVED)
 def test_what_was_redeemed_early_or_stripped_is_booked_alike(postgres, lived):
     """In one go, and a process a block; lots that were identified are taken over."""
     url = postgres.database()

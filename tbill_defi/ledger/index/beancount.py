@@ -18,7 +18,7 @@ from tbill_defi.core.clock import market_date
 from tbill_defi.core.errors import UsageError
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 from tbill_defi.ledger.index import schema
-from tbill_defi.ledger.index.effects import CARRIED, CONVERTED, DECLARED, NETTED, UNALLOCATED
+from tbill_defi.ledger.index.effects import ACT_TRANSFER, CARRIED, CONVERTED, DECLARED, NETTED, UNALLOCATED
 from tbill_defi.ledger.index.folding import FAILS
 from tbill_defi.ledger.index.income import Gain, Income
 from tbill_defi.ledger.index.lots import FIFO, SPECIFIC
@@ -123,7 +123,8 @@ class _Writer:
     def _transaction(self, entry: Mapping[str, Any]) -> Iterator[str]:
         number = entry["entry"]
         trades, flows = self._trades.get(number, []), self._flows.get(number, [])
-        if any(trade["basis"] == NETTED for trade in trades):  # bought and sold at once: the lot has to be there first
+        at_once = entry["kind"] == ACT_TRANSFER or any(trade["basis"] == NETTED for trade in trades)
+        if at_once:  # bought and sold: the lot has to be there first
             for trade in trades:
                 yield from self._moves(entry, [trade], [])
             trades = []
@@ -176,11 +177,15 @@ class _Writer:
     def _sold(self, trade: Mapping[str, Any]) -> Iterator[str]:
         account = self._securities(trade["asset"])
         for gain in self._gains[trade["trade"]]:
-            yield f'{self._amount(account, -gain.units, commodity(trade["asset"]))} {{{gain.opened}, "{gain.lot}"}}'
+            lot = f'{{{self._lots[gain.lot]["currency"]}, {gain.opened}, "{gain.lot}"}}'
+            yield f"{self._amount(account, -gain.units, commodity(trade['asset']))} {lot}"
             yield from self._notes(trade["currency"], accrued_sold=gain.interest_sold or 0)
         gains = self._gains[trade["trade"]]
         if trade["basis"] == CARRIED:
-            yield self._amount(TRANSFERS, sum(gain.cost for gain in gains), trade["currency"])
+            costs: dict[str, int] = {}
+            for currency, cost in self._carried_over(trade):
+                costs[currency] = costs.get(currency, 0) + cost
+            yield from (self._amount(TRANSFERS, cost, currency) for currency, cost in costs.items())
             return
         if trade["basis"] == CONVERTED:
             return

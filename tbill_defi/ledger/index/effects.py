@@ -18,6 +18,8 @@ from tbill_defi.ledger.index.nets import Gross
 
 Prices = Callable[[str], Mapping[str, int] | None]
 """Plan hash (0x-text) -> cash units by CUSIP that a plan's orders come to, if the plan is known."""
+UnderWay = Callable[[str, str], Mapping[str, int]]
+"""(act, party) -> units by CUSIP that the act took of the party and has not brought yet."""
 
 CASH, PLAN, NETTED, NONE, CARRIED = "cash", "plan", "netted", "none", "carried"
 UNALLOCATED, DECLARED, CONVERTED = "unallocated", "declared", "converted"
@@ -26,6 +28,8 @@ paid; at cost; several securities for one sum; told by its party; stripped or pu
 EARLY_REDEMPTION, STRIP, RECONSTITUTION = "early-redemption", "strip", "reconstitution"
 CONVERSIONS = frozenset({STRIP, RECONSTITUTION})
 """Kinds of entries in which a party's securities become others of its own."""
+ACT_TRANSFER = "act-transfer"
+"""Kind of entries in which what an act of stripping has under way becomes another party's."""
 UNPRICED = frozenset({NONE, CARRIED, UNALLOCATED})
 """Bases of trades for which no cash is known, so that they realise nothing."""
 
@@ -59,8 +63,16 @@ def is_currency(asset: str) -> bool:
 class Effects:
     """Effects of entries; `contracts` (0x-text) are nobody's wallets, `prices` knows plans."""
 
-    def __init__(self, known: Known, contracts: Collection[str], currency: str, prices: Prices | None = None) -> None:
+    def __init__(
+        self,
+        known: Known,
+        contracts: Collection[str],
+        currency: str,
+        under_way: UnderWay,
+        prices: Prices | None = None,
+    ) -> None:
         self._known = known
+        self._under_way = under_way
         self._contracts = frozenset((*contracts, ZERO))
         self._currency = currency
         self._prices = prices
@@ -68,7 +80,9 @@ class Effects:
     def of(self, entry: Entry, balances: Mapping[tuple[str, str], int]) -> tuple[list[Trade], list[Flow]]:
         """Trades and flows of an entry, by party; `balances` are those of (wallet, token) before it."""
         if entry.kind == "reassignment":
-            return self._reassigned(entry, balances), []
+            return self._reassigned(entry, balances)
+        if entry.kind == ACT_TRANSFER:
+            return self._handed_over(entry), []
         units: dict[str, dict[str, int]] = defaultdict(dict)
         cash: dict[str, dict[str, int]] = defaultdict(dict)
         known, contracts = self._known, self._contracts
@@ -196,22 +210,48 @@ class Effects:
         elif kind == "option-exercise" and "writer" in facts and is_of(facts["writer"]):
             yield Flow(party, "escrow", entry.reference, self._currency, facts["payment"])
 
-    def _reassigned(self, entry: Entry, balances: Mapping[tuple[str, str], int]) -> list[Trade]:
-        """A wallet goes from one party to another with what is in it, and with its collateral."""
+    def _handed_over(self, entry: Entry) -> list[Trade]:
+        """What an act has under way goes from one party to another: out of it at cost, and into it, at no known cost.
+
+        Each disposal is of the trade before it.
+        """
+        before, after = entry.facts["before"], self._known.party_of(entry.facts["wallet"])
+        if before == after:
+            return []
+        units = sorted(self._under_way(entry.reference, before).items())
+
+        def both(party: str, came: str, went: str) -> Iterator[Trade]:
+            for asset, part in units:
+                yield Trade(party, asset, part, self._currency, 0, came)
+                yield Trade(party, asset, -part, self._currency, 0, went)
+
+        return [*both(before, CONVERTED, CARRIED), *both(after, NONE, CONVERTED)]
+
+    def _reassigned(self, entry: Entry, balances: Mapping[tuple[str, str], int]) -> tuple[list[Trade], list[Flow]]:
+        """A wallet goes from one party to another with what is in it, its collateral, and its repos."""
         wallet, known = entry.facts["wallet"], self._known
+        before, after = entry.facts["before"], known.party_of(wallet)
         found: dict[str, int] = defaultdict(int)
         for token, asset in known.assets.items():
-            if not is_currency(asset):
-                found[asset] += balances.get((wallet, token), 0)
+            found[asset] += balances.get((wallet, token), 0)
         for (_, account, token), units in known.custody.items():
             if units and known.beneficiary(account) == wallet:
                 found[known.assets[token]] += units
-        trades = []
+        trades, flows = [], []
         for asset, units in found.items():
-            if units:
-                trades.append(Trade(entry.facts["before"], asset, -units, self._currency, 0, CARRIED))
-                trades.append(Trade(known.party_of(wallet), asset, units, self._currency, 0, NONE))
-        return trades
+            if units and is_currency(asset):
+                flows += [
+                    Flow(party, entry.kind, wallet, asset, part) for party, part in ((before, -units), (after, units))
+                ]
+            elif units:
+                trades.append(Trade(before, asset, -units, self._currency, 0, CARRIED))
+                trades.append(Trade(after, asset, units, self._currency, 0, NONE))
+        for repo in known.repos.values():
+            owed = repo.principal * ((repo.lender == wallet) - (repo.borrower == wallet)) if repo.open else 0
+            for party, part in ((before, owed), (after, -owed)) if owed else ():
+                flows.append(Flow(party, "repo", repo.repo_id, self._currency, part))
+                flows.append(Flow(party, entry.kind, repo.repo_id, self._currency, -part))
+        return trades, flows
 
 
 def _changed(changes: dict[str, int]) -> dict[str, int]:

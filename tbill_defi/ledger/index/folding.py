@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.ledger.deployment import Contracts
 from tbill_defi.ledger.fail_claims import claimed_month
-from tbill_defi.ledger.index.effects import is_currency
+from tbill_defi.ledger.index.effects import ACT_TRANSFER, is_currency
 from tbill_defi.ledger.index.entries import Known, Movement, Option, Repo, legs_of, text
 from tbill_defi.ledger.index.frames import Values
 from tbill_defi.ledger.index.life_events import LifeFrames
@@ -89,6 +89,9 @@ class Folder(LifeFrames):
             self._done.append(
                 self._entry("reassignment", self._now.sequence, wallet, facts={"before": before, "wallet": wallet})
             )
+            for act in self.known.acts.values():
+                if act.holder == wallet:
+                    self._open(ACT_TRANSFER, act.act_id, before=before, wallet=wallet)
 
     # --- tokens -------------------------------------------------------------------------------------------------
 

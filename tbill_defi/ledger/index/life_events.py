@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tbill_defi.ledger.books import ZERO
 from tbill_defi.ledger.deployment import Contracts
-from tbill_defi.ledger.index.effects import EARLY_REDEMPTION, RECONSTITUTION, STRIP
+from tbill_defi.ledger.index.effects import ACT_TRANSFER, EARLY_REDEMPTION, RECONSTITUTION, STRIP
 from tbill_defi.ledger.index.entries import Act, Frame, Known, Movement, Piece
 from tbill_defi.ledger.index.frames import Frames, Values
 
@@ -152,12 +152,15 @@ class LifeFrames(Frames):
         return act
 
     def _act_frame(self, act: Act) -> Frame:
-        """The entry of what an act does in this transaction."""
-        frame = next((frame for frame in self._frames if frame.entry.reference == act.act_id), None)
-        return frame or self._open(act.kind, act.act_id)
+        """The entry of what an act does in this transaction, for whose it is now."""
+        mine = [frame for frame in self._frames if frame.entry.reference == act.act_id]
+        return mine[-1] if mine and mine[-1].entry.kind == act.kind else self._open(act.kind, act.act_id)
 
     def _on_ActSeized(self, values: Values) -> None:  # noqa: N802
-        self.known.acts[values["actId"]] = self.known.acts[values["actId"]]._replace(holder=values["to"])
+        act = self.known.acts[values["actId"]]
+        self.known.acts[act.act_id] = act._replace(holder=values["to"])
+        before = self.known.party_of(act.holder)
+        self._open(ACT_TRANSFER, act.act_id, before=before, wallet=values["to"])
 
     def _on_PieceMoved(self, values: Values) -> None:  # noqa: N802
         act = self.known.acts[values["actId"]]

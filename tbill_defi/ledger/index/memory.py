@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select
 
 from tbill_defi.ledger.index import schema
-from tbill_defi.ledger.index.effects import CONVERTED, DECLARED, Flow, Trade
+from tbill_defi.ledger.index.effects import ACT_TRANSFER, CONVERTED, DECLARED, Flow, Trade
 from tbill_defi.ledger.index.entries import Act, Entry, Known, Option, Piece, Repo
 from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC, Lot
 from tbill_defi.ledger.index.nets import Gross, NetKey
@@ -129,8 +129,8 @@ class Memory:
             )
             self.shelves.shelf(row.method, row.party, row.asset).add(lot)
         for row in connection.execute(select(schema.pools).order_by(*schema.pools.primary_key.columns)):
-            pool = Pool(row.party, row.currency, row.basis)
-            pool = self.shelves.pools.setdefault((row.method, row.act_id), pool)
+            pool = Pool(row.currency, row.basis)
+            pool = self.shelves.pools.setdefault((row.method, row.act_id, row.party), pool)
             pool.parts[row.asset] = Part(row.units, row.cost)
 
     # --- carrying forward ---------------------------------------------------------------------------------------
@@ -181,6 +181,7 @@ class Memory:
             self._note_conversion(party, self.known.acts[entry.reference])
         for method in METHODS if (party, asset) in self.specific else (FIFO,):
             chosen = self.elections.get(number) if method == SPECIFIC else None
+            chosen = lot_before(entry.kind, number, units) or chosen
             booked = self.shelves.book(method, number, number_of_entry, trade, chosen, act)
             for lot in (booked.opened, *(lot for lot, _ in booked.closed)):
                 if lot is not None:
@@ -281,7 +282,7 @@ class Memory:
                 for place, piece in enumerate(pieces)
             },
             schema.acts: {name: tuple(act) for name, act in known.acts.items()},
-            schema.pools: {row[:3]: row for row in pool_rows(self.shelves)},
+            schema.pools: {row[:4]: row for row in pool_rows(self.shelves)},
             schema.holds: {key: (*key, *row) for key, row in known.holds.items()},
             schema.options: {name: astuple(option) for name, option in known.options.items()},
             schema.nets: {key: (*key, *astuple(gross)) for key, gross in known.nets.items()},
@@ -305,6 +306,11 @@ def load_stripped(connection: Connection, known: Known) -> None:
     known.acts = {row.act_id: Act(*row) for row in connection.execute(select(schema.acts))}
 
 
+def lot_before(kind: str, trade: int, units: int) -> dict[int, int] | None:
+    """Lot that a disposal is of, if its entry says so: what an act hands over is what it has just brought."""
+    return {trade - 1: -units} if kind == ACT_TRANSFER and units < 0 else None
+
+
 def closure_rows(method: str, number: int, entry: int, trade: Trade, booked: Booked) -> Rows:
     """What a disposal took of lots, as rows."""
     return [
@@ -319,8 +325,8 @@ def closure_rows(method: str, number: int, entry: int, trade: Trade, booked: Boo
 def pool_rows(shelves: Shelves) -> Rows:
     """What acts that are not complete keep, as rows."""
     return [
-        (method, act_id, asset, part.units, part.cost, pool.party, pool.currency, pool.basis)
-        for (method, act_id), pool in shelves.pools.items()
+        (method, act_id, party, asset, part.units, part.cost, pool.currency, pool.basis)
+        for (method, act_id, party), pool in shelves.pools.items()
         for asset, part in pool.parts.items()
     ]
 

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, select
 
 from tbill_defi.core.errors import DataError, UsageError
 from tbill_defi.ledger.index import schema
-from tbill_defi.ledger.index.effects import CONVERTED, DECLARED, UNPRICED, Trade
+from tbill_defi.ledger.index.effects import ACT_TRANSFER, CONVERTED, DECLARED, UNPRICED, Trade
 from tbill_defi.ledger.index.entries import Known
 from tbill_defi.ledger.index.lots import FIFO, METHODS, SPECIFIC
-from tbill_defi.ledger.index.memory import closure_rows, load_assets, load_stripped, lot_row, pool_rows
+from tbill_defi.ledger.index.memory import closure_rows, load_assets, load_stripped, lot_before, lot_row, pool_rows
 from tbill_defi.ledger.index.shelves import Shelves
 from tbill_defi.ledger.index.store import Store, insert_rows, replace_rows
 
@@ -35,6 +35,8 @@ def identify(store: Store, trade: int, lots: Mapping[int, int]) -> None:
     """
     with store.writing() as connection:
         row = _trade(connection, trade)
+        if row["kind"] == ACT_TRANSFER:
+            raise DataError(f"trade {trade}: an {ACT_TRANSFER} is of what the act brought; no other lot can be")
         if row["units"] >= 0:
             raise DataError(f"trade {trade}: it bought {row['asset']}; lots are identified for what was sold")
         for lot in lots:
@@ -93,7 +95,8 @@ def _trade(connection: Connection, trade: int) -> dict[str, Any]:
 def relot(connection: Connection, party: str, asset: str) -> None:
     """Make lots and closures again from trades: of a party's security, and of all that stripping links it to."""
     table, elections = schema.trades, schema.elections
-    query = select(table, schema.entries.c.reference, schema.entries.c.timestamp).join(*_OF_ENTRY)
+    entries = schema.entries.c
+    query = select(table, entries.kind, entries.reference, entries.timestamp).join(*_OF_ENTRY)
     mine = query.where(table.c.party == party).order_by(table.c.trade)
     linked = _linked(connection, party, asset)
     rows = [dict(row) for row in connection.execute(mine.where(table.c.asset.in_(linked))).mappings()]
@@ -117,6 +120,7 @@ def relot(connection: Connection, party: str, asset: str) -> None:
             trade = Trade(*(row[name] for name in Trade._fields))
             act = (row["reference"], row["timestamp"]) if trade.basis == CONVERTED else None
             which = chosen.get(row["trade"]) if method == SPECIFIC else None
+            which = lot_before(row["kind"], row["trade"], trade.units) or which
             booked = shelves.book(method, row["trade"], row["entry"], trade, which, act)
             if booked.opened is not None:
                 lots.append((trade.asset, booked.opened))

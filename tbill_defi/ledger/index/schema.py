@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 3
+VERSION = 4
 LARGEST_AMOUNT = 2**63 - 1
 """Stated limit of one amount or balance in the books: 9.2 trillion dollars."""
 
@@ -136,11 +136,11 @@ acts = Table("books_acts", metadata, _name("act_id"), *_texts("kind", "bond", "h
 pools = Table(
     "books_pools",
     metadata,
-    *map(_name, ("method", "act_id", "asset")),
+    *map(_name, ("method", "act_id", "party", "asset")),
     *_ints("units", "cost"),
-    *_texts("party", "currency", "basis"),
+    *_texts("currency", "basis"),
 )
-"""What an act that is not complete took at cost and has not brought yet."""
+"""What an act that is not complete took of a party at cost and has not brought yet."""
 repos = Table(
     "books_repos",
     metadata,

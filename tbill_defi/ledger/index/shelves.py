@@ -15,7 +15,7 @@ from tbill_defi.core.clock import market_date
 from tbill_defi.ledger.index.apportion import shares
 from tbill_defi.ledger.index.effects import CARRIED, CONVERTED, NONE, UNPRICED, Trade
 from tbill_defi.ledger.index.entries import Act, Known
-from tbill_defi.ledger.index.lots import Closure, Lot, Shelf
+from tbill_defi.ledger.index.lots import FIFO, Closure, Lot, Shelf
 
 
 @dataclass(slots=True)
@@ -28,9 +28,8 @@ class Part:
 
 @dataclass(slots=True)
 class Pool:
-    """What an act took and has not brought yet: whose, in which currency, by security; `basis` of the lots to come."""
+    """What an act took and has not brought yet: in which currency, by security; `basis` of the lots to come."""
 
-    party: str
     currency: str
     basis: str = CONVERTED
     parts: dict[str, Part] = field(default_factory=dict)
@@ -49,12 +48,17 @@ class Shelves:
     def __init__(self, known: Known) -> None:
         self._known = known
         self._shelves: dict[tuple[str, str, str], Shelf] = defaultdict(Shelf)
-        self.pools: dict[tuple[str, str], Pool] = {}
-        """(method, act) -> its pool, while there is anything in it."""
+        self.pools: dict[tuple[str, str, str], Pool] = {}
+        """(method, act, party) -> its pool, while there is anything in it."""
 
     def shelf(self, method: str, party: str, asset: str) -> Shelf:
         """Open lots of a party's security."""
         return self._shelves[method, party, asset]
+
+    def under_way(self, act_id: str, party: str) -> dict[str, int]:
+        """Units by security that an act took of a party and has not brought yet."""
+        pool = self.pools.get((FIFO, act_id, party))
+        return {} if pool is None else {asset: part.units for asset, part in pool.parts.items()}
 
     def items(self) -> list[tuple[tuple[str, str, str], Shelf]]:
         """(method, party, security) and its open lots."""
@@ -98,7 +102,7 @@ class Shelves:
     def _into(self, method: str, act: Act, trade: Trade, closed: list[tuple[Lot, Closure]], moment: int) -> None:
         """Put what was taken into the pool: a bond as its pieces, a piece as it is."""
         lots = [lot for lot, _ in closed]
-        pool = self.pools.setdefault((method, act.act_id), Pool(trade.party, lots[0].currency))
+        pool = self.pools.setdefault((method, act.act_id, trade.party), Pool(lots[0].currency))
         costs = sum(closure.cost for _, closure in closed)
         if any(lot.basis in UNPRICED for lot in lots):
             pool.basis = NONE
@@ -126,11 +130,9 @@ class Shelves:
 
     def _out(self, method: str, act: Act, trade: Trade) -> tuple[int, str, str]:
         """Cost, currency and basis of what comes out of the pool: the bond has all of it, a piece its part."""
-        pool = self.pools.get((method, act.act_id))
-        whole = trade.asset == self._known.assets[act.bond]
-        if pool is None or pool.party != trade.party or not (whole or trade.asset in pool.parts):
-            return 0, trade.currency, NONE  # the wallet went to another party meanwhile
-        if whole:
+        key = method, act.act_id, trade.party
+        pool = self.pools[key]
+        if trade.asset == self._known.assets[act.bond]:
             cost = sum(part.cost for part in pool.parts.values())
             pool.parts.clear()
         else:
@@ -141,5 +143,5 @@ class Shelves:
             if not part.units:
                 del pool.parts[trade.asset]
         if not pool.parts:
-            del self.pools[method, act.act_id]
+            del self.pools[key]
         return cost, pool.currency, pool.basis

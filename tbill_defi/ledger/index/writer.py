@@ -139,7 +139,7 @@ class BooksWriter:
         self._memory = memory
         self._folder = Folder(ledger.contracts, memory.known)
         contracts = ["0x" + address.hex() for address in ledger.contracts.addresses()]
-        self._effects = Effects(memory.known, contracts, CURRENCY, self._prices)
+        self._effects = Effects(memory.known, contracts, CURRENCY, memory.shelves.under_way, self._prices)
         return memory
 
     def _require_same(self, row: Mapping[str, Any]) -> None:

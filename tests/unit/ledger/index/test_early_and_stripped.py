@@ -361,19 +361,32 @@ def test_what_is_given_up_has_its_cost_back(desk, tmp_path):
     assert desk.store.rows(select(schema.pools)) == []
 
 
+def carry_on(desk, act_id):
+    desk.ledger.send(
+        [Step("operator", desk.ledger.contracts.stripping, encode_call("Stripping", "carryOn", act_id, 61))]
+    )
+
+
 def test_what_is_seized_of_an_act_is_its_new_holders(tmp_path):
-    """Ann is on the list: nothing more comes to her; a court gives what is to come to Ben, at no known cost."""
+    """Ann is on the list: nothing more comes to her. A court gives the rest to Ben: hers goes at cost, and is realised
+    by nobody; his has no cost until he declares one, and then the pieces that were delivered have it."""
     with bond_half_stripped() as desk:
-        assert_sound(desk, tmp_path)
+        delivered = sum(lot.cost for lot in desk.view.lots("ann"))
         ledger = desk.ledger
         sanction(ledger, ["ann"])
         act_id = bytes.fromhex(desk.store.rows(select(schema.acts))[0]["act_id"][2:])
-        on = Step("operator", ledger.contracts.stripping, encode_call("Stripping", "carryOn", act_id, 61))
         with pytest.raises(LedgerError):
-            ledger.send([on])
+            carry_on(desk, act_id)
         Stripping(ledger).seize(act_id, "ben")
-        desk.update()
-        ledger.send([on])
+        assert_sound(desk, tmp_path)
+        assert {row["party"] for row in desk.store.rows(select(schema.pools))} == {"ben"}
+        lost = [gain for gain in desk.income.gains("ann") if gain.basis == "carried"]
+        assert (len(lost), {gain.realised for gain in lost}) == (37, {None})
+        assert sum(gain.cost for gain in lost) == 91_234_567_891 - delivered
+        text = (tmp_path / "ann.beancount").read_text()
+        assert in_account(text, "Assets:Securities:InConversion") == 0
+        assert in_account(text, "Equity:Transfers") == 91_234_567_891 - delivered
+        carry_on(desk, act_id)
         assert_sound(desk, tmp_path)
         had, got = (
             {row.asset: row.units for row in desk.view.positions(name) if row.asset != "USD"} for name in ("ann", "ben")
@@ -381,7 +394,123 @@ def test_what_is_seized_of_an_act_is_its_new_holders(tmp_path):
         assert (len(had), len(got)) == (24, 37)
         assert got["912803AA1"] == 100_000 * DOLLAR
         assert not any(lot.cost for lot in desk.view.lots("ben"))
+        assert desk.store.rows(select(schema.pools)) == []
         assert_then_is_a_replay(desk)
+        table, costs = schema.trades, {}
+        for row in desk.store.rows(select(table).where(table.c.party == "ben", table.c.basis == "none")):
+            costs[row["asset"]] = row["units"] // 2
+            relot.declare(desk.store, row["trade"], -costs[row["asset"]], "the court's valuation")
+        assert_sound(desk, tmp_path)
+        assert {lot.asset: (lot.cost, lot.basis) for lot in desk.view.lots("ben") if lot.remaining} == {
+            asset: (cost, "converted") for asset, cost in costs.items()
+        }
+        assert in_account((tmp_path / "ben.beancount").read_text(), "Assets:Securities:InConversion") == 0
+
+
+@contextmanager
+def bond_half_joined():
+    """A note in its three pieces, of which Ben has one more, cheap, and two are brought in to put it together."""
+    with opened() as desk:
+        buy(desk, SHORT, FACE, 985 * DOLLAR)
+        buy(desk, SHORT, FACE, 400 * DOLLAR, buyer="ben")
+        office, ledger = Stripping(desk.ledger), desk.ledger
+        office.name_pieces(SHORT, CUSIPS, PRINCIPAL)
+        for name in ("ann", "ben"):
+            office.strip(name, SHORT, FACE)
+        data = encode_call("Stripping", "reconstitute", ledger.require_token(SHORT.cusip), FACE, 2)
+        ledger.send([Step("ann", ledger.contracts.stripping, data)])
+        desk.update()
+        yield desk
+
+
+@pytest.mark.parametrize("give_up", [False, True])
+def test_a_reconstitution_that_is_seized_leaves_nothing_with_who_began_it(tmp_path, give_up):
+    """What was brought in is the new holder's, apart from pieces of his own: he gives it up, or ends it with his."""
+    with bond_half_joined() as desk:
+        office = Stripping(desk.ledger)
+        before = {lot.asset: lot.cost for lot in desk.view.lots("ben") if lot.remaining}
+        principal = next(lot.cost for lot in desk.view.lots("ann") if lot.asset == PRINCIPAL)
+        (act,) = office.open_acts()
+        office.seize(act.act_id, "ben")
+        assert_sound(desk, tmp_path)
+        office.finish(office.find(act.act_id.hex()), give_up=give_up)
+        assert_sound(desk, tmp_path)
+        assert desk.store.rows(select(schema.pools)) == []
+        lots = {}
+        for lot in desk.view.lots("ben"):
+            if lot.remaining:
+                lots.setdefault(lot.asset, []).append((lot.units, lot.remaining_cost))
+        if give_up:
+            interest = FACE * 4_125 // 200_000
+            assert sorted(lots[CUSIPS[FIRST]]) == [(interest, 0), (interest, before[CUSIPS[FIRST]])]
+            assert lots[PRINCIPAL] == [(FACE, before[PRINCIPAL])]
+        else:
+            assert lots[SHORT.cusip] == [(FACE, before[PRINCIPAL])]
+        assert in_account((tmp_path / "ann.beancount").read_text(), "Equity:Transfers") == 985 * DOLLAR - principal
+        assert_then_is_a_replay(desk)
+
+
+@contextmanager
+def seized_and_identified():
+    """Two lots were bought; it is told that the second was stripped, of which nothing came before Ben had it all."""
+    with opened() as desk:
+        for cash in (980 * DOLLAR, 990 * DOLLAR):
+            buy(desk, SHORT, FACE, cash)
+        office, ledger = Stripping(desk.ledger), desk.ledger
+        office.name_pieces(SHORT, CUSIPS, PRINCIPAL)
+        data = encode_call("Stripping", "strip", ledger.require_token(SHORT.cusip), FACE, 0)
+        ledger.send([Step("ann", ledger.contracts.stripping, data)])
+        desk.update()
+        _, second, stripped = trades_of(desk, "ann")
+        relot.identify(desk.store, stripped, {second: FACE})
+        office.seize(office.open_acts()[0].act_id, "ben")
+        desk.update()
+        yield desk
+
+
+def test_lots_of_a_seized_strip_may_be_identified_before_and_after(tmp_path):
+    """Another lot was stripped than was thought: what is lost is its cost; what an act hands over is no other lot."""
+    with seized_and_identified() as desk:
+        assert_sound(desk, tmp_path)
+
+        def lost(method):
+            return sum(gain.cost for gain in desk.income.gains("ann", method=method) if gain.basis == "carried")
+
+        assert (lost("fifo"), lost("specific")) == (980 * DOLLAR, 990 * DOLLAR)
+        first, _, stripped, *_, last = trades_of(desk, "ann")
+        relot.identify(desk.store, stripped, {first: FACE})
+        assert (lost("fifo"), lost("specific")) == (980 * DOLLAR, 980 * DOLLAR)
+        with pytest.raises(DataError, match="an act-transfer is of what the act brought"):
+            relot.identify(desk.store, last, {first: 1})
+        carry_on(desk, Stripping(desk.ledger).open_acts()[0].act_id)
+        assert_sound(desk, tmp_path)
+        assert desk.store.rows(select(schema.pools)) == []
+
+
+def test_an_act_goes_with_its_wallet_to_another_party(tmp_path):
+    """The wallet of Ann's is registered as Ben's: what is to come of her strip is his."""
+    with bond_half_stripped() as desk:
+        ledger, registry = desk.ledger, desk.ledger.contracts.identity_registry
+        wallet = ledger.keys.address("ann")
+        moved = [("removeWallet", wallet), ("registerWallet", wallet, b"ben".ljust(32, b"\0"))]
+        ledger.send([Step("registrar", registry, encode_call("IdentityRegistry", *words)) for words in moved])
+        (act,) = Stripping(ledger).open_acts()
+        assert act.holder == "ben"
+        carry_on(desk, act.act_id)
+        assert_sound(desk, tmp_path)
+        assert desk.store.rows(select(schema.pools)) == []
+        assert len([row for row in desk.view.positions("ben") if row.asset != "USD"]) == 61
+        assert sum(gain.cost for gain in desk.income.gains("ann") if gain.basis == "carried") == 91_234_567_891
+        assert [flows for kind, _, flows in kinds(desk, "ann") if kind == "reassignment"] == [
+            [("reassignment", 91_234_567_891 - 5_000_000 * DOLLAR)]
+        ]
+        assert_then_is_a_replay(desk, ("ben",))
+
+
+def in_account(text, account):
+    """Dollars x 10^6 in an account of a beancount file."""
+    lines = (line.split() for line in text.splitlines())
+    return sum(round(float(words[1]) * 10**6) for words in lines if words[:1] == [account] and words[2:] == ["USD"])
 
 
 def test_what_a_lost_wallet_began_ends_with_its_successor(tmp_path):

@@ -9,6 +9,7 @@ from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerBusy, LedgerError, UsageError
 from tbill_defi.ledger import life
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.currencies import create_currency, deposit_cash
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.index import schema
 from tbill_defi.ledger.index.export import export
@@ -149,8 +150,9 @@ def test_a_wallet_that_changes_hands_takes_what_is_in_it_along(desk):
     assert [row.units for row in desk.view.positions("dealer")] == [10 * FACE] * 4
     to = b"fund".ljust(32, b"\0")
     desk.ledger.send([Step("registrar", registry, encode_call("IdentityRegistry", "registerWallet", wallet, to))])
+    cash = next(row.units for row in desk.view.positions("dealer", height) if row.asset == "USD")
     ((kind, trades, flows),) = told(desk, "dealer")
-    assert (kind, flows) == ("reassignment", [])
+    assert (kind, flows) == ("reassignment", [("reassignment", -cash)])
     assert sorted(trades) == sorted((s.cusip, -10 * FACE, 0, "carried") for s in (NOTE, OTHER, BILL))
     assert desk.view.positions("dealer") == []
     assert [row.units for row in desk.view.positions("fund")] == [20 * FACE] * 4
@@ -309,7 +311,7 @@ def test_margin_in_cash_is_paid_off_and_no_longer_due_at_the_end():
 
 
 def test_a_wallet_that_changes_hands_takes_its_collateral_along():
-    """Ten of thirty million are with the repo facility, for the borrower: all thirty are the new party's."""
+    """Ten of thirty million are with the repo facility: all thirty, and the debt, are the new party's."""
     bench = RepoBench()
     bench.price()
     with bench.ledger as ledger:
@@ -321,7 +323,10 @@ def test_a_wallet_that_changes_hands_takes_its_collateral_along():
         for party, sign, basis in ((BORROWER, -1, "carried"), (LENDER, 1, "none")):
             kind, trades, flows = told(desk, party)[-1]
             all_of_it = [(s.cusip, sign * 30_000_000 * DOLLAR, 0, basis) for s in SECURITIES]
-            assert (kind, sorted(trades), flows) == ("reassignment", sorted(all_of_it), [])
+            assert (kind, sorted(trades)) == ("reassignment", sorted(all_of_it))
+            cash = sum(amount for account, amount in flows if account == "reassignment")
+            debt = sum(amount for account, amount in flows if account == "repo")
+            assert (debt, cash) == (sign * 9_974_250 * DOLLAR, sign * 30_000_000 * DOLLAR)
 
 
 def test_strangers_events_are_not_booked(desk):
@@ -365,3 +370,21 @@ def test_questions_that_cannot_be_answered(desk, tmp_path):
     desk.ledger.deposit("desk", {}, DOLLAR)
     with pytest.raises(LedgerError, match="run `tbill books index` first"):
         reconcile(desk.view, desk.ledger)
+
+
+def test_what_was_bought_in_another_currency_is_taken_at_its_cost_in_it(desk, tmp_path):
+    ledger = desk.ledger
+    create_currency(ledger, "EUR", "euro")
+    deposit_cash(ledger, "fund", "EUR", 95 * FACE // 100)
+    bench = Bench(ledger)
+    bench._nonce = 900
+    euro, note = ledger.require_token("EUR"), ledger.require_token(NOTE.cusip)
+    legs = bench.leg(note, "dealer", "fund", FACE), bench.leg(euro, "fund", "dealer", 95 * FACE // 100)
+    assert bench.settle(bench.sign(bench.instruction(legs))).status
+    wallets = ledger.address_of("fund"), ledger.address_of("dealer")
+    send(desk, "enforcer", NOTE.cusip, "forcedTransfer", *wallets, 11 * FACE)
+    assert told(desk, "fund")[-1] == ("forced-transfer", [(NOTE.cusip, -11 * FACE, 0, "carried")], [])
+    path = tmp_path / "fund.beancount"
+    export(desk.view, path, "journal", "fund")
+    assert bean_check(path) == ""
+    assert [line.split()[2] for line in path.read_text().splitlines() if "Equity:Transfers  " in line] == ["USD", "EUR"]
