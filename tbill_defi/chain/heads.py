@@ -133,9 +133,13 @@ class SignedHead:
             "operator": f"0x{self.operator.hex()}",
         }
 
+    def value(self) -> dict[str, Any]:
+        """Its JSON value: integers as decimal strings, bytes as 0x-hex."""
+        return {**self._unsigned(), "signature": f"0x{self.signature.hex()}"}
+
     def to_json(self) -> str:
-        """One JSON object, indented; integers as decimal strings, bytes as 0x-hex."""
-        return json.dumps({**self._unsigned(), "signature": f"0x{self.signature.hex()}"}, indent=2) + "\n"
+        """One JSON object, indented."""
+        return json.dumps(self.value(), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, *, source: str = "head") -> SignedHead:

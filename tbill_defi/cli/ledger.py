@@ -13,6 +13,7 @@ from tbill_defi.cli.common import Home, Json, console, group, hint, print_json, 
 from tbill_defi.core.errors import NoCurve, UnknownSecurity, UsageError
 
 if TYPE_CHECKING:
+    from tbill_defi.chain.heads import SignedHead
     from tbill_defi.ledger.books import Wallet
     from tbill_defi.ledger.ledger import Ledger
     from tbill_defi.portfolio.view import View
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("init")(init)
-    commands = group("Positions: import them as tokens on the ledger.")
+    commands = group("Positions: import them as tokens, or write them to a file.")
     commands.command("import")(import_holdings)
+    commands.command("export")(export_holdings)
     app.add_typer(commands, name="holdings")
     app.command("wallet")(wallet)
     app.command("tape")(tape)
@@ -46,6 +48,12 @@ def init(
         str | None,
         typer.Option("--url", help="Keep it in this database, such as postgresql://user@host/desk; no password."),
     ] = None,
+    after: Annotated[
+        Path | None,
+        typer.Option(
+            help="Signed head of a ledger that was closed and that this one goes on from: `tbill audit head`."
+        ),
+    ] = None,
     home: Home = None,
     json_: Json = False,
 ) -> None:
@@ -53,13 +61,22 @@ def init(
 
     Keystores are under the passphrase TBILL_PASSPHRASE, or a random one that is stored beside them.
     """
+    from tbill_defi.chain.heads import SignedHead
     from tbill_defi.ledger.clock import clock_kind
     from tbill_defi.ledger.open import PARTIES, keys_folder, ledger_url
 
     parties = _first_parties(party or PARTIES)
     _refuse_node_options(chain, funder, at)
+    head = None if after is None else SignedHead.read(after)
     start = None if at is None else parse_moment("at", at)
-    options = {"at": start, "light_keys": light_keys, "parties": parties, "chain": chain, "funder": funder}
+    options = {
+        "at": start,
+        "light_keys": light_keys,
+        "parties": parties,
+        "chain": chain,
+        "funder": funder,
+        "after": head,
+    }
     with _created(home, url, options) as made:
         genesis = None if chain else made.embedded.genesis
         value: dict[str, Any] = {
@@ -76,10 +93,16 @@ def init(
     if json_:
         print_json(value)
         return
-    out = console()
     clock = "the node's clock" if chain else "simulated clock" if value["simulated_clock"] else "system clock"
+    _print_made(value, clock, head)
+
+
+def _print_made(value: dict[str, Any], clock: str, head: SignedHead | None) -> None:
+    out = console()
     out.print(f"ledger {value['url']}, chain id {value['chain_id']}, market date {value['market_date']} ({clock})")
     out.print(f"keys in {value['keys']}; operator {value['operator']}")
+    if head is not None:
+        out.print(f"goes on after block {head.height} of the ledger with chain id {head.chain_id}")
     for name, address in value["parties"].items():
         out.print(f"party {name}: {address}")
     hint("tbill market import FILE..., then tbill holdings import positions.csv")
@@ -167,6 +190,34 @@ def import_holdings(
         f"deposited in block {block}"
     )
     hint(f"tbill wallet {party}, or tbill strategies")
+
+
+def export_holdings(
+    file: Annotated[Path, typer.Argument(help="CSV to write, with the columns cusip,face,cost_price.")],
+    party: Annotated[str, typer.Option(help="Whose holdings they are.")] = "desk",
+    home: Home = None,
+) -> None:
+    """Write what a party holds as a file to import.
+
+    What is on hold or frozen is in it; collateral with the repo facility and other currencies are not, and are named.
+    Costs are left empty: the books have them.
+    """
+    from tbill_defi.core.files import write_output
+    from tbill_defi.core.money import format_units
+    from tbill_defi.ledger.open import open_ledger
+    from tbill_defi.report import tables
+
+    with open_ledger(home=home, read_only=True) as ledger:
+        found, decimals = ledger.wallet(party), ledger.books().decimals
+    rows = [(cusip, units) for cusip, units in found.positions.items() if units] + [("USD", found.cash)]
+    lines = [f"{name},{units // 10**6}.{units % 10**6:06d}," for name, units in rows]
+    write_output(file, "\n".join(["cusip,face,cost_price", *lines, ""]).encode())
+    out = console()
+    out.print(f"{file}: {len(rows) - 1} securities and the cash of {party}")
+    for line in tables.blocked(found):
+        out.print(line)
+    for code, units in found.currencies.items():
+        out.print(f"not in the file: {format_units(units, decimals=decimals[code])} {code}")
 
 
 def wallet(

@@ -51,6 +51,7 @@ def _ledger(home: Path | None) -> dict[str, Any] | None:
     from tbill_defi.ledger.clock import clock_kind
     from tbill_defi.ledger.emergency import stopped_until
     from tbill_defi.ledger.open import ledger_url, on_node, open_ledger
+    from tbill_defi.ledger.succession import predecessor
 
     try:
         with open_ledger(home=home, read_only=True) as ledger:
@@ -64,7 +65,10 @@ def _ledger(home: Path | None) -> dict[str, Any] | None:
                 "head": None,
                 "bytes": 0,
                 "stopped_until": stopped_until(ledger),
+                "after": None,
             }
+            if (before := predecessor(ledger)) is not None:
+                found["after"] = before.value()
             if not on_node(home):
                 head = ledger.embedded.head()
                 found["head"] = "0x" + head.block_hash.hex()
@@ -150,6 +154,11 @@ def _print(value: dict[str, Any], fresh: Sequence[Freshness]) -> None:
         out.print(f"ledger {ledger['url']}, chain id {ledger['chain_id']}, block {ledger['height']}{size}")
         if ledger["head"]:
             out.print(f"head {ledger['head']}, operator {ledger['operator']}")
+        if ledger["after"]:
+            before = ledger["after"]
+            out.print(
+                f"goes on after block {before['height']} of chain id {before['chainId']}, head {before['blockHash']}"
+            )
         out.print(f"time {moment(ledger['time'])}, {ledger['clock']} clock, market date {ledger['market_date']}")
         if ledger["stopped_until"] is not None:
             out.print(f"STOPPED until {moment(ledger['stopped_until'])}: nothing moves; tbill resume lifts it")

@@ -17,14 +17,7 @@ from tbill_defi.instruments import AnySecurity, Tips, terms_hash
 from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
 from tbill_defi.ledger.books import EVENTS, Books, TapeEntry, Wallet
 from tbill_defi.ledger.coupons import dated_cpi_e5
-from tbill_defi.ledger.deployment import (
-    CURRENCY,
-    GOVERNOR,
-    ROLE_KEYS,
-    Contracts,
-    Step,
-    deployment_steps,
-)
+from tbill_defi.ledger.deployment import CURRENCY, GOVERNOR, ROLE_KEYS, Contracts, Step, deployment_steps
 from tbill_defi.ledger.keyring import NEXT, Keys
 from tbill_defi.ledger.refusals import Names, refusal
 from tbill_defi.ledger.terms import require_terms
@@ -69,6 +62,7 @@ class Ledger:
         at: int | None = None,
         clock: Clock | None = None,
         chain_id: int | None = None,
+        extras: Mapping[str, str] | None = None,
     ) -> Ledger:
         """Make a ledger: genesis, contracts, roles, dollars.
 
@@ -80,6 +74,8 @@ class Ledger:
             Must hold, or can create, the keys of `ROLE_NAMES`.
         at
             Unix seconds at which a simulated clock starts; None: the system clock.
+        extras
+            More for the genesis, beside what names the contracts.
         """
         for name in ROLE_NAMES:
             keys.ensure(name)
@@ -91,7 +87,7 @@ class Ledger:
             clock=clock or SystemClock(),
             chain_id=chain_id,
             simulated_start=at,
-            extras={"admin": "0x" + admin.hex(), **contracts.to_extras()},
+            extras={**(extras or {}), "admin": "0x" + admin.hex(), **contracts.to_extras()},
             decoder=decode_log,
         )
         ledger = cls(chain, keys)

@@ -12,6 +12,7 @@ from typing import Any
 
 from tbill_defi.chain.embedded import Progress
 from tbill_defi.chain.engine import database_path, require_served, shown_url
+from tbill_defi.chain.heads import SignedHead
 from tbill_defi.core.clock import Clock, parse_time
 from tbill_defi.core.errors import KeyStoreError, LedgerError, UsageError
 from tbill_defi.core.files import read_bytes, write_durably, write_new
@@ -19,6 +20,7 @@ from tbill_defi.core.home import home_path
 from tbill_defi.core.identifiers import party_name
 from tbill_defi.ledger.keyring import Keys
 from tbill_defi.ledger.ledger import Ledger
+from tbill_defi.ledger.succession import succession_extras
 
 PASSPHRASE_VARIABLE = "TBILL_PASSPHRASE"  # noqa: S105 - the name of the variable
 PASSPHRASE_FILE = "passphrase"  # noqa: S105 - the name of the file
@@ -132,6 +134,7 @@ def create_ledger(
     keys: Keys | None = None,
     chain: Any = None,
     funder: str | None = None,
+    after: SignedHead | None = None,
 ) -> Ledger:
     """Make a ledger with its keys and first parties, and open it for writing.
 
@@ -154,22 +157,26 @@ def create_ledger(
         `RpcChain`. A node that is named by http is remembered in the home's ledger/chain.toml.
     funder
         Name of the key that pays for gas there; see `node.deploy`.
+    after
+        Last signed head of a ledger that was closed, which this one goes on from; see `succession`.
 
     Raises
     ------
     LedgerError
         If there is a ledger already (code "Exists").
+    DataError
+        If `after` is not signed by the operator it names.
     """
     if chain is None and url is not None and url.startswith(NODE_SCHEMES):
         chain, url = url, None
     if chain is not None:
-        if url is not None or at is not None:
-            raise UsageError("ledger: a node has its own place and time; give neither url nor at with chain")
+        _refuse_with_a_node(url, at, after)
         return _create_on_node(chain, home, lambda: keys or _new_keys(home, passphrase, light_keys), parties, funder)
     if url is None and on_node(home):
         raise LedgerError(f"ledger: {_chain_file(home)} names one on a node; use it, or another home", "Exists")
     start = _checked_start(at)
     _check_parties(parties)
+    extras = {} if after is None else succession_extras(after)
     place = url or ledger_url(home)
     path = database_path(place)
     if path is not None:
@@ -177,13 +184,20 @@ def create_ledger(
             raise LedgerError(f"ledger: there is one at {path}; use it, or another home", "Exists")
         path.parent.mkdir(parents=True, exist_ok=True)
     ring = keys or _new_keys(home, passphrase, light_keys)
-    ledger = Ledger.create(place, keys=ring, at=start)
+    ledger = Ledger.create(place, keys=ring, at=start, extras=extras)
     try:
         _add_parties(ledger, ring, parties)
     except BaseException:
         ledger.close()
         raise
     return ledger
+
+
+def _refuse_with_a_node(url: str | None, at: str | int | None, after: SignedHead | None) -> None:
+    if url is not None or at is not None:
+        raise UsageError("ledger: a node has its own place and time; give neither url nor at with chain")
+    if after is not None:
+        raise UsageError("after: contracts on a node have no genesis that could name a head")
 
 
 def _checked_start(at: str | int | None) -> int | None:

@@ -73,6 +73,19 @@ def test_the_page_on_books(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_on_size(tmp_path):
+    """From one ledger to the next, whose genesis has the head that the older one was verified against."""
+    closing, going_on = terminal.blocks(DOCS / "scale.md")[-2:]
+    for block in (closing, going_on):
+        code, said = terminal.typed(block, tmp_path)
+        assert code == 0, said
+    assert "it contains the given head" in said
+    assert "carried.csv: 1 securities and the cash of desk" in said
+    height = json.loads((tmp_path / "closed.json").read_text())["height"]
+    assert f"goes on after block {height} of" in said
+
+
+@pytest.mark.slow
 def test_the_page_on_evidence(tmp_path):
     (tmp_path / "verify_proof.py").write_bytes((ROOT / "tools" / "verify_proof.py").read_bytes())
     making, proving, elsewhere = terminal.blocks(DOCS / "evidence.md")
