@@ -10,6 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,12 @@ class Server:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(SECONDS)
 
+    def stop(self) -> None:
+        """What `pg_ctl stop` does: every session is ended, all is flushed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(SECONDS)
+
     def end(self) -> None:
         """Stop it and remove its data."""
         self.crash()
@@ -107,11 +115,29 @@ class Server:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
-    def database(self, *, template: str = "template0") -> str:
+    def database(self, *, template: str = "template0", tablespace: str = "pg_default") -> str:
         """URL of a new database."""
         name = f"t{uuid4().hex[:12]}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} TABLESPACE {tablespace}")
         return self.url(name)
+
+    @contextmanager
+    def small_space(self, megabytes: int) -> Iterator[tuple[str, Path]]:
+        """A tablespace on a disk of its own, and its folder; its databases are gone before it."""
+        name = f"s{uuid4().hex[:12]}"
+        folder = self.folder / name
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder]
+        if subprocess.run(mount, capture_output=True).returncode != 0:
+            pytest.skip("needs the right to mount a tmpfs")
+        try:
+            if user := self._as.get("user"):
+                os.chown(folder, user, -1)
+            self.execute(f"CREATE TABLESPACE {name} LOCATION '{folder}'")
+            yield name, folder
+            self.execute(f"DROP TABLESPACE {name}")
+        finally:
+            subprocess.run(["umount", "-l", folder], check=True)
 
     def drop(self, url: str) -> None:
         """Remove a database, whoever is connected to it."""

@@ -1,31 +1,31 @@
 """A writer beside others: does what it is told, line by line, and says what came of it in a line of JSON.
 
-python -m tests.behaviour.chain.rival DATABASE NAME [--without-lock]
+python -m tests.behaviour.chain.rival URL NAME [--without-lock]
 
 `open` becomes the ledger's writer; `write` submits a batch of three by its own key; `close` lets others in.
-`--without-lock` is a file system on which the lock of the operating system locks nothing out.
+`--without-lock` is a file system on which the lock of the operating system locks nothing out, or a pooler between.
 """
 
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from tbill_defi.chain import engine_postgres
 from tbill_defi.chain.embedded import EmbeddedChain
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.chain.replay import Machine
 from tbill_defi.core import files
 from tbill_defi.core.clock import SimulatedClock
 from tbill_defi.core.errors import LedgerBusy, LedgerError
-from tests.behaviour.chain.support import OPERATOR, START, Desk, decode_count, url_of
+from tests.behaviour.chain.support import OPERATOR, START, Desk, decode_count
 
 BATCH = 3
 
 
 class Rival:
-    def __init__(self, path: Path, name: str) -> None:
-        self.url, self.key = url_of(path), SigningKey.from_seed(name)
+    def __init__(self, url: str, name: str) -> None:
+        self.url, self.key = url, SigningKey.from_seed(name)
         self.chain: EmbeddedChain | None = None
         self.executed = 0
 
@@ -76,10 +76,11 @@ class Rival:
 
 
 def main() -> None:
-    rival = Rival(Path(sys.argv[1]), sys.argv[2])
+    rival = Rival(sys.argv[1], sys.argv[2])
     rival.count_executions()
     if "--without-lock" in sys.argv:
         files._lock = lambda descriptor: None
+        engine_postgres._take_lock = lambda cursor: None
     for line in sys.stdin:
         print(json.dumps(rival.answer(line.strip())), flush=True)
 

@@ -21,7 +21,7 @@ from tbill_defi.chain.evidence import verify
 from tbill_defi.chain.inbox import Inbox
 from tbill_defi.core.errors import LedgerError
 from tests.behaviour.chain.support import COUNTER_ADDRESS, decode_count, make_ledger, opened, reopen, url_of
-from tests.behaviour.chain.wire import wire
+from tests.behaviour.chain.wire import DOWN, UP, wire
 
 ROOT = Path(__file__).resolve().parents[3]
 LEASE = 2
@@ -288,7 +288,45 @@ class TestNetwork:
             cast.more()
             assert cast.heads[-1].height > cast.heads[0].height
 
-    def test_the_server_crashes_and_comes_back(self, postgres):
+    @pytest.mark.parametrize("way", [UP, DOWN])
+    def test_stalled_one_way_past_the_lease(self, postgres, way):
+        """Half open: what is asked does not arrive, or is done and the answer does not come; then all of it does."""
+        url = postgres.database()
+        with wire(postgres.port) as line, performance(url) as cast:
+            through = postgres.url(url.rpartition("/")[2], port=line.port)
+            near = cast.sequencer(through)
+            cast.submitter("ann")
+            cast.submitter("bea", through)
+            cast.more()
+            far = cast.sequencer()
+            line.stall(way)
+            until(lambda: cast.leader() is far, cast.story)
+            cast.more()
+            heard = len(near.said)
+            line.flow()
+            cast.more(6)
+            assert cast.leader() is far
+            until(lambda: len(near.said) > heard, cast.story)
+            assert "serving again" not in near.said[heard:]
+
+    def test_no_notification_arrives(self, postgres):
+        """Whoever listens loses its session again and again: they look by themselves."""
+        url = postgres.database()
+        name = url.rpartition("/")[2]
+        listening = f"application_name = 'tbill listen' AND datname = '{name}'"
+        with performance(url) as cast:
+            cast.sequencer()
+            cast.submitter("ann")
+            cast.more()
+            ended = 0
+            for _ in range(8):
+                rows = postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {listening}")
+                ended += len(rows)
+                cast.more(1)
+            assert ended > 0
+
+    @pytest.mark.parametrize("gone", ["crash", "stop"])
+    def test_the_server_goes_and_comes_back(self, postgres, gone):
         moments = random.Random(SEED)
         with performance(postgres.database()) as cast:
             cast.sequencer()
@@ -297,7 +335,7 @@ class TestNetwork:
             for _ in range(ROUNDS):
                 cast.more()
                 time.sleep(moments.uniform(0, 0.2))
-                postgres.crash()
+                getattr(postgres, gone)()
                 time.sleep(moments.uniform(0, 0.2))
                 postgres.start()
             cast.more()
@@ -335,6 +373,21 @@ class TestStarved:
             ballast.unlink()
             cast.more()
             assert sequencer.child.poll() is None
+
+    def test_a_full_disk_of_the_server(self, postgres):
+        """Tables can grow no more; the log has a disk of its own."""
+        with postgres.small_space(24) as (space, folder):
+            url = postgres.database(tablespace=space)
+            with performance(url) as cast:
+                sequencer = cast.sequencer()
+                submitter = cast.submitter("ann")
+                cast.more()
+                fill(folder / "ballast")
+                until(lambda: any("No space" in line for line in told(sequencer, submitter)), cast.story)
+                (folder / "ballast").unlink()
+                cast.more()
+                assert sequencer.child.poll() is None
+            postgres.drop(url)
 
 
 def told(*processes):

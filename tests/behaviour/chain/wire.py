@@ -7,26 +7,31 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+WAYS = UP, DOWN = "up", "down"
+"""To the server, and back."""
+
 
 class Wire:
     """Passes bytes both ways on a port of its own, until it is told otherwise."""
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self._flowing = {way: threading.Event() for way in WAYS}
+        self.flow()
         self._sockets: set[socket.socket] = set()
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._door.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def stall(self) -> None:
-        """Hold back everything, both ways; nobody is told."""
-        self._flowing.clear()
+    def stall(self, *ways: str) -> None:
+        """Hold back everything, both ways or one; nobody is told."""
+        for way in ways or WAYS:
+            self._flowing[way].clear()
 
     def flow(self) -> None:
         """Let it pass again, what was held back too."""
-        self._flowing.set()
+        for flowing in self._flowing.values():
+            flowing.set()
 
     def cut(self) -> None:
         """End every connection; new ones are let in."""
@@ -51,15 +56,15 @@ class Wire:
                 near.close()
                 continue
             self._sockets |= {near, far}
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+            for way, source, sink in ((UP, near, far), (DOWN, far, near)):
+                threading.Thread(target=self._pass, args=(way, source, sink), daemon=True).start()
 
-    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pass(self, way: str, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while content := source.recv(65_536):
-                self._flowing.wait()
+                self._flowing[way].wait()
                 sink.sendall(content)
-        self._flowing.wait()
+        self._flowing[way].wait()
         for one in (source, sink):
             self._end(one)
 
