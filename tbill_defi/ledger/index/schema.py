@@ -63,7 +63,6 @@ postings = Table(
 )
 """Debits (+) and credits (-); `balance` is the account's after it. Of every entry and asset the amounts add up to 0."""
 Index("books_postings_of_account", postings.c.account_id, postings.c.asset_id, postings.c.line)
-Index("books_postings_of_entry", postings.c.entry)
 
 positions = Table(
     "books_positions", metadata, _key("account_id"), _key("asset_id"), *_ints("balance", "frozen", "held")

@@ -325,11 +325,12 @@ class BooksView:
             raise UsageError(f"from: block {first} is after block {point.height}, at which the journal ends")
         owners = self.parties(point)
         postings, entries, accounts, assets = schema.postings, schema.entries, schema.accounts, schema.assets
-        query: Select[Any] = select(entries, postings, accounts.c.address, assets.c.asset)
-        query = query.join(postings, postings.c.entry == entries.c.entry)
+        query: Select[Any] = select(entries, postings, accounts.c.address, assets.c.asset).select_from(postings)
+        query = query.join(entries, entries.c.entry == postings.c.entry)
         query = query.join(accounts, accounts.c.account_id == postings.c.account_id)
         query = query.join(assets, assets.c.asset_id == postings.c.asset_id)
-        query = query.where(entries.c.height >= first, entries.c.entry <= point.entry).order_by(postings.c.line)
+        query = query.where(postings.c.line > self._last_line(first), postings.c.line <= point.line)
+        query = query.order_by(postings.c.line)
         if party is not None:
             mine = [wallet for wallet, who in owners.items() if who == party]
             touched = select(postings.c.entry).join(accounts, accounts.c.account_id == postings.c.account_id)
@@ -342,6 +343,12 @@ class BooksView:
             )
             for row in self.store.rows(query)
         ]
+
+    def _last_line(self, height: int) -> int:
+        """The last posting of the blocks below a height."""
+        marks = schema.marks
+        row = self.store.one(select(func.max(marks.c.line).label("line")).where(marks.c.height < height))
+        return (row and row["line"]) or 0
 
     def _accrued_of(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
         """Interest and inflation of a posting; of cash 0."""
