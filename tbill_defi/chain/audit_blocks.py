@@ -12,6 +12,7 @@ from tbill_defi.chain.digests import digest_value, split_digests
 from tbill_defi.chain.findings import Findings, Kind
 from tbill_defi.chain.heads import BLOCK_DOMAIN, GENESIS_DOMAIN, Genesis
 from tbill_defi.chain.stored import UNREADABLE, Row, check_types, judge_row, reason, scan
+from tbill_defi.core.errors import ConventionError
 
 _COLUMNS = tuple(column.name for column in schema.blocks.columns)
 _FIELDS = len(schema.BLOCK_FIELDS)
@@ -104,7 +105,7 @@ def _read_genesis(connection: Connection, findings: Findings) -> tuple[Genesis |
     try:
         genesis = Genesis.from_row(dict(zip(names, row, strict=True)))
         damaged = damaged or genesis.hash != trusted
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, ConventionError):
         return None, trusted, True
     if damaged and not bad:
         findings.add(Kind.COLUMN, 0, "genesis.code", "a text column is not in its canonical form")

@@ -21,11 +21,19 @@ DIGEST_BYTES = 32
 
 
 def encode_value(value: Value) -> bytes:
-    """Type tag and content: b"i" + decimal, b"s" + UTF-8, b"b" + bytes."""
+    """Type tag and content: b"i" + decimal, b"s" + UTF-8, b"b" + bytes.
+
+    Raises
+    ------
+    TypeError
+        If it is of another type: a float, cut to a whole number, would pass for one.
+    """
     if isinstance(value, bytes):
         return b"b" + value
     if isinstance(value, str):
         return b"s" + value.encode("utf-8", "surrogatepass")
+    if not isinstance(value, int):
+        raise TypeError(f"{type(value).__name__} is no type of a column")
     return b"i%d" % value
 
 

@@ -62,7 +62,14 @@ def _head(connection: Connection) -> SignedHead:
     row = connection.execute(select(schema.head)).first()
     if genesis is None or row is None:
         raise AuditFailure("export: the ledger has no genesis or no head; run `tbill audit verify`")
-    made = Genesis.from_row(dict(genesis))
+    if [type(value) for value in row] != [column.type.python_type for column in schema.head.columns]:
+        raise AuditFailure("export: a column of the head has another type; run `tbill audit verify`")
+    made = Genesis.checked(dict(genesis))
+    if made is None:
+        raise AuditFailure("export: the genesis row does not have its own hash; run `tbill audit verify`")
     handed = connection.execute(select(schema.handovers).order_by(schema.handovers.c.number))
     operator = operators_of(made, [tuple(one) for one in handed]).latest
-    return SignedHead(made.chain_id, made.hash, row.height, row.hash, operator, row.signature)
+    head = SignedHead(made.chain_id, made.hash, row.height, row.hash, operator, row.signature)
+    if not head.holds():
+        raise AuditFailure("export: the head is not as the operator signed it; run `tbill audit verify`")
+    return head

@@ -11,7 +11,7 @@ from typing import Any
 
 from tbill_defi.chain.digests import digest_fields, hash_digests
 from tbill_defi.chain.keys import SigningKey, recover_address
-from tbill_defi.core.errors import DataError, LedgerError
+from tbill_defi.core.errors import ConventionError, DataError, LedgerError
 from tbill_defi.core.files import read_text, write_durably
 from tbill_defi.core.hashing import canonical_json, keccak256
 from tbill_defi.core.json_text import parse_json
@@ -78,11 +78,20 @@ class Genesis:
         ValueError
             If a text column does not parse.
         """
-        code = {bytes.fromhex(k[2:]): bytes.fromhex(v[2:]) for k, v in json.loads(row["code"]).items()}
-        clock = json.loads(row["clock"])
+        code = {bytes.fromhex(k[2:]): bytes.fromhex(v[2:]) for k, v in parse_json(row["code"]).items()}
+        clock = parse_json(row["clock"])
         start = clock["start"] if clock["kind"] == "simulated" else None
-        extras = json.loads(row["extras"])
+        extras = parse_json(row["extras"])
         return cls(row["chain_id"], row["operator"], code, start, extras, row["version"])
+
+    @classmethod
+    def checked(cls, row: Mapping[str, Any]) -> Genesis | None:
+        """The genesis of a stored row of any content; None if it does not have its own hash."""
+        try:
+            found = cls.from_row(row)
+            return found if row == found.row() else None
+        except (ValueError, KeyError, TypeError, AttributeError, ConventionError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +164,7 @@ class SignedHead:
             sizes = {"genesisHash": 32, "blockHash": 32, "operator": 20, "signature": 65}
             raw = {name: bytes.fromhex(fields[name].removeprefix("0x")) for name in sizes}
             chain_id, height = int(fields["chainId"]), int(fields["height"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, ConventionError):
             raise DataError(f"{source}: not a signed head as `tbill audit head` writes it") from None
         for name, size in sizes.items():
             if len(raw[name]) != size:

@@ -164,14 +164,11 @@ class Journal:
         """
         with self.reading() as connection:
             rows = [dict(row) for row in connection.execute(select(schema.genesis)).mappings()]
-        try:
-            (row,) = rows
-            genesis = Genesis.from_row(row)
-            if row == genesis.row():
-                return genesis
-        except (ValueError, KeyError, TypeError):
-            pass
-        raise AuditFailure(f"{self.url}: block 0: the genesis row does not have its own hash; run `tbill audit verify`")
+        found = Genesis.checked(rows[0]) if len(rows) == 1 else None
+        if found is None:
+            text = "block 0: the genesis row does not have its own hash"
+            raise AuditFailure(f"{self.url}: {text}; run `tbill audit verify`")
+        return found
 
     def is_writer_at(self, genesis: Genesis, head: SignedHead) -> bool:
         """Whether the ledger's head is this one, and no other writer has begun since this one did."""

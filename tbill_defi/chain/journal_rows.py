@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, insert
 
-from tbill_defi.chain.schema import blocks
+from tbill_defi.chain.digests import digest_column, split_digests
+from tbill_defi.chain.schema import blocks, transactions
 from tbill_defi.core.errors import AuditFailure
 
 
@@ -42,3 +43,20 @@ def typed_header(row: dict[str, Any]) -> dict[str, Any]:
             where = f"block {row['height']}, column {column.name}"
             raise AuditFailure(f"{where}: not of its type; run `tbill audit verify`")
     return row
+
+
+def require_transactions(header: Mapping[str, Any], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Raise AuditFailure, with the column, if rows of transactions are not those that a checked header covers."""
+    where = f"block {header['height']}"
+    if len(rows) != header["transaction_count"]:
+        raise AuditFailure(
+            f"{where}: {len(rows)} rows of transactions where {header['transaction_count']} belong; "
+            "run `tbill audit verify`"
+        )
+    kept = split_digests(header["transaction_digests"])
+    for n, column in enumerate(transactions.columns):
+        values = [row[n] for row in rows]
+        if not {column.type.python_type}.issuperset(map(type, values)) or digest_column(values) != kept[n]:
+            raise AuditFailure(
+                f"{where}, column transactions.{column.name}: not what the block covers; run `tbill audit verify`"
+            )

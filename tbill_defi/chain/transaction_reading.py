@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tbill_defi.chain.blocks import Tip, tip_after
-from tbill_defi.chain.digests import digest_columns
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.journal import Journal
+from tbill_defi.chain.journal_rows import require_transactions
 from tbill_defi.chain.replay import check_header
 from tbill_defi.chain.schema import TRANSACTION_COLUMNS
 from tbill_defi.core.errors import AuditFailure
@@ -45,8 +45,7 @@ def read_transactions(
         if tip.height <= to_block:
             first, count = header["first_transaction"], header["transaction_count"]
             rows = journal.transaction_rows(first, first + count)
-            if len(rows) != count or digest_columns(rows, len(TRANSACTION_COLUMNS)) != header["transaction_digests"]:
-                raise AuditFailure(f"block {tip.height}: transactions are not what it covers; run `tbill audit verify`")
+            require_transactions(header, rows)
             for row in rows:
                 named = dict(zip(TRANSACTION_COLUMNS, row, strict=True))
                 what = named["hash"], named["raw"], bool(named["status"])

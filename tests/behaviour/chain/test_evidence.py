@@ -6,8 +6,9 @@ import sqlite3
 import pytest
 
 from tbill_defi.chain import schema
-from tbill_defi.chain.digests import digest_fields, hash_digests
+from tbill_defi.chain.digests import digest_column, digest_fields, hash_digests
 from tbill_defi.chain.evidence import Kind, SignedHead, verify
+from tbill_defi.chain.evidence_copy import export_evidence
 from tbill_defi.chain.heads import BLOCK_DOMAIN, Genesis
 from tbill_defi.core.errors import AuditFailure, DataError, LedgerError, UsageError
 from tests.behaviour.chain.conftest import places
@@ -86,6 +87,14 @@ def block_of(table, row):
     if table is schema.genesis:
         return 0
     return BLOCKS if table is schema.head else row[names.index("height")]
+
+
+def transactions_of(reader):
+    return list(reader.transactions(reader.height))
+
+
+def receipts_of(reader, height):
+    return reader._reader.receipts(reader.head(), height)
 
 
 class TestIntact:
@@ -184,6 +193,23 @@ class TestReaders:
         edit(copy, statement)
         with pytest.raises(AuditFailure, match="events"), reopen(copy, None) as reader:
             list(reader.events())
+
+    def test_no_changed_transaction_is_read(self, copy):
+        """Nor one of another type, where the database takes it: 1.5 is not 1, though it is cut to it as text."""
+        table = schema.transactions
+        key, stored = rows(copy, table)
+        for row in (stored[0], stored[-1]):
+            height = block_of(table, row)
+            for n, column in enumerate(table.columns):
+                values = [changed(row[n + 1])]
+                if not isinstance(copy, str) and column.name != key:
+                    values += [row[n + 1] + 0.5, "A"] if isinstance(row[n + 1], int) else [7, "A"]
+                for value in values:
+                    statement = f"UPDATE transactions SET {column.name} = ? WHERE {key} = ?"
+                    with damaged(copy, table, stored, (statement, (value, row[0]))):
+                        for read in (transactions_of, lambda reader, height=height: receipts_of(reader, height)):
+                            with pytest.raises(AuditFailure, match="transactions"), reopen(copy, None) as reader:
+                                read(reader)
 
     def test_an_event_outside_every_block_is_not_read(self, copy):
         edit(
@@ -545,6 +571,40 @@ class TestHeadFile:
         for field in ("genesis_hash", "block_hash", "operator"):
             values = {name: getattr(head, name) for name in head.__slots__}
             assert not SignedHead(**{**values, field: changed(values[field])}).holds()
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("genesis", "code", "[]"),
+        ("genesis", "code", '{"a":1}'),
+        ("genesis", "clock", ""),
+        ("genesis", "clock", "7"),
+        ("genesis", "extras", f'{{"a":{10**30}}}'),
+        ("genesis", "extras", "[" * 100_000),
+        ("genesis", "chain_id", 7),
+        ("head", "height", 1),
+        ("head", "height", -1),
+        ("head", "hash", b""),
+        ("head", "signature", bytes(65)),
+    ],
+)
+def test_what_is_neither_opened_nor_exported(copy, tmp_path, table, column, value):
+    """Of any content: one error that sends to the audit, and the audit names it."""
+    edit(copy, (f"UPDATE {table} SET {column} = ?", (value,)))
+    with pytest.raises(AuditFailure, match="tbill audit verify"):
+        export_evidence(url_of(copy), tmp_path / "evidence")
+    with pytest.raises(AuditFailure, match="tbill audit verify"):
+        reopen(copy, None)
+    assert not (tmp_path / "evidence").exists()
+    found = verify(url_of(copy), decoder=decode_count).findings[0].describe()
+    assert table in found
+
+
+@pytest.mark.parametrize("value", [1.5, None, [1], (b"",)])
+def test_nothing_is_hashed_that_no_column_holds(value):
+    with pytest.raises(TypeError, match="is no type of a column"):
+        digest_column([1, value])
 
 
 def test_a_full_disk_is_no_damage(tmp_path):

@@ -247,7 +247,7 @@ VALUES: dict[str, tuple[str, ...]] = {
 NAMES = {
     "size": "shift steepener",
     "node size": "key_rate",
-    "count": "blocks hours seed since wait",
+    "count": "blocks hours seed wait",
     "address": "wallet",
     "band": "duration",
     "codes": "admit refuse",
@@ -293,6 +293,7 @@ KINDS_OF_COMMANDS = {
     ("market import", "home"): "new home",
     ("market log", "last"): "count",
     ("tape", "last"): "count",
+    ("follow", "since"): "count",
     ("repo quote", "nonce"): "count",
     ("option quote", "salt"): "count",
     ("mandate withdraw", "to"): "party",
