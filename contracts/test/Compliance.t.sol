@@ -207,12 +207,12 @@ contract ComplianceTest is Ledger {
         createHold(bob, "i", carol, alice, 400);
         _refused(note, bob, alice, 101, RestrictionCodes.HOLDING_CAP, 100);
         vm.prank(carol);
-        note.executeHold("h", 200);
+        note.executeHold(holdId(alice, "h"), 200);
         (, used, , , held, ) = compliance.standing("bob");
         assertEq(used, 200 + 400, "executed in part, and pending out");
         assertEq(held, 1_000_200, "the rest is free");
         vm.warp(START + 1 days + 1);
-        note.expireHold("i");
+        note.expireHold(holdId(bob, "i"));
         (, used, , , , ) = compliance.standing("bob");
         assertEq(used, 0, "all over");
     }
@@ -224,14 +224,14 @@ contract ComplianceTest is Ledger {
         createHold(alice, "i", carol, carol, 200);
         createHold(bob, "j", carol, carol, 100);
         vm.prank(carol);
-        note.releaseHold("h");
+        note.releaseHold(holdId(alice, "h"));
         _refused(note, alice, bob, 801, RestrictionCodes.SENDER_VOLUME, 800);
         vm.prank(carol);
-        note.releaseHold("i");
+        note.releaseHold(holdId(alice, "i"));
         _refused(note, carol, alice, 901, RestrictionCodes.BALANCE, 0);
         _refused(note, alice, carol, 901, RestrictionCodes.RECIPIENT_VOLUME, 900);
         vm.prank(carol);
-        note.releaseHold("j");
+        note.releaseHold(holdId(bob, "j"));
         _send(note, alice, carol, 1_000);
     }
 

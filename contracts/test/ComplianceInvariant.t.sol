@@ -81,9 +81,10 @@ contract RulesHandler is Ledger {
         (SecurityToken token, address giver, address taker) = (_token(second), _wallet(from), _wallet(to));
         if (giver == taker) return;
         uint256 amount = _near(token, giver, taker, seed);
-        bytes32 id = bytes32(++_holds);
         vm.prank(giver);
-        try token.createHold(id, taker, taker, amount, uint64(block.timestamp) + 2 * WINDOW) {
+        try token.createHold(bytes32(++_holds), taker, taker, amount, uint64(block.timestamp) + 2 * WINDOW) returns (
+            bytes32 id
+        ) {
             _promises.push(Promise(token, id, giver, taker, amount));
         } catch {}
     }

@@ -62,11 +62,11 @@ contract DefaultStopsTest is RepoDesk {
         createHold(alice, "expired", carol, bob, 30);
         _default(note);
         vm.prank(carol);
-        note.executeHold("executed", 7);
+        note.executeHold(holdId(alice, "executed"), 7);
         vm.prank(bob);
-        note.releaseHold("released");
+        note.releaseHold(holdId(alice, "released"));
         vm.warp(START + 1 days + 1);
-        note.expireHold("expired");
+        note.expireHold(holdId(alice, "expired"));
         assertEq(note.balanceOf(bob), 7, "to whom they were set aside for");
         assertEq(note.heldOf(alice), 0, "nothing is stuck");
     }
@@ -76,7 +76,7 @@ contract DefaultStopsTest is RepoDesk {
         createHold(alice, "h", carol, bob, 10);
         _default(note);
         setClaim("bob", 0);
-        bytes memory execute = abi.encodeCall(note.executeHold, ("h", 10));
+        bytes memory execute = abi.encodeCall(note.executeHold, (holdId(alice, "h"), 10));
         _reverts(
             carol,
             address(note),

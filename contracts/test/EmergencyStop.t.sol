@@ -115,7 +115,7 @@ contract EmergencyStopTest is Governed {
         _refused(alice, address(note), abi.encodeCall(note.transfer, (bob, 1)));
         _refused(alice, address(note), abi.encodeCall(note.transfer, (bob, 0)));
         _refused(issuer, address(note), abi.encodeCall(note.issue, (alice, 1)));
-        _refused(carol, address(note), abi.encodeCall(note.executeHold, ("before", 1)));
+        _refused(carol, address(note), abi.encodeCall(note.executeHold, (holdId(alice, "before"), 1)));
         _refusedWith(stopped, issuer, address(note), abi.encodeCall(note.redeem, (alice, 1)));
         _refusedWith(stopped, alice, address(note), abi.encodeCall(note.createHold, ("n", carol, bob, 1, START + 1 days)));
         _refusedWith(stopped, bob, address(usd), abi.encodeCall(usd.transfer, (alice, 1)));
@@ -139,7 +139,7 @@ contract EmergencyStopTest is Governed {
         vm.prank(enforcer);
         note.forcedTransfer(alice, carol, 100);
         vm.prank(carol);
-        note.releaseHold("h");
+        note.releaseHold(holdId(alice, "h"));
         setClaim("bob", 0);
         vm.prank(registrar);
         identities.announceRecovery(alice, address(0xA11));

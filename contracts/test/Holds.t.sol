@@ -7,13 +7,15 @@ import {Ledger} from "./base/Ledger.sol";
 
 /// @notice A hold is pending, then executed, released or expired: once, and by whom it may be.
 contract HoldsTest is Ledger {
-    bytes32 private constant ID = "hold";
+    bytes32 private constant SALT = "hold";
+    bytes32 private ID;
     uint64 private constant EXPIRY = START + 1 days;
 
     function setUp() public override {
         super.setUp();
         issue(note, alice, 1_000);
-        createHold(alice, ID, carol, bob, 400);
+        ID = note.holdIdOf(alice, SALT);
+        createHold(alice, SALT, carol, bob, 400);
     }
 
     function test_created() public view {
@@ -27,6 +29,22 @@ contract HoldsTest is Ledger {
         assertEq(note.heldOf(alice), 400, "held");
         assertEq(note.balanceOf(alice), 1_000, "still the holder's");
         assertEq(note.availableOf(alice), 600, "available");
+    }
+
+    /// @notice Nobody takes the id of another's hold before him: neither its salt nor the id itself gives it to him.
+    function test_an_id_is_its_holders_own() public {
+        issue(note, carol, 10);
+        bytes32 wanted = note.holdIdOf(alice, "next");
+        vm.startPrank(carol);
+        bytes32 other = note.createHold("next", carol, carol, 1, EXPIRY);
+        note.createHold(wanted, carol, carol, 1, EXPIRY);
+        vm.stopPrank();
+        assertTrue(note.hold(wanted).status == Holds.HoldStatus.None, "still free");
+        vm.prank(alice);
+        assertEq(note.createHold("next", carol, bob, 5, EXPIRY), wanted, "hers");
+        assertEq(note.hold(wanted).holder, alice, "holder");
+        assertEq(note.hold(other).holder, carol, "carol's own");
+        assertEq(other, holdId(carol, "next"), "named by her");
     }
 
     function test_executed_in_part_frees_the_rest() public {
@@ -92,15 +110,16 @@ contract HoldsTest is Ledger {
     }
 
     function test_what_cannot_be_held() public {
-        _notCreated(ID, carol, bob, 1, EXPIRY, abi.encodeWithSelector(Holds.HoldAlreadyExists.selector, ID));
-        _notCreated("b", carol, bob, 0, EXPIRY, abi.encodeWithSelector(Holds.HoldWithoutAmount.selector, bytes32("b")));
+        bytes32 b = holdId(alice, "b");
+        _notCreated(SALT, carol, bob, 1, EXPIRY, abi.encodeWithSelector(Holds.HoldAlreadyExists.selector, ID));
+        _notCreated("b", carol, bob, 0, EXPIRY, abi.encodeWithSelector(Holds.HoldWithoutAmount.selector, b));
         _notCreated(
             "b",
             address(0),
             bob,
             1,
             EXPIRY,
-            abi.encodeWithSelector(Holds.HoldWithoutParty.selector, bytes32("b"), address(0), bob)
+            abi.encodeWithSelector(Holds.HoldWithoutParty.selector, b, address(0), bob)
         );
         _notCreated(
             "b",
@@ -108,7 +127,7 @@ contract HoldsTest is Ledger {
             address(0),
             1,
             EXPIRY,
-            abi.encodeWithSelector(Holds.HoldWithoutParty.selector, bytes32("b"), carol, address(0))
+            abi.encodeWithSelector(Holds.HoldWithoutParty.selector, b, carol, address(0))
         );
         _notCreated(
             "b",
@@ -116,7 +135,7 @@ contract HoldsTest is Ledger {
             bob,
             1,
             START - 1,
-            abi.encodeWithSelector(Holds.HoldExpiryPassed.selector, bytes32("b"), START - 1)
+            abi.encodeWithSelector(Holds.HoldExpiryPassed.selector, b, START - 1)
         );
         _notCreated(
             "b",
@@ -146,7 +165,7 @@ contract HoldsTest is Ledger {
     }
 
     function _notCreated(
-        bytes32 id,
+        bytes32 salt,
         address notary,
         address to,
         uint256 amount,
@@ -155,7 +174,7 @@ contract HoldsTest is Ledger {
     ) private {
         vm.expectRevert(reason);
         vm.prank(alice);
-        note.createHold(id, notary, to, amount, expiry);
+        note.createHold(salt, notary, to, amount, expiry);
     }
 
     /// @dev Nothing can be done with it any more, and its id is used for ever.
@@ -172,6 +191,6 @@ contract HoldsTest is Ledger {
         note.expireHold(ID);
         vm.expectRevert(abi.encodeWithSelector(Holds.HoldAlreadyExists.selector, ID));
         vm.prank(alice);
-        note.createHold(ID, carol, bob, 1, type(uint64).max);
+        note.createHold(SALT, carol, bob, 1, type(uint64).max);
     }
 }

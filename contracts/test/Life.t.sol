@@ -426,7 +426,7 @@ contract LifeTest is LifeDesk {
         emit Redemptions.RedemptionWithheld(address(security), bob, 300, why);
         issuance.redeem(security, one(bob));
         vm.warp(MATURES + 2);
-        security.expireHold("h");
+        security.expireHold(holdId(bob, "h"));
         issuance.redeem(security, one(bob));
         assertEq(usd.balanceOf(bob), 1_001_000, "hold ended");
         vm.prank(registrar);

@@ -28,7 +28,7 @@ contract LifeHandler is Test {
     uint64 private immutable _start = uint64(block.timestamp);
     address[3] public holders;
     bytes32[3] private _names;
-    uint256 private _holds;
+    bytes32[] private _holds;
 
     bytes32[] public couponIds;
     mapping(bytes32 => mapping(address => uint256)) public faceAt;
@@ -69,13 +69,16 @@ contract LifeHandler is Test {
         address holder = holders[who % 3];
         uint256 free = _token.availableOf(holder);
         if (free == 0) return;
+        uint256 amount = between(seed, 1, free);
         vm.prank(holder);
-        _token.createHold(bytes32(++_holds), address(this), address(this), between(seed, 1, free), type(uint64).max);
+        _holds.push(
+            _token.createHold(bytes32(_holds.length), address(this), address(this), amount, type(uint64).max)
+        );
     }
 
     function release(uint256 seed) external {
-        if (_holds == 0) return;
-        try _token.releaseHold(bytes32(between(seed, 1, _holds))) {} catch {}
+        if (_holds.length == 0) return;
+        try _token.releaseHold(_holds[seed % _holds.length]) {} catch {}
     }
 
     function register(uint8 who, bool there) external {

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IOptionBook} from "src/interfaces/IOptionBook.sol";
 import {OptionBook} from "src/option/OptionBook.sol";
+import {Holds} from "src/token/Holds.sol";
 import {OptionKind, OptionTerms} from "src/option/OptionTerms.sol";
 import {GuardCalls} from "src/settlement/GuardCalls.sol";
 import {Settlement} from "src/Settlement.sol";
@@ -162,7 +163,7 @@ contract OptionBookTest is OptionDesk {
         vm.prank(alice);
         book.write(t);
         vm.prank(alice);
-        note.createHold(id, address(book), bob, FACE - 1, UNTIL);
+        note.createHold(saltOf(t), address(book), bob, FACE - 1, UNTIL);
         vm.expectRevert(abi.encodeWithSelector(OptionBook.CallNotCovered.selector, id, address(note)));
         vm.prank(alice);
         book.write(t);
@@ -172,8 +173,38 @@ contract OptionBookTest is OptionDesk {
         OptionTerms memory t = terms(OptionKind.Call);
         bytes32 id = idOf(t);
         vm.prank(bob);
-        note.createHold(id, address(book), bob, FACE, UNTIL);
+        note.createHold(saltOf(t), address(book), bob, FACE, UNTIL);
         vm.expectRevert(abi.encodeWithSelector(OptionBook.CallNotCovered.selector, id, address(note)));
+        vm.prank(alice);
+        book.write(t);
+    }
+
+    /// @notice Whoever copies what a writer is about to do takes no name from him: he writes as if nobody had.
+    function test_a_writer_is_not_kept_out_by_who_names_a_hold_first() public {
+        OptionTerms memory t = terms(OptionKind.Call);
+        issue(note, bob, 2);
+        vm.startPrank(bob);
+        note.createHold(saltOf(t), bob, bob, 1, UNTIL);
+        note.createHold(idOf(t), bob, bob, 1, UNTIL);
+        vm.stopPrank();
+        write(t);
+        assertTrue(statusOf(idOf(t)) == IOptionBook.OptionStatus.Written, "written");
+    }
+
+    /// @notice The hold of a lost wallet is its successor's: who has the lost key writes no call on it.
+    function test_a_lost_key_writes_no_call_on_its_successors_hold() public {
+        OptionTerms memory t = terms(OptionKind.Call);
+        hold(t);
+        vm.prank(registrar);
+        identities.announceRecovery(alice, vm.addr(77));
+        vm.warp(block.timestamp + identities.RECOVERY_DELAY());
+        vm.prank(enforcer);
+        identities.confirmRecovery(alice);
+        bytes32[] memory ids = new bytes32[](1);
+        ids[0] = idOf(t);
+        note.recover(alice, ids);
+        assertTrue(note.hold(ids[0]).status == Holds.HoldStatus.Pending, "pending");
+        vm.expectRevert(abi.encodeWithSelector(OptionBook.CallNotCovered.selector, ids[0], address(note)));
         vm.prank(alice);
         book.write(t);
     }
@@ -181,7 +212,7 @@ contract OptionBookTest is OptionDesk {
     function test_short_hold_covers_nothing() public {
         OptionTerms memory t = terms(OptionKind.Call);
         vm.prank(alice);
-        note.createHold(idOf(t), address(book), bob, FACE, UNTIL - 1);
+        note.createHold(saltOf(t), address(book), bob, FACE, UNTIL - 1);
         vm.expectRevert(abi.encodeWithSelector(OptionBook.CallNotCovered.selector, idOf(t), address(note)));
         vm.prank(alice);
         book.write(t);

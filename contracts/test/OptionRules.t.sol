@@ -49,7 +49,7 @@ contract OptionRulesTest is OptionDesk {
             address to = i == 1 ? carol : bob;
             address notary = i == 0 ? bob : address(book);
             vm.prank(alice);
-            note.createHold(id, notary, to, face, UNTIL);
+            note.createHold(saltOf(t), notary, to, face, UNTIL);
             if (i == 3) {
                 vm.prank(bob);
                 note.releaseHold(id);

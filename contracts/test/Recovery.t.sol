@@ -24,7 +24,7 @@ contract RecoveryTest is LifeDesk {
         (, uint256 used, uint256 left, , uint256 held, ) = compliance.standing("alice");
         _lose(alice, alice2);
         vm.warp(START + 20); // the day that the recovery took is over the window: look back to it
-        note.recover(alice, _ids("out"));
+        note.recover(alice, _ids(holdId(alice, "out")));
         assertEq(note.balanceOf(alice), 0, "nothing is left behind");
         assertEq(note.balanceOf(alice2), 900_000, "balance");
         assertEq(note.getFrozenTokens(alice), 0, "frozen is not left behind");
@@ -41,13 +41,13 @@ contract RecoveryTest is LifeDesk {
     function test_holds_go_on_for_the_successor() public {
         createHold(alice, "out", carol, bob, 200_000);
         _lose(alice, alice2);
-        note.recover(alice, _ids("out"));
-        Holds.Hold memory found = note.hold("out");
+        note.recover(alice, _ids(holdId(alice, "out")));
+        Holds.Hold memory found = note.hold(holdId(alice, "out"));
         assertEq(found.holder, alice2, "holder");
         assertTrue(found.status == Holds.HoldStatus.Pending, "pending");
         vm.warp(START + 1 days);
         vm.prank(carol);
-        note.executeHold("out", 150_000);
+        note.executeHold(holdId(alice, "out"), 150_000);
         assertEq(note.balanceOf(bob), 150_000, "executed");
         assertEq(note.heldOf(alice2), 0, "over");
         (, , , , uint256 held, ) = compliance.standing("bob");
@@ -60,15 +60,15 @@ contract RecoveryTest is LifeDesk {
         address bob2 = address(0xB0B2);
         _lose(bob, bob2);
         bytes32[] memory ids = new bytes32[](2);
-        (ids[0], ids[1]) = (bytes32("in"), "by");
+        (ids[0], ids[1]) = (holdId(alice, "in"), holdId(alice, "by"));
         note.recover(bob, ids);
-        assertEq(note.hold("in").to, bob2, "recipient");
-        assertEq(note.hold("by").notary, bob2, "notary");
+        assertEq(note.hold(holdId(alice, "in")).to, bob2, "recipient");
+        assertEq(note.hold(holdId(alice, "by")).notary, bob2, "notary");
         vm.warp(START + 1 days);
         vm.prank(carol);
-        note.executeHold("in", 10);
+        note.executeHold(holdId(alice, "in"), 10);
         vm.prank(bob2);
-        note.executeHold("by", 20);
+        note.executeHold(holdId(alice, "by"), 20);
         assertEq(note.balanceOf(bob2), 10, "received");
     }
 
@@ -77,9 +77,9 @@ contract RecoveryTest is LifeDesk {
         createHold(alice, "b", carol, bob, 300);
         _lose(alice, alice2);
         vm.expectRevert(abi.encodeWithSelector(SecurityToken.HoldsNotNamed.selector, alice, 300));
-        note.recover(alice, _ids("a"));
+        note.recover(alice, _ids(holdId(alice, "a")));
         bytes32[] memory ids = new bytes32[](3);
-        (ids[0], ids[1], ids[2]) = (bytes32("a"), "b", "a"); // a duplicate changes nothing
+        (ids[0], ids[1], ids[2]) = (holdId(alice, "a"), holdId(alice, "b"), holdId(alice, "a")); // a duplicate changes nothing
         note.recover(alice, ids);
         assertEq(note.heldOf(alice2), 500, "once each");
     }
@@ -90,12 +90,12 @@ contract RecoveryTest is LifeDesk {
         vm.prank(carol);
         note.createHold("c", bob, bob, 50, START + 1 days);
         vm.prank(bob);
-        note.releaseHold("h");
+        note.releaseHold(holdId(alice, "h"));
         _lose(alice, alice2);
-        vm.expectRevert(abi.encodeWithSelector(Holds.HoldNotPending.selector, bytes32("h"), Holds.HoldStatus.Released));
-        note.recover(alice, _ids("h"));
-        note.recover(alice, _ids("c")); // has nothing to do with alice: left as it is
-        assertEq(note.hold("c").holder, carol, "hers");
+        vm.expectRevert(abi.encodeWithSelector(Holds.HoldNotPending.selector, holdId(alice, "h"), Holds.HoldStatus.Released));
+        note.recover(alice, _ids(holdId(alice, "h")));
+        note.recover(alice, _ids(holdId(carol, "c"))); // has nothing to do with alice: left as it is
+        assertEq(note.hold(holdId(carol, "c")).holder, carol, "hers");
         assertEq(note.heldOf(carol), 50, "held");
     }
 
@@ -107,7 +107,7 @@ contract RecoveryTest is LifeDesk {
         assets.setPaused(address(note), true);
         setTradeLimit(0);
         setClaim("alice", 0);
-        note.recover(alice, _ids("h"));
+        note.recover(alice, _ids(holdId(alice, "h")));
         note.recover(alice, none);
         assertEq(note.balanceOf(alice2), 1_000_000, "once");
     }
@@ -271,7 +271,7 @@ contract RecoveryTest is LifeDesk {
         uint256 supply = note.totalSupply();
         uint256 sum = balance + note.balanceOf(alice2);
         _lose(alice, alice2);
-        note.recover(alice, _ids("h"));
+        note.recover(alice, _ids(holdId(alice, "h")));
         assertEq(note.totalSupply(), supply, "I1");
         assertEq(note.balanceOf(alice2), sum, "I1");
         assertEq(note.heldOf(alice2), held, "I7");

@@ -80,15 +80,15 @@ contract SecurityTokenFuzzTest is Ledger {
         createHold(alice, "second", carol, bob, second);
         amount = between(amount, 0, 1_001);
         bytes32[] memory ids = new bytes32[](1);
-        ids[0] = "first";
+        ids[0] = holdId(alice, "first");
         bytes memory data = abi.encodeCall(note.forcedTransferEndingHolds, (alice, bob, amount, ids));
         vm.prank(enforcer);
         (bool success, ) = address(note).call(data);
         assertTrue(success == (amount <= 1_000 - second), "all but the hold that was not named");
         assertEq(note.heldOf(alice), success ? second : first + second, "the named hold has ended");
         Holds.HoldStatus expected = success ? Holds.HoldStatus.Released : Holds.HoldStatus.Pending;
-        assertTrue(note.hold("first").status == expected, "status");
-        assertTrue(note.hold("second").status == Holds.HoldStatus.Pending, "the other is pending");
+        assertTrue(note.hold(holdId(alice, "first")).status == expected, "status");
+        assertTrue(note.hold(holdId(alice, "second")).status == Holds.HoldStatus.Pending, "the other is pending");
         _assertPosition(alice);
     }
 

@@ -39,9 +39,9 @@ contract TokenAttacksTest is LifeDesk {
         Instruction memory trade = dvp(1);
         _pause(true);
         _standsStill(trade, RestrictionCodes.PAUSED, ICompliance.SecurityPaused.selector);
-        _reverts(carol, address(note), abi.encodeCall(note.executeHold, ("before", 10)), _cannotTransfer(alice, bob, 10));
+        _reverts(carol, address(note), abi.encodeCall(note.executeHold, (holdId(alice, "before"), 10)), _cannotTransfer(alice, bob, 10));
         vm.prank(carol);
-        note.releaseHold("before"); // ends, and moves nothing
+        note.releaseHold(holdId(alice, "before")); // ends, and moves nothing
         vm.prank(enforcer);
         note.forcedTransfer(alice, bob, 5); // a court is not stopped
         _pause(false);
@@ -291,8 +291,8 @@ contract TokenAttacksTest is LifeDesk {
     function test_a_hold_named_twice_ends_once() public {
         createHold(alice, "h", carol, bob, 400_000);
         bytes32[] memory ids = new bytes32[](2);
-        (ids[0], ids[1]) = (bytes32("h"), "h");
-        vm.expectRevert(abi.encodeWithSelector(Holds.HoldNotPending.selector, bytes32("h"), Holds.HoldStatus.Released));
+        (ids[0], ids[1]) = (holdId(alice, "h"), holdId(alice, "h"));
+        vm.expectRevert(abi.encodeWithSelector(Holds.HoldNotPending.selector, holdId(alice, "h"), Holds.HoldStatus.Released));
         vm.prank(enforcer);
         note.forcedTransferEndingHolds(alice, bob, 1_000_000, ids);
         assertEq(note.heldOf(alice), 400_000, "as before");

@@ -69,20 +69,20 @@ contract TokenProofs {
         vm.assume(uint256(first) + second <= balance && first != 0 && second != 0);
         _give(balance, first, 0);
         vm.prank(ALICE);
-        _token.createHold("other", address(this), BOB, second, EXPIRY);
+        bytes32 other = _token.createHold("other", address(this), BOB, second, EXPIRY);
         assert(_token.heldOf(ALICE) == uint256(first) + second);
-        try _token.executeHold("other", moved) {
+        try _token.executeHold(other, moved) {
             assert(moved <= second && _token.balanceOf(BOB) == moved);
         } catch {
             assert(moved == 0 || moved > second);
-            _token.releaseHold("other");
+            _token.releaseHold(other);
             assert(_token.balanceOf(BOB) == 0);
         }
         assert(_token.heldOf(ALICE) == first && _token.balanceOf(ALICE) + _token.balanceOf(BOB) == balance);
-        try _token.releaseHold("other") {
+        try _token.releaseHold(other) {
             assert(false);
         } catch {}
-        try _token.executeHold("other", 1) {
+        try _token.executeHold(other, 1) {
             assert(false);
         } catch {}
     }

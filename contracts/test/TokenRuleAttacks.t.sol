@@ -131,12 +131,12 @@ contract TokenRuleAttacksTest is RuleDesk {
         (address[] memory to, uint256[] memory amounts) = (new address[](1), new uint256[](1));
         (to[0], amounts[0]) = (carol, 1);
         _refuses(carol, abi.encodeCall(note.transferFrom, (bob2, carol, 1)));
-        _refuses(carol, abi.encodeCall(note.executeHold, ("h", 1)));
+        _refuses(carol, abi.encodeCall(note.executeHold, (holdId(bob2, "h"), 1)));
         _refuses(bob2, abi.encodeCall(note.batchTransfer, (to, amounts)));
         _refuses(address(settlement), abi.encodeCall(note.settlementTransfer, (bob2, carol, 1)));
         vm.warp(START + 1 days);
         vm.prank(carol);
-        note.executeHold("h", 50);
+        note.executeHold(holdId(bob2, "h"), 50);
         assertEq(note.balanceOf(carol), 50, "free");
     }
 

@@ -213,11 +213,11 @@ contract TokenRulesTest is RuleDesk {
         setValue(lockUp, 1 days);
         under(address(lockUp));
         vm.prank(bob);
-        note.executeHold("h", 50); // had before: free
+        note.executeHold(holdId(alice, "h"), 50); // had before: free
         createHold(bob, "i", carol, carol, 50);
         vm.expectRevert();
         vm.prank(carol);
-        note.executeHold("i", 50); // just received: under lock-up
+        note.executeHold(holdId(bob, "i"), 50); // just received: under lock-up
         vm.prank(address(settlement));
         vm.expectRevert();
         note.settlementTransfer(bob, carol, 1); // into a repo, an option, a queue: all the same

@@ -25,6 +25,11 @@ def words(*values: int | bytes) -> bytes:
     return b"".join(map(word, values))
 
 
+def hold_id(holder: bytes, salt: bytes) -> bytes:
+    """Id of the hold that a wallet makes with a salt: its own, whatever others make."""
+    return keccak256(words(holder, salt))
+
+
 def typed_digest(name: bytes, chain_id: int, contract: bytes, struct: bytes) -> bytes:
     """The digest that is signed of a struct, its type hash and its fields, for a contract that calls itself `name`."""
     return keccak256(b"\x19\x01" + _domain_separator(name, chain_id, contract) + keccak256(struct))

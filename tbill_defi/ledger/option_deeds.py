@@ -32,7 +32,7 @@ def write_steps(ledger: Ledger, terms: OptionTerms, key: str | SigningKey) -> li
     """Set collateral aside and write; both signed by the writer's key."""
     book = ledger.contracts.option_book
     if terms.kind == "call":
-        hold = (terms.option_id, book, terms.holder, terms.face_units, terms.exercise_until)
+        hold = (terms.hold_salt, book, terms.holder, terms.face_units, terms.exercise_until)
         token = required_token(ledger, terms.cusip)
         first = Step(key, token, encode_call("SecurityToken", "createHold", *hold))
     else:

@@ -1,8 +1,8 @@
 """Terms of an option, its id, and the signed quote by which it is bought.
 
-The id is the EIP-712 struct hash of the terms; it is the context of the Instruction that pays the premium, so who
-signs that has signed the terms. All numbers are the contract's integers: the strike is a clean price per 100 face in
-10^-6, face and cash are base units, times are Unix seconds.
+The id is that of the writer's hold whose salt is the EIP-712 struct hash of the terms; it is the context of the
+Instruction that pays the premium, so who signs that has signed the terms. All numbers are the contract's integers: the
+strike is a clean price per 100 face in 10^-6, face and cash are base units, times are Unix seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tbill_defi.core.clock import market_date, new_york_midnight
 from tbill_defi.core.errors import DataError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.identifiers import bytes32
-from tbill_defi.ledger.eip712 import words
+from tbill_defi.ledger.eip712 import hold_id, words
 from tbill_defi.ledger.settlement import Instruction, Leg
 
 KINDS = ("call", "put")
@@ -79,6 +79,11 @@ class OptionTerms:
 
     @property
     def option_id(self) -> bytes:
+        """Its name, and that of the hold that covers a call."""
+        return hold_id(self.writer, self.hold_salt)
+
+    @property
+    def hold_salt(self) -> bytes:
         """Struct hash of the terms."""
         schedule = keccak256(_SCHEDULE_TYPE + words(*self.schedule))
         return keccak256(_TERMS_TYPE + words(*self._head(), schedule, self.salt))

@@ -20,6 +20,7 @@ from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.abi import decode_log, decode_revert, encode_call
 from tbill_defi.ledger.decisions import decide
 from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.eip712 import hold_id
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.open import create_ledger
 from tbill_defi.ledger.option import Options
@@ -222,10 +223,11 @@ class Day:
 
     def holds(self) -> None:
         who, to, amount = self.address("dealer"), self.address("fund"), 500 * DOLLAR
-        names = [bytes32(f"hold-{n}") for n in range(3)]
-        for name in names:
+        salts = [bytes32(f"hold-{n}") for n in range(3)]
+        names = [hold_id(self.address("desk"), salt) for salt in salts]
+        for name in salts:
             self.attempt("hold", self.step("desk", FIRST, "createHold", name, who, to, amount, START + 50_000))
-        self.attempt("hold twice", self.step("desk", FIRST, "createHold", names[0], who, to, amount, START + 50_000))
+        self.attempt("hold twice", self.step("desk", FIRST, "createHold", salts[0], who, to, amount, START + 50_000))
         self.tell("held", self.ledger.wallet("desk").held)
         self.attempt("held cannot move", self.step("desk", FIRST, "transfer", to, 3_000 * DOLLAR))
         self.attempt("executed by a stranger", self.step("fund", FIRST, "executeHold", names[0], amount))
@@ -335,10 +337,11 @@ class Day:
                 return [Step("compliance", self.ledger.contracts.compliance, data)]
             case "hold":
                 name = bytes32(f"h{draw.randrange(10**6)}")
+                held = hold_id(self.address(giver), name)
                 terms = (name, self.address("dealer"), where, amount % 10**7, START + 10**6)
                 return [
                     self.step(giver, note, "createHold", *terms),
-                    self.step("dealer", note, draw.choice(["releaseHold", "expireHold"]), name),
+                    self.step("dealer", note, draw.choice(["releaseHold", "expireHold"]), held),
                 ]
         return [self.step(giver, note, "batchTransfer", [where, where], [amount, 1])]
 

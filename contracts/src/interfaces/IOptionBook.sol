@@ -53,7 +53,7 @@ interface IOptionBook {
     event OptionFollowed(bytes32 indexed id, address writer, address holder);
 
     /// @notice Sets the caller's collateral aside; he is the writer.
-    /// @dev A call needs a hold of his on the whole face, named by the option's id, for the holder, with this book as
+    /// @dev A call needs a hold of his on the whole face, whose id is the option's, for the holder, with this book as
     /// notary, until the last second of the window. A put takes the payment from his allowance.
     function write(OptionTerms calldata terms) external returns (bytes32 id);
 

@@ -269,7 +269,7 @@ contract OptionBook is IOptionBook, IManagedAccount, IMandateGuard, IERC1271, ER
         }
     }
 
-    /// @dev Anyone can take a hold's name first, so the hold itself is read.
+    /// @dev The writer may have made it with other terms, so the hold itself is read.
     function _requireCover(bytes32 id, SecurityToken token, OptionTerms calldata terms) private view {
         Holds.Hold memory found = token.hold(id);
         if (

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Accrual, Schedule} from "../oracle/Accrual.sol";
+import {HoldId} from "../token/HoldId.sol";
 
 /// @notice What the holder may do on the expiry date: buy (Call) or sell (Put) the face at the strike.
 enum OptionKind {
@@ -49,8 +50,14 @@ library OptionMath {
 
     bytes32 internal constant EXERCISE_TYPEHASH = keccak256("Exercise(bytes32 optionId)");
 
-    /// @notice hashStruct(terms): the option's id, and the context of the instruction that pays its premium.
+    /// @notice The option's id: that of the writer's hold with `saltOf(terms)`; and the context of the instruction that
+    /// pays its premium.
     function idOf(OptionTerms calldata terms) internal pure returns (bytes32) {
+        return HoldId.derive(terms.writer, saltOf(terms));
+    }
+
+    /// @notice hashStruct(terms): the salt of the hold that covers a call.
+    function saltOf(OptionTerms calldata terms) internal pure returns (bytes32) {
         bytes32 schedule = keccak256(abi.encode(SCHEDULE_TYPEHASH, terms.schedule));
         return
             keccak256(

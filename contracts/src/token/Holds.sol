@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {HoldId} from "./HoldId.sol";
 import {Positions} from "./Positions.sol";
 
 /// @title Holds
@@ -52,10 +53,17 @@ abstract contract Holds is Positions {
     mapping(bytes32 id => Hold) private _holds;
 
     /// @notice Sets `amount` of the caller's available units aside for `to`.
-    /// @param id Any number that no hold of this token has had.
+    /// @param salt Any number that no hold of the caller's in this token has had: with him it makes the hold's id.
     /// @param notary Who alone may execute, and may release.
     /// @param expiry Last second (Unix time) at which the hold can be executed.
-    function createHold(bytes32 id, address notary, address to, uint256 amount, uint64 expiry) external {
+    function createHold(
+        bytes32 salt,
+        address notary,
+        address to,
+        uint256 amount,
+        uint64 expiry
+    ) external returns (bytes32 id) {
+        id = HoldId.derive(msg.sender, salt);
         if (_holds[id].status != HoldStatus.None) revert HoldAlreadyExists(id);
         if (amount == 0) revert HoldWithoutAmount(id);
         if (notary == address(0) || to == address(0)) revert HoldWithoutParty(id, notary, to);
@@ -94,6 +102,11 @@ abstract contract Holds is Positions {
         if (block.timestamp <= ended.expiry) revert HoldNotExpired(id, ended.expiry);
         _endHold(id, ended, HoldStatus.Expired);
         emit HoldExpired(id, ended.holder, ended.amount);
+    }
+
+    /// @notice Id of the hold that `holder` makes, or made, with `salt`.
+    function holdIdOf(address holder, bytes32 salt) external pure returns (bytes32) {
+        return HoldId.derive(holder, salt);
     }
 
     /// @notice A hold as it was made, and its status now.

@@ -123,9 +123,13 @@ abstract contract Ledger is Test {
         compliance.setTradeLimit(units);
     }
 
-    function createHold(address holder, bytes32 id, address notary, address to, uint256 amount) internal {
+    function createHold(address holder, bytes32 salt, address notary, address to, uint256 amount) internal {
         vm.prank(holder);
-        note.createHold(id, notary, to, amount, START + 1 days);
+        note.createHold(salt, notary, to, amount, START + 1 days);
+    }
+
+    function holdId(address holder, bytes32 salt) internal pure returns (bytes32) {
+        return keccak256(abi.encode(holder, salt));
     }
 
     function _grantRoles() private {

@@ -35,6 +35,10 @@ abstract contract OptionDesk is Desk {
     }
 
     function idOf(OptionTerms memory t) internal pure returns (bytes32) {
+        return keccak256(abi.encode(t.writer, saltOf(t)));
+    }
+
+    function saltOf(OptionTerms memory t) internal pure returns (bytes32) {
         bytes32 kind = keccak256(
             bytes(
                 string.concat(
@@ -61,7 +65,7 @@ abstract contract OptionDesk is Desk {
 
     function hold(OptionTerms memory t) internal {
         vm.prank(t.writer);
-        note.createHold(idOf(t), address(book), t.holder, t.face, t.exerciseUntil);
+        note.createHold(saltOf(t), address(book), t.holder, t.face, t.exerciseUntil);
     }
 
     function write(OptionTerms memory t) internal returns (bytes32 id) {

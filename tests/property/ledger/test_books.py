@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.books import EVENTS, Books
 from tbill_defi.ledger.deployment import CURRENCY
+from tbill_defi.ledger.eip712 import hold_id
 from tests.unit.ledger.support import DOLLAR, NOTE, OTHER, PARTIES, Bench, stocked_ledger
 
 TOKENS = ("note", "other", "usd")
@@ -37,6 +38,7 @@ class Actor:
 
     def __init__(self, bench):
         self.bench = bench
+        self.holds = {}
 
     def act(self, name, *arguments):
         getattr(self, name)(*arguments)
@@ -69,21 +71,22 @@ class Actor:
 
     def force_hold(self, which, of, to, units, name):
         of, to = self.bench.address(of), self.bench.address(to)
-        self._send("enforcer", which, "forcedTransferEndingHolds", of, to, units, [name])
+        self._send("enforcer", which, "forcedTransferEndingHolds", of, to, units, [self.holds.get(name, name)])
 
     def hold(self, which, of, to, units, name):
         expiry = self.bench.chain.now() + HOLD_SECONDS
         notary, to = self.bench.address(NOTARY), self.bench.address(to)
-        self._send(of, which, "createHold", name, notary, to, units, expiry)
+        if self._send(of, which, "createHold", name, notary, to, units, expiry):
+            self.holds[name] = hold_id(self.bench.address(of), name)
 
     def execute(self, which, name, units):
-        self._send(NOTARY, which, "executeHold", name, units)
+        self._send(NOTARY, which, "executeHold", self.holds.get(name, name), units)
 
     def release(self, which, name):
-        self._send(NOTARY, which, "releaseHold", name)
+        self._send(NOTARY, which, "releaseHold", self.holds.get(name, name))
 
     def expire(self, which, name):
-        self._send("fund", which, "expireHold", name)
+        self._send("fund", which, "expireHold", self.holds.get(name, name))
 
     def claim(self, of, valid):
         self.bench.ledger.set_claim(of, 2**40 if valid else 0)

@@ -218,6 +218,7 @@ def test_redemption_when_it_has_matured(home):
 def test_units_on_hold_are_left_and_redeemed_later(home):
     from tbill_defi.ledger.abi import encode_call
     from tbill_defi.ledger.deployment import Step
+    from tbill_defi.ledger.eip712 import hold_id
 
     with open_at(home, DAY) as ledger:
         token, notary = ledger.token_of(BILL), ledger.address_of("dealer")
@@ -228,7 +229,8 @@ def test_units_on_hold_are_left_and_redeemed_later(home):
     assert found.firings == ()
     assert BILL in found.why
     with open_at(home, "2026-06-25T10:00") as ledger:
-        ledger.send([Step("dealer", token, encode_call("SecurityToken", "releaseHold", bytes(31) + b"\1"))])
+        name = hold_id(ledger.address_of("desk"), bytes(31) + b"\1")
+        ledger.send([Step("dealer", token, encode_call("SecurityToken", "releaseHold", name))])
     assert statuses(once(home, "2026-06-25T10:00")) == [("redeem", "done")]
 
 

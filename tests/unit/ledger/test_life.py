@@ -18,6 +18,7 @@ from tbill_defi.ledger import life, recovery
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.coupons import Coupon, coupon_on, coupons
 from tbill_defi.ledger.deployment import Step
+from tbill_defi.ledger.eip712 import hold_id
 from tbill_defi.ledger.life import Purchase
 from tests.unit.ledger.support import DOLLAR, make_ledger
 
@@ -241,7 +242,8 @@ def test_redemption_of_lapsed_frozen_and_held_units(ledger):
     life.release_blocked(ledger, "ben", 300 * DOLLAR)
     assert cash(ledger, "ben") - before["ben"] == 1_000 * DOLLAR
     go_to(ledger, expiry + 1)
-    ledger.send([Step("ann", token, encode_call("SecurityToken", "expireHold", b"\1" * 32))])
+    held = hold_id(ledger.address_of("cat"), b"\1" * 32)
+    ledger.send([Step("ann", token, encode_call("SecurityToken", "expireHold", held))])
     payment = life.redeem(ledger, BILL)
     assert payment.complete
     assert cash(ledger, "cat") - before["cat"] == 1_000 * DOLLAR
