@@ -106,7 +106,7 @@ class Books:
         self._balances: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._frozen: dict[tuple[str, str], int] = {}
         self._holds: dict[tuple[str, str], int] = {}
-        self._holders: dict[tuple[str, str], str] = {}
+        self._hold_parties: dict[tuple[str, str], tuple[str, str, str]] = {}
         self._held: dict[tuple[str, str], int] = defaultdict(int)
         self.custody = custody.CustodyBooks()
         self._options = option_books.OptionBooks()
@@ -143,7 +143,8 @@ class Books:
                 self._frozen[arguments["account"], token] = int(arguments["amount"])
             case "HoldCreated":
                 self._holds[arguments["id"], token] = int(arguments["amount"])
-                self._holders[arguments["id"], token] = arguments["holder"]
+                parties = arguments["holder"], arguments["notary"], arguments["to"]
+                self._hold_parties[arguments["id"], token] = parties
                 self._held[arguments["holder"], token] += int(arguments["amount"])
             case "HoldExecuted" | "HoldReleased" | "HoldExpired":
                 self._held[arguments["holder"], token] -= self._holds.pop((arguments["id"], token), 0)
@@ -157,9 +158,12 @@ class Books:
                 self._options.apply(name, arguments, event.timestamp)
 
     def _follow(self, hold: tuple[str, str], lost: str, successor: str) -> None:
-        """A recovered wallet's successor is a hold's holder; if it was recipient or notary only, no units move."""
-        if self._holders.get(hold) == lost:
-            self._holders[hold] = successor
+        """A recovered wallet's successor is in its place; if that was recipient's or notary's only, no units move."""
+        if hold not in self._holds:
+            return
+        holder, notary, to = (successor if party == lost else party for party in self._hold_parties[hold])
+        moved, self._hold_parties[hold] = holder != self._hold_parties[hold][0], (holder, notary, to)
+        if moved:
             self._held[lost, hold[1]] -= self._holds[hold]
             self._held[successor, hold[1]] += self._holds[hold]
 
@@ -255,12 +259,12 @@ class Books:
         """An option by its id; None if it was never written."""
         return self._options.state(option_id, self.party_of)
 
-    def holds_of(self, token: str, holder: str) -> list[bytes]:
-        """Ids of a wallet's pending holds in a token (0x-text), oldest first."""
+    def holds_of(self, token: str, wallet: str) -> list[bytes]:
+        """Ids of pending holds in a token (0x-text) of which a wallet is holder, notary or recipient, oldest first."""
         return [
             bytes.fromhex(name[2:])
             for (name, where), units in self._holds.items()
-            if where == token and units and self._holders[name, where] == holder
+            if where == token and units and wallet in self._hold_parties[name, where]
         ]
 
     def tokens(self) -> dict[str, str]:

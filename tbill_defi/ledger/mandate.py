@@ -99,9 +99,14 @@ def is_managed(ledger: Ledger, address: bytes) -> bool:
 
 
 def managed_account(ledger: Ledger, party: str) -> ManagedAccount | None:
-    """The managed account that is a party's wallet; None if its wallet is a key's."""
+    """The managed account that is a party's wallet; None if its wallet is a key's, or a contract that guards itself.
+
+    The facility of repos and the book of options are such: nobody owns them, and no mandate is theirs.
+    """
     address = ledger.address_of(party)
-    return _account(ledger, party, address) if is_managed(ledger, address) else None
+    if not is_managed(ledger, address) or ledger.call("ManagedAccount", address, "guard") == address:
+        return None
+    return _account(ledger, party, address)
 
 
 def require_account(ledger: Ledger, party: str) -> ManagedAccount:

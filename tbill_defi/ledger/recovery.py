@@ -89,8 +89,7 @@ def confirm(ledger: Ledger, lost: bytes) -> Recovery:
             if units:
                 steps.append(Step(BANK_KEY, token, encode_call("CashToken", "redeem", lost, units)))
                 steps.append(Step(BANK_KEY, token, encode_call("CashToken", "issue", found.successor, units)))
-        elif units or any(books.blocked(name, wallet)):
-            holds = books.holds_of(name, wallet)
+        elif (holds := books.holds_of(name, wallet)) or units or any(books.blocked(name, wallet)):
             steps.append(Step(ENFORCER_KEY, token, encode_call("SecurityToken", "recover", lost, holds)))
     options, facility = ledger.contracts.option_book, ledger.contracts.repo_facility
     steps += [Step(ENFORCER_KEY, options, encode_call("OptionBook", "follow", i)) for i in books.options_of(wallet)]

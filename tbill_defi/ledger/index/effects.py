@@ -228,29 +228,26 @@ class Effects:
         return [*both(before, CONVERTED, CARRIED), *both(after, NONE, CONVERTED)]
 
     def _reassigned(self, entry: Entry, balances: Mapping[tuple[str, str], int]) -> tuple[list[Trade], list[Flow]]:
-        """A wallet goes from one party to another with what is in it, its collateral, and its repos."""
-        wallet, known = entry.facts["wallet"], self._known
-        before, after = entry.facts["before"], known.party_of(wallet)
+        """A wallet goes from one party to another with what is in it, its collateral, and its repos and options."""
+        wallet, before = entry.facts["wallet"], entry.facts["before"]
+        after = self._known.party_of(wallet)
         found: dict[str, int] = defaultdict(int)
-        for token, asset in known.assets.items():
+        for token, asset in self._known.assets.items():
             found[asset] += balances.get((wallet, token), 0)
-        for (_, account, token), units in known.custody.items():
-            if units and known.beneficiary(account) == wallet:
-                found[known.assets[token]] += units
+        for asset, units in entry.facts["kept"]:
+            found[asset] += units
         trades, flows = [], []
         for asset, units in found.items():
             if units and is_currency(asset):
-                flows += [
-                    Flow(party, entry.kind, wallet, asset, part) for party, part in ((before, -units), (after, units))
-                ]
+                flows.append(Flow(before, entry.kind, wallet, asset, -units))
+                flows.append(Flow(after, entry.kind, wallet, asset, units))
             elif units:
                 trades.append(Trade(before, asset, -units, self._currency, 0, CARRIED))
                 trades.append(Trade(after, asset, units, self._currency, 0, NONE))
-        for repo in known.repos.values():
-            owed = repo.principal * ((repo.lender == wallet) - (repo.borrower == wallet)) if repo.open else 0
-            for party, part in ((before, owed), (after, -owed)) if owed else ():
-                flows.append(Flow(party, "repo", repo.repo_id, self._currency, part))
-                flows.append(Flow(party, entry.kind, repo.repo_id, self._currency, -part))
+        for account, about, owed in entry.facts["claims"]:
+            for party, part in ((before, owed), (after, -owed)):
+                flows.append(Flow(party, account, about, self._currency, part))
+                flows.append(Flow(party, entry.kind, about, self._currency, -part))
         return trades, flows
 
 

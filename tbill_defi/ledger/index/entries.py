@@ -17,8 +17,17 @@ from tbill_defi.core.identifiers import text32
 from tbill_defi.ledger.deployment import Contracts
 from tbill_defi.ledger.index.nets import Gross, Houses, NetKey
 
-TOKEN_EVENTS = ("Transfer", "Frozen", "HoldCreated", "HoldExecuted", "HoldReleased", "HoldExpired", "ForcedTransfer")
-REGISTRY_EVENTS = ("AssetRegistered", "SecurityCreated", "WalletRegistered")
+TOKEN_EVENTS = (
+    "Transfer",
+    "Frozen",
+    "HoldCreated",
+    "HoldExecuted",
+    "HoldReleased",
+    "HoldExpired",
+    "HoldFollowed",
+    "ForcedTransfer",
+)
+REGISTRY_EVENTS = ("AssetRegistered", "SecurityCreated", "WalletRegistered", "WalletRecovered")
 LIFE_EVENTS = (
     *("CouponAnnounced", "RecoveryAnnounced", "CouponFunded", "CouponPaid", "CouponClosed"),
     *("Issued", "RedemptionOpened", "RedemptionFunded", "Redeemed", "RedemptionCompleted", "BlockedReleased"),
@@ -27,7 +36,7 @@ OF_COUPONS = ("Coupon", "Recovery")
 """How the names of the CouponPayer's events begin."""
 REPO_EVENTS = (
     *("RepoOpened", "MarginDelivered", "CollateralSubstituted", "CollateralReleased", "PartlyRepurchased"),
-    *("Repurchased", "ClosedOut"),
+    *("Repurchased", "ClosedOut", "RepoFollowed"),
 )
 CUSTODY_EVENTS = ("CustodyChanged", "CouponPassed", "DeliveryDeferred", "DeliveryCollected")
 """Of the repo facility and of the queue of early redemptions: both keep securities of others."""
@@ -36,7 +45,14 @@ EARLY_EVENTS = (
     *("WindowFunded", "FundsWithdrawn"),
 )
 STRIPPING_EVENTS = ("PiecesNamed", "StrippingBegun", "ReconstitutionBegun", "PieceMoved", "ActSeized", "ActCompleted")
-OPTION_EVENTS = ("OptionWritten", "OptionBought", "OptionExercised", "OptionExpired", "OptionWithdrawn")
+OPTION_EVENTS = (
+    "OptionWritten",
+    "OptionBought",
+    "OptionExercised",
+    "OptionExpired",
+    "OptionWithdrawn",
+    "OptionFollowed",
+)
 CLEARING_EVENTS = ("Novated", "NetSettled")
 EVENTS = (
     *(*REGISTRY_EVENTS, *TOKEN_EVENTS, "Settled", *LIFE_EVENTS, *EARLY_EVENTS, *STRIPPING_EVENTS),
@@ -205,7 +221,7 @@ class Sources:
         self._of: dict[str, tuple[bytes, ...]] = {
             "AssetRegistered": (contracts.asset_registry,),
             "SecurityCreated": (contracts.asset_factory,),
-            "WalletRegistered": (contracts.identity_registry,),
+            **dict.fromkeys(("WalletRegistered", "WalletRecovered"), (contracts.identity_registry,)),
             "Settled": (contracts.settlement,),
             **dict.fromkeys(REPO_EVENTS, (contracts.repo_facility,)),
             **dict.fromkeys(CUSTODY_EVENTS, custodians),

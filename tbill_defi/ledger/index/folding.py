@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tbill_defi.core.clock import market_date, new_york_midnight
@@ -86,12 +86,36 @@ class Folder(LifeFrames):
         before = self.known.party_of(wallet)
         self.known.parties[wallet] = party
         if before != party:
-            self._done.append(
-                self._entry("reassignment", self._now.sequence, wallet, facts={"before": before, "wallet": wallet})
-            )
+            kept = [(self.known.assets[token], units) for token, units in self._kept_for(wallet)]
+            facts = {"before": before, "wallet": wallet, "kept": kept, "claims": list(self._claims_of(wallet))}
+            self._done.append(self._entry("reassignment", self._now.sequence, wallet, facts=facts))
             for act in self.known.acts.values():
                 if act.holder == wallet:
                     self._open(ACT_TRANSFER, act.act_id, before=before, wallet=wallet)
+
+    def _kept_for(self, wallet: str) -> Iterator[tuple[str, int]]:
+        """(token, units) that custodians have for a wallet."""
+        for (_, account, token), units in self.known.custody.items():
+            if units and self.known.beneficiary(account) == wallet:
+                yield token, units
+
+    def _claims_of(self, wallet: str) -> Iterator[tuple[str, str, int]]:
+        """(account, about, cash) of what a wallet is owed, or owes (-): repos, and cash set aside for puts."""
+        for repo in self.known.repos.values():
+            owed = repo.principal * ((repo.lender == wallet) - (repo.borrower == wallet))
+            if repo.open and owed:
+                yield "repo", repo.repo_id, owed
+        for option in self.known.options.values():
+            if option.kind != CALL and option.writer == wallet and option.status in ("written", "open"):
+                yield "escrow", option.option_id, option.payment
+
+    def _on_WalletRecovered(self, values: Values) -> None:  # noqa: N802
+        """What a lost wallet asked for or began is its successor's, also if that goes to another party later."""
+        known, lost, successor = self.known, values["wallet"], values["successor"]
+        known.requests = {name: successor if of == lost else of for name, of in known.requests.items()}
+        for act in known.acts.values():
+            if act.holder == lost:
+                known.acts[act.act_id] = act._replace(holder=successor)
 
     # --- tokens -------------------------------------------------------------------------------------------------
 
@@ -116,6 +140,13 @@ class Folder(LifeFrames):
         if not units:
             del self.known.held[holder, token]
         self.restricted[holder, token] = None
+
+    def _hold_followed(self, token: str, values: Values) -> None:
+        holder, units = self.known.holds[token, values["id"]]
+        if holder == values["lost"]:
+            self.known.holds[token, values["id"]] = (values["successor"], units)
+            self._held(holder, token, -units)
+            self._held(values["successor"], token, units)
 
     def _hold_executed(self, token: str, values: Values) -> None:
         self._hold_ended(token, values)
@@ -143,6 +174,10 @@ class Folder(LifeFrames):
             start,
         )
         self._open("repo-open", repo_id, settles=1, custody=True, principal=int(terms["cash"]))
+
+    def _on_RepoFollowed(self, values: Values) -> None:  # noqa: N802
+        repo = self.known.repos[values["repoId"]]
+        repo.lender, repo.borrower = values["lender"], values["borrower"]
 
     def _accrued(self, repo: Repo) -> None:
         """Interest up to today: what is outstanding changes."""
@@ -236,6 +271,10 @@ class Folder(LifeFrames):
         else:
             frame.entry.facts = {"writer": option.writer, "payment": option.payment}
 
+    def _on_OptionFollowed(self, values: Values) -> None:  # noqa: N802
+        option = self.known.options[values["id"]]
+        option.writer, option.holder = values["writer"], values["holder"]
+
     def _on_OptionExpired(self, values: Values) -> None:  # noqa: N802
         self._escrow_back(self.known.options[values["id"]], "expired")
 
@@ -254,5 +293,6 @@ class Folder(LifeFrames):
         "HoldExecuted": _hold_executed,
         "HoldReleased": _hold_ended,
         "HoldExpired": _hold_ended,
+        "HoldFollowed": _hold_followed,
         "ForcedTransfer": _forced,
     }
