@@ -33,6 +33,7 @@ from tbill_defi.strategy.scramble import scrambled
 from tbill_defi.strategy.trial import Case, Trial, run
 
 SECONDS = 10
+MOST_SECONDS = 86_400
 """Limit of one decision."""
 DATES = 3
 """Dates of a home that are tried."""
@@ -125,10 +126,10 @@ def check(
     Raises
     ------
     UsageError
-        If the file is not there, or the limit is not positive.
+        If the file is not there, or the limit is not in [1, `MOST_SECONDS`].
     """
-    if seconds < 1:
-        raise UsageError(f"seconds: {seconds} is not a whole number of seconds such as {SECONDS}")
+    if not 1 <= seconds <= MOST_SECONDS:
+        raise UsageError(f"seconds: {seconds} is not a number of seconds from 1 to {MOST_SECONDS}, such as {SECONDS}")
     place, colon, name = reference.partition(":")
     if place.endswith(".py") and reference not in installed():
         if not Path(place).is_file():
