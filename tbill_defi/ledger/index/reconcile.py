@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from tbill_defi.ledger.index.writer import BooksWriter
 from tbill_defi.ledger.ledger import Ledger
 
 AT_ONCE = 200
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}(?:[0-9a-f]{24})?")
+"""Of a wallet or token, or the id of what is kept apart for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def _questions(view: BooksView, height: int, owners: dict[str, str]) -> Iterator
     query = query.join(assets, assets.c.asset_id == positions.c.asset_id)
     for row in view.store.rows(query.order_by(assets.c.asset_id, accounts.c.account_id)):
         contract = "CashToken" if is_currency(row["asset"]) else "SecurityToken"
-        token, holder = bytes.fromhex(row["token"][2:]), bytes.fromhex(row["address"][2:])
+        token, holder = (_address(view, row[name]) for name in ("token", "address"))
 
         def ask(figure: str, booked: int, *arguments: bytes) -> tuple[Break, str, Call]:
             who = owners.get(row["address"], row["address"])  # noqa: B023 - used at once
@@ -107,6 +110,12 @@ def _questions(view: BooksView, height: int, owners: dict[str, str]) -> Iterator
             yield ask("heldOf", row["held"], holder)
 
 
+def _address(view: BooksView, text: str) -> bytes:
+    if not _ADDRESS.fullmatch(text):
+        raise view.store.damaged(f"{text[:60]!r} is no address")
+    return bytes.fromhex(text[2:])
+
+
 def _custody_questions(view: BooksView, ledger: Ledger, owners: Mapping[str, str]) -> Iterator[tuple[Break, str, Call]]:
     """What is kept for each account, of the custodian that keeps it."""
     contracts, height = ledger.contracts, ledger.chain.height
@@ -114,11 +123,11 @@ def _custody_questions(view: BooksView, ledger: Ledger, owners: Mapping[str, str
     assets = {row["token"]: row["asset"] for row in view.store.rows(select(schema.assets))}
     beneficiaries = view.beneficiaries()
     for row in view.store.rows(select(schema.custody).order_by(*schema.custody.primary_key.columns)):
-        place = bytes.fromhex(row["custodian"][2:])
+        place = _address(view, row["custodian"])
         if place not in names or row["token"] not in assets:
             continue  # nobody's row: `replayed` tells
         wallet = beneficiaries.get(row["account"], "0x" + row["account"][26:])
-        account, token = bytes.fromhex(row["account"][2:]), bytes.fromhex(row["token"][2:])
+        account, token = (_address(view, row[name]) for name in ("account", "token"))
         call = Call(bytes(20), place, encode_call(names[place], "heldFor", account, token))
         who, asset = owners.get(wallet, wallet), assets[row["token"]]
         yield Break(who, asset, "heldFor", row["units"], 0, height), names[place], call

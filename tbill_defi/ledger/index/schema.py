@@ -6,6 +6,8 @@ block" is "up to the last line of that block", which `marks` has.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 
 VERSION = 4
@@ -13,7 +15,42 @@ LARGEST_AMOUNT = 2**63 - 1
 """Stated limit of one amount or balance in the books: 9.2 trillion dollars."""
 
 metadata = MetaData()
-_Int = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Mistyped(Exception):
+    """A stored value is not of its column's type: SQLite keeps any, and a file can be damaged."""
+
+
+class _Whole(Integer):
+    """An integer that is read as one, or not at all."""
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        """What looks at a value that is read."""
+        return _whole
+
+
+class _Text(Text):
+    """A text that is read as one, or not at all."""
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        """What looks at a value that is read."""
+        return _text
+
+
+def _whole(value: Any) -> int | None:
+    if type(value) is int or value is None:
+        return value
+    raise Mistyped
+
+
+def _text(value: Any) -> str | None:
+    if type(value) is str or value is None:
+        return value
+    raise Mistyped
+
+
+_Int = BigInteger().with_variant(_Whole(), "sqlite")
+_Str = Text().with_variant(_Text(), "sqlite")
 
 
 def _key(name: str) -> Column[int]:
@@ -21,7 +58,7 @@ def _key(name: str) -> Column[int]:
 
 
 def _name(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True)
+    return Column(name, _Str, primary_key=True)
 
 
 def _ints(*names: str) -> list[Column[int]]:
@@ -29,7 +66,7 @@ def _ints(*names: str) -> list[Column[int]]:
 
 
 def _texts(*names: str) -> list[Column[str]]:
-    return [Column(name, Text, nullable=False) for name in names]
+    return [Column(name, _Str, nullable=False) for name in names]
 
 
 state = Table(

@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
 from sqlalchemy.pool import StaticPool
 
 from tbill_defi.core.errors import LedgerBusy, LedgerError, UsageError
+from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.home import home_path
 from tbill_defi.ledger.index import schema
 
@@ -119,12 +120,27 @@ class Store:
         found = self.rows(query)
         return found[0] if found else None
 
+    def damaged(self, what: str) -> LedgerError:
+        """The error that says what of the books cannot be so, and what to do."""
+        return _damaged(self.url, what)
+
     def clear(self) -> None:
-        """Empty what is made of events; what was declared and identified is kept."""
+        """Empty what is made of events; what was declared and identified is kept, and terms that have their hash."""
+        good = self._good_terms()
         with self.writing() as connection:
             for table in schema.metadata.sorted_tables:
                 if table not in schema.OF_THE_READER or table is schema.state:
                     connection.execute(table.delete())
+            connection.execute(schema.terms.delete().where(schema.terms.c.asset.not_in(good)))
+
+    def _good_terms(self) -> list[str]:
+        """Securities whose terms are those that their token was made with; none where that cannot be read."""
+        try:
+            made = {row["asset"]: row["terms_hash"] for row in self.rows(select(schema.assets))}
+            kept = self.rows(select(schema.terms))
+        except LedgerError:
+            return []
+        return [r["asset"] for r in kept if "0x" + keccak256(r["terms"].encode()).hex() == made.get(r["asset"])]
 
     def close(self) -> None:
         """Close the connections."""
@@ -204,6 +220,12 @@ def _sqlite(database: str | None, create: bool) -> Engine:
     return engine
 
 
+def _damaged(url: str, what: str) -> LedgerError:
+    return LedgerError(
+        f"books: {url} is damaged: {what}; make them anew with `tbill books index --rebuild`", "BooksDamaged"
+    )
+
+
 @contextmanager
 def _errors(url: str) -> Iterator[None]:
     try:
@@ -213,6 +235,8 @@ def _errors(url: str) -> Iterator[None]:
             f"books: an amount is beyond {schema.LARGEST_AMOUNT:,} base units, the most that books in SQL keep",
             "AmountTooLarge",
         ) from None
+    except schema.Mistyped:
+        raise _damaged(url, "a value is not of its column's type") from None
     except IntegrityError:
         raise LedgerBusy(
             f"books: another process moved {url} first; nothing was changed. Run it again", "Busy"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, select
 
 from tbill_defi.core.clock import market_date, new_york_midnight
-from tbill_defi.core.errors import LedgerError, UsageError
-from tbill_defi.instruments import AnySecurity, Frn, Tips, read_security
+from tbill_defi.core.errors import ConventionError, LedgerError, UsageError
+from tbill_defi.instruments import AnySecurity, Frn, Tips, read_security, terms_hash
 from tbill_defi.ledger.coupons import NO_FIXINGS, Fixings
 from tbill_defi.ledger.index import schema
 from tbill_defi.ledger.index.accrued import Accrued, PerFace, accrued_units, per_face
@@ -170,12 +171,24 @@ class BooksView:
         return {row["address"]: row["party"] for row in self.store.rows(_OWNERS, {"height": point.height})}
 
     def terms(self, asset: str) -> AnySecurity | None:
-        """Terms of a security, if the books have them."""
+        """Terms of a security, if the books have them: those that its token was made with.
+
+        Raises
+        ------
+        LedgerError
+            If they are others (code "BooksDamaged").
+        """
         if asset not in self._terms:
             row = self.store.one(select(schema.terms).where(schema.terms.c.asset == asset))
             if row is None:
                 return None
-            self._terms[asset] = read_security(row["terms"])
+            made = self.store.one(select(schema.assets).where(schema.assets.c.asset == asset))
+            found = None
+            with suppress(ConventionError):
+                found = read_security(row["terms"])
+            if found is None or made is None or "0x" + terms_hash(found).hex() != made["terms_hash"]:
+                raise self.store.damaged(f"terms of {asset} are not those that its token was made with")
+            self._terms[asset] = found
         return self._terms[asset]
 
     def accrued(self, asset: str, units: int, day: date, *, principal_only: bool = False) -> Accrued | None:

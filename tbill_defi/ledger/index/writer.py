@@ -128,7 +128,10 @@ class BooksWriter:
             at = (self._height, self._revision)
             if self._memory is not None and row is not None and at == (row["height"], row["revision"]):
                 return self._memory
-            memory = Memory.load(connection)
+            try:
+                memory = Memory.load(connection)
+            except (KeyError, ValueError):
+                raise self._store.damaged("a row speaks of one that is not there, or of no number") from None
         if row is None:
             self._height, self._hash, self._revision = 0, source.block_hash(ledger, 0), 0
             first = (1, schema.VERSION, source.identity(ledger), self._height, self._revision, self._hash)

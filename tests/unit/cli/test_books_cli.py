@@ -2,12 +2,13 @@
 
 import csv
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.unit.cli.support import NOTE, OTHER
+from tests.unit.cli.support import NOTE, OTHER, refused
 from tests.unit.cli.test_schemas import valid
 from tests.unit.ledger.index.support import bean_check
 
@@ -138,3 +139,39 @@ def test_what_is_refused(booked):
         ran = booked("books", *words)
         assert ran.code not in (0, 1), words
         assert said in ran.err, (words, ran.err)
+
+
+DAMAGED = {
+    "a balance that is none": ("UPDATE books_positions SET balance = x'00' WHERE asset_id = 1", "positions"),
+    "an account that is none": (
+        "UPDATE books_positions SET account_id = 'a' WHERE asset_id = 1 AND account_id = 2",
+        "index",
+    ),
+    "an account that is not there": (
+        "UPDATE books_positions SET account_id = -1 WHERE asset_id = 1 AND account_id = 2",
+        "index",
+    ),
+    "an asset that is gone": ("DELETE FROM books_assets WHERE asset_id = 1", "index"),
+    "a token that is none": ("UPDATE books_assets SET token = token || 'x'", "reconcile"),
+    "a wallet that is none": ("UPDATE books_accounts SET address = '{}' WHERE account_id = 2", "reconcile"),
+    "terms of another": (
+        "UPDATE books_terms SET terms = (SELECT max(terms) FROM books_terms), terms_hash = (SELECT max(terms_hash) "
+        "FROM books_terms)",
+        "ladder desk",
+    ),
+    "terms that are none": ("UPDATE books_terms SET terms = '{}'", "ladder desk"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_damaged_books_are_named_and_made_anew(booked, what):
+    """One line, never figures; and what it says to do mends it."""
+    statement, words = DAMAGED[what]
+    before = {name: booked("books", *name.split(), "--json").out for name in ("positions", "journal", "ladder desk")}
+    with sqlite3.connect(booked.home / "books" / "books.db") as database:
+        assert database.execute(statement).rowcount
+    database.close()
+    refused(booked("books", *words.split()), 7, "is damaged", "`tbill books index --rebuild`")
+    assert booked("books", "index", "--rebuild").code == 0
+    assert {name: booked("books", *name.split(), "--json").out for name in before} == before
+    assert booked("books", "reconcile").code == 0
