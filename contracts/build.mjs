@@ -25,6 +25,7 @@ const DEPLOYABLE = {
   AuctionBook: "src/life/AuctionBook.sol",
   EarlyRedemption: "src/life/EarlyRedemption.sol",
   Stripping: "src/life/Stripping.sol",
+  HolderVotes: "src/life/HolderVotes.sol",
   RoleManager: "src/RoleManager.sol",
   HolderCount: "src/compliance/rules/HolderCount.sol",
   LockUp: "src/compliance/rules/LockUp.sol",

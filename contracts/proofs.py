@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-TESTS = ("Proofs.t.sol", "TokenProofs.t.sol", "MoneyProofs.t.sol", "base/Vm.sol", "doubles/OpenRules.sol")
+TESTS = ("Proofs.t.sol", "TokenProofs.t.sol", "MoneyProofs.t.sol", "VoteProofs.t.sol")
+TESTS += ("base/Vm.sol", "doubles/OpenRules.sol")
 SECONDS = 600
 
 

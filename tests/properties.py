@@ -120,6 +120,33 @@ ATTACKS = {
         "ProductsFollow::test_a_lost_key_sells_nothing",
         "ProductsFollow::test_a_lost_lender_is_paid_and_releases_nothing",
     ],
+    "units voted twice, borrowed for the record, bought after it, or counted by their lender too": [
+        "VoteAttacks::test_I13_units_passed_on_are_not_voted_twice",
+        "VoteAttacks::test_I13_units_borrowed_for_the_record_second_have_no_vote",
+        "VoteAttacks::test_I13_a_buyer_of_after_the_record_has_no_vote",
+        "VoteAttacks::test_I13_collateral_is_counted_once",
+        "VoteAttacks::test_I13_accounts_vote_no_more_than_their_custody_had",
+        "VoteAttacks::test_a_custody_of_ones_own_making_is_none",
+    ],
+    "an issuer's own units voted under another name": [
+        "VoteAttacks::test_an_issuers_wallet_under_another_name_has_no_vote",
+        "VoteAttacks::test_an_issuers_wallet_of_after_the_opening_has_no_vote",
+        "VoteAttacks::test_an_issuers_wallet_that_was_recovered_has_no_vote",
+        "VoteAttacks::test_an_issuers_collateral_has_no_vote",
+    ],
+    "a signed ballot used again, bent, out of turn, elsewhere, or by a lost key": [
+        "VoteAttacks::test_a_ballot_is_good_once_and_in_its_turn",
+        "VoteAttacks::test_a_call_of_ones_own_voids_a_ballot_signed_before",
+        "VoteAttacks::test_a_ballot_brought_by_somebody_else_is_the_same_vote",
+        "VoteAttacks::test_a_ballot_for_another_chain_contract_or_vote",
+        "VoteAttacks::test_a_signature_bent_or_of_nobody",
+        "VoteAttacks::test_a_lost_keys_ballots_are_void",
+        "VoteAttacks::test_a_wallet_that_calls_back_while_it_is_asked",
+    ],
+    "a vote asked twice under one id, or clogged with dust": [
+        "VoteAttacks::test_one_id_is_one_vote",
+        "VoteAttacks::test_dust_keeps_nobody_from_voting_or_closing",
+    ],
     "a sealed bid copied": ["LifeAttacks::test_a_copied_seal_keeps_nobody_out"],
     "a clone taken over": ["TokenAttacks::test_clone_hijack"],
     "a role beyond its part": [
@@ -200,8 +227,6 @@ def page() -> str:
         lines += [
             f"- {kind(test)}: `{test}`" for test in sorted(found.get(name, ()), key=lambda t: (_RANK[kind(t)], t))
         ]
-        if name not in found:
-            lines.append("- not built: there is nothing yet that this would be of")
     lines += ["", "# Attacks", "What somebody would try, and the tests in `contracts/test` that try it.", ""]
     lines += [f"- {attack}: {', '.join(f'`{test}`' for test in tests)}" for attack, tests in ATTACKS.items()]
     return "\n".join(lines) + "\n"

@@ -50,6 +50,7 @@ from tbill_defi.cli import (
     strips,
     token_rules,
     trade,
+    vote,
 )
 from tbill_defi.cli.common import Interrupted, group, show_help
 from tbill_defi.core.errors import ComplianceRejection, DataError, LedgerError, TbillError, UsageError
@@ -104,6 +105,7 @@ for module in (
     default,
     early,
     strips,
+    vote,
     rules,
     token_rules,
     permit,

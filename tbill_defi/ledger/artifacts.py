@@ -32,6 +32,7 @@ CONTRACTS = (
     "RepoFacility",
     "OptionBook",
     "TradeBook",
+    "HolderVotes",
     "ShareOfSupply",
     "HolderCount",
     "LockUp",

@@ -22,6 +22,8 @@ SALT = bytes(32)
 CURRENCY = "USD"
 DECIMALS = 6
 DOLLAR = "US dollar"
+OBLIGOR = "treasury"
+"""Identity of the issuer of the securities, which has no vote in what it asks their holders."""
 
 
 class Role(IntEnum):
@@ -115,6 +117,7 @@ RESTRICTED: Mapping[str, Mapping[Role, tuple[str, ...]]] = {
     "EarlyRedemption": {Role.ISSUER: ("setWindow",)},
     "Stripping": {Role.ISSUER: ("namePieces",), Role.ENFORCER: ("seize",)},
     "AuctionBook": {Role.ISSUER: ("announce", "close")},
+    "HolderVotes": {Role.ISSUER: ("open", "withdraw")},
     **{rule: {Role.LIMITS: ("setValue", "setExempt")} for rule in RULE_PLACES},
 }
 """Contract -> role -> its restricted functions. What is not here is the administrator's alone. Those of all securities
@@ -146,6 +149,7 @@ class Contracts:
     repo_facility: bytes
     option_book: bytes
     trade_book: bytes
+    holder_votes: bytes
     share_of_supply: bytes
     holder_count: bytes
     lock_up: bytes
@@ -209,6 +213,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
     facility = place("RepoFacility", settlement, usd, payer, oracle)
     options = place("OptionBook", settlement, usd)
     trades = place("TradeBook", settlement)
+    votes = place("HolderVotes", manager, identities, issuance, bytes32(OBLIGOR), [facility, early])
     more: Mapping[str, tuple[object, ...]] = {
         "HolderCount": (identities,),
         "RequiredClaims": (identities, INVESTOR_TOPIC),
@@ -235,6 +240,7 @@ def plan_deployment(admin: bytes) -> tuple[Contracts, list[bytes]]:
         repo_facility=facility,
         option_book=options,
         trade_book=trades,
+        holder_votes=votes,
         **rules,
     )
     return contracts, codes
@@ -266,6 +272,7 @@ def deployment_steps(admin: bytes, holders: Mapping[str, bytes]) -> tuple[Contra
         "EarlyRedemption": contracts.early_redemption,
         "Stripping": contracts.stripping,
         "AuctionBook": contracts.auction_book,
+        "HolderVotes": contracts.holder_votes,
         **{rule: getattr(contracts, field) for rule, field in RULE_PLACES.items()},
     }
     calls = [call for name, target in targets.items() for call in wire(name, target)]

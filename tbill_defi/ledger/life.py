@@ -26,12 +26,12 @@ from tbill_defi.core.money import LARGEST_UNITS
 from tbill_defi.instruments import AnySecurity, Tips, terms_hash
 from tbill_defi.ledger.abi import decode_log, decode_result, encode_call
 from tbill_defi.ledger.coupons import NO_FIXINGS, Fixings, coupon_on, dated_cpi_e5, index_ratio
-from tbill_defi.ledger.deployment import CURRENCY, Step
+from tbill_defi.ledger.deployment import CURRENCY, OBLIGOR, Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.limits import own_limits_step
 from tbill_defi.ledger.settlement import MAX_LEGS, ZERO_HASH, Instruction, Leg, PlanLeg, plan_hash
 
-TREASURY = "treasury"
+TREASURY = OBLIGOR
 """Party name and key of the issuer of the securities."""
 NO_EXPIRY = 2**64 - 1
 PAYMENTS_PER_TRANSACTION = 64

@@ -13,7 +13,7 @@ PAGE = ROOT / "docs" / "life.md"
 
 @pytest.mark.slow
 def test_every_block_of_the_page(tmp_path):
-    auction, coupons, issue, _ = terminal.blocks(PAGE)
+    auction, coupons, issue, *_ = terminal.blocks(PAGE)
     code, said = terminal.typed(auction, tmp_path)
     assert code == 0, said
     assert "85.72% awarded at 4.017%, coupon 4.000%" in said
@@ -33,7 +33,7 @@ def test_every_block_of_the_page(tmp_path):
 @pytest.mark.slow
 def test_the_block_of_ends(tmp_path):
     """A call, the queue, strips and a default, each with its figure."""
-    *_, ends = terminal.blocks(PAGE)
+    *_, ends, _ = terminal.blocks(PAGE)
     code, said = terminal.typed(ends, tmp_path)
     assert code == 0, said
     for line in (
@@ -48,3 +48,19 @@ def test_the_block_of_ends(tmp_path):
     with td.open_ledger(home=str(tmp_path / "ends"), read_only=True) as ledger:
         left = {cusip: units for cusip, units in ledger.books().supply() if cusip != "USD" and units}
         assert not left, left
+
+
+@pytest.mark.slow
+def test_the_block_of_a_vote(tmp_path):
+    """20,000 of 30,000 is two thirds, to the unit."""
+    *_, vote = terminal.blocks(PAGE)
+    code, said = terminal.typed(vote, tmp_path)
+    assert code == 0, said
+    for line in (
+        "desk votes for with 20,000.00",
+        "fund: 1 signed in ballots.json",
+        "1 ballots counted",
+        "for 20,000.00, against 10,000.00, abstained 0.00, of 30,000.00 outstanding",
+        "on 594918CC4: carried",
+    ):
+        assert line in said, said

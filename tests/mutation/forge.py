@@ -33,6 +33,7 @@ NEAREST = {
     "life/AuctionBook.sol": "{AuctionBook,LifeAttacks}",
     "life/EarlyRedemption.sol": "{EarlyRedemption,LifeAttacks,SanctionedLife,StripQueue}",
     "life/Stripping.sol": "{Stripping,LifeAttacks,StripQueue}",
+    "life/HolderVotes.sol": "{HolderVotes,VoteAttacks}",
     "life/*": "Life",
     "repo/*": "Repo",
     "option/*": "Option",

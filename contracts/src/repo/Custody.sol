@@ -17,6 +17,13 @@ abstract contract Custody {
     using Checkpoints for Checkpoints.Trace208;
     using SafeERC20 for IERC20;
 
+    /// @dev What was passed on of a coupon: the face that it was for, cash, and to whom.
+    struct Passed {
+        uint256 face;
+        uint256 cash;
+        mapping(bytes32 account => bool) to;
+    }
+
     /// @notice An account now has `units` of a security here.
     event CustodyChanged(bytes32 indexed account, address indexed token, uint256 units);
     event CouponPassed(bytes32 indexed account, bytes32 indexed couponId, address indexed beneficiary, uint256 amount);
@@ -38,9 +45,7 @@ abstract contract Custody {
     CouponPayer public immutable couponPayer;
 
     mapping(bytes32 account => mapping(SecurityToken token => Checkpoints.Trace208)) private _positions;
-    mapping(bytes32 couponId => mapping(bytes32 account => bool)) private _passed;
-    mapping(bytes32 couponId => uint256) private _passedFace;
-    mapping(bytes32 couponId => uint256) private _passedCash;
+    mapping(bytes32 couponId => Passed) private _passed;
 
     constructor(IERC20 cash_, CouponPayer couponPayer_) {
         cash = cash_;
@@ -52,9 +57,19 @@ abstract contract Custody {
         return _positions[account][token].latest();
     }
 
+    /// @notice The same at the end of a second, final once that is over; and who gets the account's coupons, and votes.
+    function positionAt(
+        bytes32 account,
+        SecurityToken token,
+        uint48 timepoint
+    ) public view returns (uint256 units, address beneficiary) {
+        units = _positions[account][token].upperLookup(timepoint);
+        beneficiary = _beneficiaryOf(account);
+    }
+
     /// @notice Whether an account's share of a coupon was passed on.
     function isPassed(bytes32 couponId, bytes32 account) external view returns (bool) {
-        return _passed[couponId][account];
+        return _passed[couponId].to[account];
     }
 
     /// @notice Passes an account's share of a coupon on: floor(its position at record x fraction). Anyone may.
@@ -62,19 +77,19 @@ abstract contract Custody {
     function passCoupon(bytes32 account, bytes32 couponId) external returns (uint256 amount) {
         CouponPayer.Coupon memory coupon = couponPayer.couponOf(couponId);
         if (!couponPayer.isPaid(couponId, address(this))) revert CouponNotReceived(couponId);
-        if (_passed[couponId][account]) revert CouponAlreadyPassed(couponId, account);
+        Passed storage passed = _passed[couponId];
+        if (passed.to[account]) revert CouponAlreadyPassed(couponId, account);
         uint48 record = uint48(coupon.recordTime - 1);
-        uint256 face = _positions[account][coupon.token].upperLookup(record);
+        (uint256 face, address beneficiary) = positionAt(account, coupon.token, record);
         if (face == 0) revert NoPositionAtRecord(couponId, account);
         uint256 total = coupon.token.balanceOfAt(address(this), record);
-        _passed[couponId][account] = true;
-        _passedFace[couponId] += face;
-        amount = (face * coupon.numerator) / coupon.denominator;
-        if (_passedFace[couponId] == total) {
-            amount = (total * coupon.numerator) / coupon.denominator - _passedCash[couponId];
-        }
-        _passedCash[couponId] += amount;
-        address beneficiary = _payee(_beneficiaryOf(account));
+        passed.to[account] = true;
+        passed.face += face;
+        bool last = passed.face == total;
+        amount = ((last ? total : face) * coupon.numerator) / coupon.denominator;
+        if (last) amount -= passed.cash;
+        passed.cash += amount;
+        beneficiary = _payee(beneficiary);
         emit CouponPassed(account, couponId, beneficiary, amount);
         if (amount != 0) cash.safeTransfer(beneficiary, amount);
     }

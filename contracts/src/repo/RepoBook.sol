@@ -52,8 +52,8 @@ abstract contract RepoBook is Custody, OwnEntries {
     /// @notice A party's wallet was recovered: these are the parties now.
     event RepoFollowed(bytes32 indexed repoId, address lender, address borrower);
 
-    /// @notice Longest repo, in days.
-    uint256 public constant LONGEST_DAYS = 731;
+    /// @dev Longest repo, in days.
+    uint256 internal constant LONGEST_DAYS = 731;
 
     uint256 internal constant E9 = 1e9;
     uint256 private constant PAR_E6 = 100e6;
@@ -93,8 +93,7 @@ abstract contract RepoBook is Custody, OwnEntries {
     ) public view returns (uint256 priceE6, uint256 exposure, uint256 lendable) {
         Repo storage repo = _opened(repoId);
         priceE6 = priceOf(repo.token);
-        exposure = repo.principal + _interest(repo, asOf);
-        lendable = _lendable(repo, repo.face, priceE6);
+        (exposure, lendable) = _coverage(repo, priceE6, asOf);
     }
 
     /// @notice Puts the successor of a recovered wallet in its place as lender or borrower. Anyone may.
@@ -132,28 +131,32 @@ abstract contract RepoBook is Custody, OwnEntries {
     }
 
     function _requireCovered(Repo storage repo, uint256 priceE6, uint64 asOf) internal view {
-        uint256 exposure = repo.principal + _interest(repo, asOf);
-        uint256 lendable = _lendable(repo, repo.face, priceE6);
+        (uint256 exposure, uint256 lendable) = _coverage(repo, priceE6, asOf);
         if (lendable < exposure) revert CollateralShort(lendable, exposure);
     }
 
+    function _coverage(Repo storage repo, uint256 priceE6, uint64 asOf) private view returns (uint256, uint256) {
+        return (repo.principal + _interest(repo, asOf), _lendable(repo, priceE6));
+    }
+
     /// @dev Market value (face x price / 100) after the repo's own margin rule, rounded down once.
-    function _lendable(Repo storage repo, uint256 face, uint256 priceE6) internal view returns (uint256) {
-        if (repo.marginRule == MarginRule.Haircut) {
-            return Math.mulDiv(face * priceE6, E9 - repo.marginE9, PRICE_UNIT * E9);
-        }
-        return Math.mulDiv(face * priceE6, E9, PRICE_UNIT * repo.marginE9);
+    function _lendable(Repo storage repo, uint256 priceE6) internal view returns (uint256) {
+        uint256 worth = repo.face * priceE6;
+        if (repo.marginRule == MarginRule.Haircut) return Math.mulDiv(worth, E9 - repo.marginE9, PRICE_UNIT * E9);
+        return Math.mulDiv(worth, E9, PRICE_UNIT * repo.marginE9);
     }
 
     function _interest(Repo storage repo, uint64 asOf) internal view returns (uint256) {
-        uint256 numerator = repo.accruedE9Days + repo.principal * repo.rateE9 * _days(repo.accruedTo, asOf);
-        return (numerator + YEAR_E9 / 2) / YEAR_E9;
+        return (_accruedE9Days(repo, asOf) + YEAR_E9 / 2) / YEAR_E9;
     }
 
     /// @dev An interval ends: what is outstanding changes.
     function _accrue(Repo storage repo, uint64 asOf) internal {
-        repo.accruedE9Days += repo.principal * repo.rateE9 * _days(repo.accruedTo, asOf);
-        repo.accruedTo = asOf;
+        (repo.accruedE9Days, repo.accruedTo) = (_accruedE9Days(repo, asOf), asOf);
+    }
+
+    function _accruedE9Days(Repo storage repo, uint64 asOf) private view returns (uint256) {
+        return repo.accruedE9Days + repo.principal * repo.rateE9 * _days(repo.accruedTo, asOf);
     }
 
     function _changeFace(bytes32 repoId, Repo storage repo, uint256 face) internal {

@@ -159,7 +159,7 @@ contract RepoFacility is RepoBook, ReentrancyGuardTransient {
             repo.principal -= paid;
         }
         emit MarginDelivered(repoId, face, paid);
-        _judge(repoId, repo, exposure - paid, _lendable(repo, repo.face, priceE6));
+        _judge(repoId, repo, exposure - paid, _lendable(repo, priceE6));
         _settle(instruction, signatures);
         if (paid != 0) cash.safeTransfer(repo.lender, paid);
     }

@@ -131,6 +131,12 @@ OPEN = {
         "withdraw": "who sealed it, before the close",
         "setAuthority": FIXED,
     },
+    "HolderVotes": {
+        "cast": "who votes a position: its holder of record, or who stands for him",
+        "castBySignature": "by the signature of who votes the position",
+        "close": "anyone, after the deadline: it says what was counted",
+        "setAuthority": FIXED,
+    },
     "IdentityRegistry": {
         "contestRecovery": "a wallet, of itself",
         "issueClaim": "issuers, of the topics they are trusted with",

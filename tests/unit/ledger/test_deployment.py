@@ -86,6 +86,8 @@ def test_who_may_what_in_so_many_words():
             "Stripping.namePieces",
             "AuctionBook.announce",
             "AuctionBook.close",
+            "HolderVotes.open",
+            "HolderVotes.withdraw",
         },
         "FREEZER": {"SecurityToken.setFrozenTokens", "AssetRegistry.setPaused", "IdentityRegistry.setSanctioned"},
         "ENFORCER": {
@@ -149,6 +151,7 @@ def targets(bench):
         "EarlyRedemption": places.early_redemption,
         "Stripping": places.stripping,
         "AuctionBook": places.auction_book,
+        "HolderVotes": places.holder_votes,
         **{rule: getattr(places, field) for rule, field in RULE_PLACES.items()},
         "RepoFacility": places.repo_facility,
         "OptionBook": places.option_book,
