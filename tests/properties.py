@@ -59,6 +59,7 @@ ATTACKS = {
     "a permit taken to the chain by somebody else": ["TokenAttacks::test_permit_front_running"],
     "a forced transfer to oneself": [
         "SecurityTokenFuzz::testFuzz_I4_forced_self_transfer",
+        "Holds::testFuzz_I4_forced_to_oneself_out_of_a_hold",
     ],
     "one id twice in a batch": [
         "SettlementAttacks::test_I6_replay_inside_one_batch",
@@ -92,10 +93,16 @@ ATTACKS = {
         "LockUpProducts::test_locked_units_are_no_collateral",
         "LockUpProducts::test_what_is_taken_on_default_is_locked",
         "LockUpProducts::test_no_option_delivers_locked_units",
+        "LockUpProducts::test_a_managed_account_frees_nothing",
+    ],
+    "units under lock-up taken apart, or put together, and sold under another name": [
+        "LockUpProducts::test_locked_units_are_not_taken_apart",
+        "LockUpProducts::test_locked_pieces_are_not_put_together",
     ],
     "the edge of a window": [
         "SettlementAttacks::testFuzz_I6_window",
         "Compliance::test_I8_the_window_slides_by_the_second",
+        "LifeAttacks::test_the_windows_edges",
         "Proofs::check_I8_window_counts_what_is_in_it",
     ],
     "dust farming": ["TokenAttacks::testFuzz_I9_dust_farming"],
@@ -118,6 +125,8 @@ ATTACKS = {
         "LifeAttacks::test_a_lost_wallets_acts_are_its_successors",
         "ProductsFollow::test_a_lost_writers_strike_is_not_paid_to_who_has_the_key",
         "ProductsFollow::test_a_lost_key_sells_nothing",
+        "OptionBook::test_a_lost_key_writes_no_call_on_its_successors_hold",
+        "Recovery::test_a_lost_notary_delivers_nothing",
         "ProductsFollow::test_a_lost_lender_is_paid_and_releases_nothing",
     ],
     "units voted twice, borrowed for the record, bought after it, or counted by their lender too": [
@@ -147,11 +156,26 @@ ATTACKS = {
         "VoteAttacks::test_one_id_is_one_vote",
         "VoteAttacks::test_dust_keeps_nobody_from_voting_or_closing",
     ],
+    "the name of another's hold taken first": [
+        "Holds::test_an_id_is_its_holders_own",
+        "OptionBook::test_a_writer_is_not_kept_out_by_who_names_a_hold_first",
+    ],
+    "a wallet recovered that has become another's": [
+        "Recovery::test_a_wallet_that_changed_hands_meanwhile_is_not_recovered",
+    ],
+    "a holding cap got round by way of the queue": [
+        "LifeAttacks::test_the_queue_is_no_way_around_a_holding_cap",
+    ],
+    "the floor of an indexed note, or interest of a floating one, taken twice": [
+        "LifeAttacks::test_I10_the_floor_is_maturitys_alone",
+        "LifeAttacks::test_I9_interest_of_a_floating_rate_in_the_queue",
+    ],
     "a sealed bid copied": ["LifeAttacks::test_a_copied_seal_keeps_nobody_out"],
     "a clone taken over": ["TokenAttacks::test_clone_hijack"],
     "a role beyond its part": [
         "TokenAttacks::test_role_escalation",
         "Roles::test_I15_escalation",
+        "Roles::test_I15_a_grant_taken_back_within_its_delay",
         "Registries::test_restricted_functions_refuse_everyone_else",
     ],
     "a second token of a paused security": ["TokenAttacks::test_mirror_of_a_paused_security"],

@@ -82,11 +82,7 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
     // --- questions ----------------------------------------------------------------------------------------------
 
     /// @inheritdoc ICompliance
-    function largestAmount(
-        address token,
-        address from,
-        address to
-    ) external view returns (uint256 largest, uint8 code) {
+    function largestAmount(address token, address from, address to) external view returns (uint256, uint8) {
         return permitted(token, from, to, type(uint256).max);
     }
 
@@ -109,6 +105,15 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
     }
 
     /// @inheritdoc ICompliance
+    function removable(address token, address from, uint256 amount) external view returns (uint256, uint8) {
+        AssetWord word = assetRegistry.wordOf(token);
+        if (!_asksRules(word, amount, amount)) return (amount, RestrictionCodes.SUCCESS);
+        (bytes32 identity, uint256 found) = identityRegistry.standingOf(from);
+        Move memory move = _moveOf(token, Side(from, identity, found, 0), Side(address(0), 0, 0, 0));
+        return _underRules(word, move, amount, RestrictionCodes.SUCCESS, amount);
+    }
+
+    /// @inheritdoc ICompliance
     function currentWallet(address wallet) external view returns (address) {
         return identityRegistry.currentWallet(wallet);
     }
@@ -127,11 +132,7 @@ contract Compliance is ICompliance, EmergencyStop, Exposures {
     // --- what tokens report -------------------------------------------------------------------------------------
 
     /// @inheritdoc ICompliance
-    function transferring(
-        address from,
-        address to,
-        uint256 amount
-    ) external returns (uint256 largest, uint8 code) {
+    function transferring(address from, address to, uint256 amount) external returns (uint256 largest, uint8 code) {
         AssetWord token = _callingToken();
         RulesWord rules = _rules;
         (bytes32 sender, uint256 giver, bytes32 recipient, uint256 taker) = identityRegistry.standingsOf(from, to);

@@ -53,10 +53,11 @@ contract IdentityRegistry is IIdentityRegistry, Claims {
     /// @notice Seconds in which a wallet that was said to be lost can say that it is not.
     uint64 public constant RECOVERY_DELAY = 1 days;
 
-    /// @notice A recovery that was announced, and from when it can be confirmed (0: none).
+    /// @notice A recovery that was announced, from when it can be confirmed (0: none), and whose wallet it is of.
     struct Recovery {
         address successor;
         uint64 from;
+        bytes32 identity;
     }
 
     /// @dev One word an identity, since every transfer reads two, from the low end: the country 16 bits, `ONLY_WALLET`,
@@ -124,7 +125,7 @@ contract IdentityRegistry is IIdentityRegistry, Claims {
         if (identity == 0) revert UnknownWallet(wallet);
         _requireSuccessor(wallet, successor, identity);
         uint64 from = uint64(block.timestamp) + RECOVERY_DELAY;
-        _recoveries[wallet] = Recovery(successor, from);
+        _recoveries[wallet] = Recovery(successor, from, identity);
         emit RecoveryAnnounced(wallet, successor, from);
     }
 
@@ -146,6 +147,7 @@ contract IdentityRegistry is IIdentityRegistry, Claims {
         delete _recoveries[wallet];
         bytes32 identity = _identityOf[wallet];
         _unbind(wallet, identity);
+        if (identity != due.identity) revert WalletOfAnotherIdentity(wallet, identity);
         _requireSuccessor(wallet, due.successor, identity);
         if (_identityOf[due.successor] == 0) _bind(due.successor, identity);
         _successors[wallet] = due.successor;

@@ -47,6 +47,39 @@ contract HoldsTest is Ledger {
         assertEq(other, holdId(carol, "next"), "named by her");
     }
 
+    /// @notice A hold for oneself makes and frees nothing: units, volume and what is pending are as before.
+    function testFuzz_I7_a_hold_for_oneself(uint256 amount, uint256 moved) public {
+        amount = between(amount, 1, 600);
+        vm.prank(limiter);
+        compliance.setVolumeLimit(1_000, 1 days);
+        createHold(alice, "own", alice, alice, amount);
+        assertEq(note.heldOf(alice), 400 + amount, "both");
+        bytes32 id = holdId(alice, "own");
+        vm.prank(alice);
+        note.executeHold(id, between(moved, 1, amount));
+        assertEq(note.balanceOf(alice), 1_000, "I1");
+        assertEq(note.heldOf(alice), 400, "I7");
+        assertEq(note.availableOf(alice), 600, "I2");
+        (uint256 left, ) = note.largestTransfer(alice, bob);
+        vm.prank(alice);
+        note.transfer(bob, left);
+        assertTrue(left <= 600, "no more than is free");
+    }
+
+    /// @notice I4: forced to himself out of his own holds, a holder has all that he had, as frozen as it was.
+    function testFuzz_I4_forced_to_oneself_out_of_a_hold(uint256 amount, uint256 frozen) public {
+        frozen = between(frozen, 0, 1_500);
+        freeze(note, alice, frozen);
+        bytes32[] memory ids = new bytes32[](1);
+        ids[0] = ID;
+        vm.prank(enforcer);
+        note.forcedTransferEndingHolds(alice, alice, between(amount, 1, 1_000), ids);
+        assertEq(note.balanceOf(alice), 1_000, "I1");
+        assertEq(note.getFrozenTokens(alice), frozen, "I4");
+        assertEq(note.heldOf(alice), 0, "I7");
+        _ended(Holds.HoldStatus.Released);
+    }
+
     function test_executed_in_part_frees_the_rest() public {
         vm.prank(carol);
         note.executeHold(ID, 250);

@@ -2,12 +2,15 @@
 pragma solidity 0.8.37;
 
 import {ICompliance} from "src/interfaces/ICompliance.sol";
+import {IERC7943Fungible} from "src/interfaces/IERC7943.sol";
 import {AuctionBook} from "src/life/AuctionBook.sol";
+import {CouponPayer} from "src/life/CouponPayer.sol";
 import {EarlyRedemption} from "src/life/EarlyRedemption.sol";
 import {Stripping} from "src/life/Stripping.sol";
 import {RestrictionCodes} from "src/RestrictionCodes.sol";
 import {Roles} from "src/Roles.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
+import {Custody} from "src/repo/Custody.sol";
 import {LifeDesk} from "./base/LifeDesk.sol";
 import {QueueDesk} from "./EarlyRedemption.t.sol";
 
@@ -19,6 +22,102 @@ contract QueueAttacksTest is QueueDesk {
         vm.warp(block.timestamp + identities.RECOVERY_DELAY());
         vm.prank(enforcer);
         identities.confirmRecovery(wallet);
+    }
+
+    /// @notice An indexed security below par: whoever leaves early has the price of the day, also in part, and only who
+    /// waits the floor. A coupon meanwhile is by the ratio below one, of what was not struck before its record.
+    function test_I10_the_floor_is_maturitys_alone() public {
+        vm.prank(issuer);
+        issuance.setDatedCpi(address(security), 300e5);
+        setTerms(90e6);
+        ask(alice, 600e6);
+        bytes32 second = ask(bob, 600e6);
+        uint256 bobs = usd.balanceOf(bob);
+        queue.strike(security, 10);
+        assertEq(usd.balanceOf(alice), 540e6, "below par, by the window's price");
+        assertEq(usd.balanceOf(bob) - bobs, 360e6, "what the day leaves of his");
+        assertEq(faceOf(second), 200e6, "the rest waits");
+        uint64 record = uint64(block.timestamp) + 1 days;
+        vm.prank(issuer);
+        bytes32 coupon = payer.announceIndexed(security, record, record, 1, 100, 270e5); // ratio 0.9
+        vm.warp(record);
+        vm.prank(treasury);
+        payer.fund(coupon);
+        payer.pay(coupon, two(alice, address(queue)));
+        assertEq(usd.balanceOf(alice), 540e6 + 39_600_000, "4,400 x 1 % x 0.9");
+        queue.passCoupon(second, coupon);
+        assertEq(usd.balanceOf(bob) - bobs, 360e6 + 1_800_000, "200 x 1 % x 0.9");
+        vm.warp(MATURES);
+        queue.cancel(second);
+        vm.prank(issuer);
+        issuance.openIndexedRedemption(security, MATURES, treasury, 270e5);
+        uint256 outstanding = security.totalSupply();
+        vm.prank(treasury);
+        issuance.fundRedemption(security, outstanding);
+        bobs = usd.balanceOf(bob);
+        issuance.redeem(security, one(bob));
+        assertEq(usd.balanceOf(bob) - bobs, 4_600e6, "the floor, of all that he has left");
+    }
+
+    /// @notice A rate that rises while a request waits at a fixed price is the holder's up to the record, and he is paid
+    /// the price or the interest, not both.
+    function test_I9_interest_of_a_floating_rate_in_the_queue() public {
+        setTerms(100e6);
+        bytes32 struck = ask(alice, 1_000e6);
+        queue.strike(security, 1);
+        bytes32 waits = ask(bob, 1_000e6);
+        uint64 record = START + 10 days;
+        CouponPayer.Stretch[] memory stretches = new CouponPayer.Stretch[](2);
+        (stretches[0], stretches[1]) = (CouponPayer.Stretch(4, 10_000_000), CouponPayer.Stretch(6, 90_000_000));
+        vm.prank(issuer);
+        bytes32 id = payer.announceFloating(security, record, record, START, 0, stretches);
+        vm.warp(record);
+        vm.prank(treasury);
+        payer.fund(id);
+        payer.pay(id, two(alice, address(queue)));
+        assertEq(usd.balanceOf(alice), 1_000e6 + 6_444_444, "the price, and 4,000 x 0.58 / 360");
+        uint256 before = usd.balanceOf(bob);
+        vm.prank(bob);
+        queue.cancel(waits);
+        queue.passCoupon(waits, id);
+        assertEq(usd.balanceOf(bob) - before, 1_611_111, "1,000 x 0.58 / 360");
+        vm.expectRevert(abi.encodeWithSelector(Custody.CouponAlreadyPassed.selector, id, waits));
+        queue.passCoupon(waits, id);
+        vm.expectRevert(abi.encodeWithSelector(Custody.NoPositionAtRecord.selector, id, struck));
+        queue.passCoupon(struck, id);
+    }
+
+    /// @notice Units in the queue are out of the wallet, and come back into it within the holding cap only: the rest
+    /// waits until there is room, and is given to nobody else.
+    function test_the_queue_is_no_way_around_a_holding_cap() public {
+        uint256 notes = note.balanceOf(alice);
+        vm.prank(limiter);
+        compliance.setHoldingCap(5_000e6 + notes);
+        bytes32 id = ask(alice, 1_000e6);
+        issue(security, alice, 1_000e6);
+        vm.prank(alice);
+        queue.cancel(id);
+        assertEq(security.balanceOf(alice), 5_000e6, "no more than the cap");
+        vm.expectPartialRevert(IERC7943Fungible.ERC7943CannotTransfer.selector);
+        queue.collect(alice, security);
+        vm.prank(issuer);
+        security.redeem(alice, 1_000e6);
+        queue.collect(alice, security);
+        assertEq(security.balanceOf(alice), 5_000e6, "collected when there was room");
+    }
+
+    /// @notice A window's last second counts, and the next does not.
+    function test_the_windows_edges() public {
+        setTerms(99e6);
+        vm.warp(START + 50 days - 1);
+        ask(alice, MINIMUM);
+        assertEq(queue.strike(security, 1), MINIMUM, "struck in the last second");
+        vm.warp(START + 50 days);
+        vm.expectPartialRevert(EarlyRedemption.WindowNotOpen.selector);
+        vm.prank(alice);
+        queue.request(security, MINIMUM);
+        vm.expectPartialRevert(EarlyRedemption.WindowNotOpen.selector);
+        queue.strike(security, 1);
     }
 
     /// @notice A paused security is not turned into cash by what was asked before; whoever asked may leave.

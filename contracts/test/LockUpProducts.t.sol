@@ -5,6 +5,7 @@ import {LockUp} from "src/compliance/rules/LockUp.sol";
 import {Rule} from "src/compliance/rules/Rule.sol";
 import {IERC7943Fungible} from "src/interfaces/IERC7943.sol";
 import {IOptionBook} from "src/interfaces/IOptionBook.sol";
+import {Stripping} from "src/life/Stripping.sol";
 import {OptionKind} from "src/option/OptionTerms.sol";
 import {RepoTerms} from "src/repo/RepoTerms.sol";
 import {RestrictionCodes} from "src/RestrictionCodes.sol";
@@ -12,6 +13,8 @@ import {Roles} from "src/Roles.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {Instruction} from "src/settlement/Instruction.sol";
 import {Ledger} from "./base/Ledger.sol";
+import {LifeDesk} from "./base/LifeDesk.sol";
+import {Mandated} from "./base/Mandated.sol";
 import {OptionDesk} from "./base/OptionDesk.sol";
 import {RepoDesk} from "./base/RepoDesk.sol";
 
@@ -111,5 +114,107 @@ contract LockUpOptionTest is OptionDesk, LockedUp {
         vm.prank(issuer);
         note.redeem(holder, units);
         issue(note, holder, units);
+    }
+}
+
+/// @notice Locked units taken apart: the pieces of a bond are free, so a bond that is not is not taken apart; nor are
+/// pieces that have to stay put together into a bond that is free.
+contract LockUpStripsTest is LifeDesk, LockedUp {
+    Stripping private _office;
+    SecurityToken private _coupon;
+    SecurityToken private _principal;
+
+    function setUp() public override(LifeDesk, Ledger) {
+        LifeDesk.setUp();
+        _office = new Stripping(address(manager), issuance);
+        manager.grantRole(Roles.ISSUER, address(_office), 0);
+        map(address(_office), Stripping.namePieces.selector, Roles.ISSUER);
+        security = createMaturing("912828ZZ1", START + 100 days);
+        _coupon = createMaturing("912833AA1", START + 100 days);
+        _principal = createMaturing("912820AA1", START + 100 days);
+        Stripping.Piece[] memory pieces = new Stripping.Piece[](2);
+        pieces[0] = Stripping.Piece(_coupon, 1, 50);
+        pieces[1] = Stripping.Piece(_principal, 1, 1);
+        vm.prank(issuer);
+        _office.namePieces(security, pieces);
+    }
+
+    function test_locked_units_are_not_taken_apart() public {
+        issue(security, alice, 300);
+        lock(security, PERIOD);
+        issue(security, alice, 1_000);
+        bytes memory locked = abi.encodeWithSelector(
+            Stripping.DealingRestricted.selector,
+            address(security),
+            alice,
+            RestrictionCodes.LOCK_UP
+        );
+        vm.expectRevert(locked);
+        vm.prank(alice);
+        _office.strip(security, 350, 2);
+        vm.prank(alice);
+        _office.strip(security, 300, 2);
+        assertEq(_principal.balanceOf(alice), 300, "what she had before is free");
+        vm.warp(START + PERIOD);
+        vm.prank(alice);
+        _office.strip(security, 1_000, 2);
+        assertEq(security.balanceOf(alice), 0, "and in time all of it");
+    }
+
+    function test_locked_pieces_are_not_put_together() public {
+        lock(_principal, PERIOD);
+        issue(security, alice, 1_000);
+        vm.prank(alice);
+        _office.strip(security, 1_000, 2);
+        bytes memory locked = abi.encodeWithSelector(
+            Stripping.DealingRestricted.selector,
+            address(_principal),
+            alice,
+            RestrictionCodes.LOCK_UP
+        );
+        vm.expectRevert(locked);
+        vm.prank(alice);
+        _office.reconstitute(security, 1_000, 2);
+        vm.warp(START + PERIOD);
+        vm.prank(alice);
+        _office.reconstitute(security, 1_000, 2);
+        assertEq(security.balanceOf(alice), 1_000, "whole again");
+    }
+}
+
+/// @notice Locked units in a managed account: neither its manager's trades nor its owner's withdrawal get them out, and
+/// an account of one's own in between frees nothing.
+contract LockUpAccountTest is Mandated, LockedUp {
+    function setUp() public override(Mandated, Ledger) {
+        Mandated.setUp();
+        lock(note, PERIOD);
+    }
+
+    function test_a_managed_account_frees_nothing() public {
+        issue(note, carol, 1_000);
+        vm.expectRevert(cannot(carol, address(account), 1_000));
+        vm.prank(carol);
+        note.transfer(address(account), 1_000);
+        issue(note, address(account), 100_000);
+        vm.startPrank(owner);
+        uint256 all = account.announceWithdrawal(address(note), carol, 400_001);
+        uint256 free = account.announceWithdrawal(address(note), carol, 300_000);
+        vm.warp(block.timestamp + DELAY);
+        vm.expectRevert(cannot(address(account), carol, 400_001));
+        account.withdraw(all);
+        account.withdraw(free);
+        vm.stopPrank();
+        assertEq(note.balanceOf(carol), 301_000, "what was there before is free");
+        vm.expectRevert(cannot(carol, bob, 300_000));
+        vm.prank(carol);
+        note.transfer(bob, 300_000);
+        publishPar();
+        Instruction memory sale = instructionOf(trade(-100_001, 0, 100_001, false), true);
+        vm.expectRevert(cannot(address(account), bob, 100_001));
+        this.settling(sale);
+    }
+
+    function settling(Instruction calldata made) external {
+        settleFor(made, managerKey);
     }
 }

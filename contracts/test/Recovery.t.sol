@@ -223,6 +223,47 @@ contract RecoveryTest is LifeDesk {
         identities.confirmRecovery(alice);
     }
 
+    /// @notice What was announced of a party's wallet takes nothing of the party whose it has become meanwhile.
+    function test_a_wallet_that_changed_hands_meanwhile_is_not_recovered() public {
+        vm.startPrank(registrar);
+        identities.announceRecovery(alice, alice2);
+        identities.removeWallet(alice);
+        vm.stopPrank();
+        vm.warp(START + 1 days);
+        vm.expectRevert(abi.encodeWithSelector(IdentityRegistry.UnknownWallet.selector, alice));
+        vm.prank(enforcer);
+        identities.confirmRecovery(alice);
+        vm.prank(registrar);
+        identities.registerWallet(alice, "bob");
+        vm.expectRevert(
+            abi.encodeWithSelector(IdentityRegistry.WalletOfAnotherIdentity.selector, alice, bytes32("bob"))
+        );
+        vm.prank(enforcer);
+        identities.confirmRecovery(alice);
+        vm.startPrank(registrar);
+        identities.removeWallet(alice);
+        identities.registerWallet(alice, "alice");
+        vm.stopPrank();
+        vm.prank(enforcer);
+        identities.confirmRecovery(alice);
+        assertEq(identities.currentWallet(alice), alice2, "hers again");
+    }
+
+    /// @notice The lost key of a notary or a recipient ends no hold once the hold has followed; its successor does.
+    function test_a_lost_notary_delivers_nothing() public {
+        createHold(alice, "h", carol, bob, 100);
+        address carol2 = address(0xCA201);
+        _lose(carol, carol2);
+        bytes32 id = holdId(alice, "h");
+        note.recover(carol, _ids(id));
+        vm.expectRevert(abi.encodeWithSelector(Holds.NotHoldNotary.selector, id, carol));
+        vm.prank(carol);
+        note.executeHold(id, 100);
+        vm.prank(carol2);
+        note.executeHold(id, 100);
+        assertEq(note.balanceOf(bob), 100, "delivered");
+    }
+
     function test_lost_again() public {
         _lose(alice, alice2);
         address alice3 = address(0xA11CE3);

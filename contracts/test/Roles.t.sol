@@ -164,6 +164,43 @@ contract RolesTest is Governed {
         execute(address(manager), data);
     }
 
+    /// @dev A grant that was taken back within its delay never comes to be, and a second one waits anew; meanwhile it kept
+    /// the account from the roles that do not go with it, and afterwards it does not.
+    function test_I15_a_grant_taken_back_within_its_delay() public {
+        address account = address(0xBEE);
+        decide(address(manager), abi.encodeCall(manager.grantRole, (Roles.ISSUER, account, 0)));
+        uint256 granted = block.timestamp;
+        bytes memory freeze_ = abi.encodeCall(manager.grantRole, (Roles.FREEZER, account, 0));
+        schedule(address(manager), freeze_);
+        decide(address(manager), abi.encodeCall(manager.revokeRole, (Roles.ISSUER, account)));
+        assertTrue(block.timestamp > granted + 1 days, "the timelock is slower than the grant");
+        assertFalse(holds(Roles.ISSUER, account), "gone");
+        _schedule("again", abi.encodeCall(manager.grantRole, (Roles.ISSUER, account, 0)));
+        _schedule("back", abi.encodeCall(manager.revokeRole, (Roles.ISSUER, account)));
+        vm.warp(block.timestamp + DELAY);
+        _execute("again", abi.encodeCall(manager.grantRole, (Roles.ISSUER, account, 0)));
+        vm.warp(block.timestamp + 1 days - 1);
+        assertFalse(holds(Roles.ISSUER, account), "not yet");
+        _execute("back", abi.encodeCall(manager.revokeRole, (Roles.ISSUER, account)));
+        vm.warp(block.timestamp + 30 days);
+        assertFalse(holds(Roles.ISSUER, account), "never");
+        vm.prank(account);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, account));
+        note.issue(alice, 1);
+        decide(address(manager), freeze_);
+        vm.warp(block.timestamp + 1 days);
+        assertTrue(holds(Roles.FREEZER, account), "free for another");
+    }
+
+    function _schedule(bytes32 salt, bytes memory data) private {
+        vm.prank(governor);
+        timelock.schedule(address(manager), 0, data, 0, salt, DELAY);
+    }
+
+    function _execute(bytes32 salt, bytes memory data) private {
+        timelock.execute(address(manager), 0, data, 0, salt);
+    }
+
     /// @dev An operation that a member scheduled under a delay of his own lapses a week after it was due.
     function test_an_operation_of_a_delayed_member_expires() public {
         decide(address(manager), abi.encodeCall(manager.grantRole, (Roles.LIMITS, stranger, 1 hours)));

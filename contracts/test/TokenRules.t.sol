@@ -192,6 +192,25 @@ contract TokenRulesTest is RuleDesk {
     // --- attacks ------------------------------------------------------------------------------------------------
 
     /// @notice Attack: a holder fills the register with a unit each. With a minimum holding a place costs that much.
+    /// @notice What is taken out of a security is asked of its holder's rules alone: what he must keep, and for how long.
+    function test_removing_asks_the_rules_of_who_has_it() public {
+        issue(note, alice, 1_000_000);
+        setValue(share, 1);
+        setValue(holders, 1);
+        setValue(minimum, 100);
+        setValue(required, 1);
+        underAll();
+        uint256 all = note.balanceOf(alice);
+        (uint256 largest, uint8 code) = compliance.removable(address(note), alice, all);
+        assertEq(largest, all, "all of it");
+        assertEq(code, 0, "nothing binds");
+        (largest, code) = compliance.removable(address(note), alice, all - 1);
+        assertEq(largest, all - 100, "or what leaves the minimum");
+        assertEq(code, RestrictionCodes.SENDER_MINIMUM, "which binds");
+        (largest, ) = compliance.removable(address(usd), alice, 7);
+        assertEq(largest, 7, "no rules");
+    }
+
     function test_dust_does_not_fill_the_register() public {
         issue(note, alice, 1_000);
         setValue(holders, 3);

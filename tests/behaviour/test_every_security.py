@@ -37,7 +37,15 @@ def monthly_cpi(drift: float) -> ReferenceCpi:
 
 RISING, FALLING = monthly_cpi(0.0025), monthly_cpi(-0.001)
 WEEKS = [date(2026, 3, 3) + timedelta(days=7 * week) for week in range(160)]
-INDEX = FrnIndex({day: Decimal(n * 7919 % 41_000_000 - 1_500_000) / 10**9 for n, day in enumerate(WEEKS)})
+INDEX = FrnIndex({day: Decimal(n * 7_919_317 % 41_000_000 - 1_500_000) / 10**9 for n, day in enumerate(WEEKS)})
+NEGATIVE = FrnIndex(
+    {
+        day: Decimal(-30_000_000 if n < 26 else n * 7_919_317 % 41_000_000 - 35_000_000) / 10**9
+        for n, day in enumerate(WEEKS)
+    }
+)
+"""Half a year in which no day pays anything, then days that do between days that do not."""
+BELOW_ZERO = Frn(cusip="91282CFF1", spread=0.00164, dated_date=date(2026, 4, 30), maturity_date=date(2028, 4, 30))
 
 LONG_LAST = Note(
     cusip="91282CEE5",
@@ -83,6 +91,7 @@ EVERY = {
     "TIPS": TIPS,
     "TIPS in deflation": DEFLATED,
     "FRN": Frn(cusip="91282CFF1", spread=0.00164, dated_date=date(2026, 4, 30), maturity_date=date(2028, 4, 30)),
+    "FRN below zero": BELOW_ZERO,
     "principal strip": Strip(cusip="912821AA1", maturity_date=date(2028, 5, 15), principal_of="91282CAA1"),
     "coupon strip": Strip(cusip="912833AA1", maturity_date=date(2028, 5, 15)),
     "corporate": CorporateBond(
@@ -158,7 +167,7 @@ def ledger():
 @pytest.mark.invariant("I10")
 def test_from_issue_to_redemption(ledger, kind):
     security = EVERY[kind]
-    fixings = Fixings(FALLING if security is DEFLATED else RISING, INDEX)
+    fixings = Fixings(FALLING if security is DEFLATED else RISING, NEGATIVE if security is BELOW_ZERO else INDEX)
     walk = Walk(ledger, security, fixings)
     interest, principal, end = flows_of_pricing(security, fixings)
     walk.go_to(max(getattr(security, "issue_date", None) or getattr(security, "dated_date", START), START))
@@ -178,6 +187,7 @@ def test_from_issue_to_redemption(ledger, kind):
     assert security is not CALLABLE or principal == 102.675
     assert security is not DEFLATED or principal == 100.0
     assert security is not TIPS or principal > 110.0
+    assert security is not BELOW_ZERO or 0 < sum(per_100 > 0 for per_100 in interest.values()) < len(interest)
     walk.settle(life.redeem(ledger, security, payment_date=paid_on, fixings=fixings), principal)
     token = ledger.token_of(security.cusip)
     redemption = ledger.call("Issuance", ledger.contracts.issuance, "redemptionOf", token)

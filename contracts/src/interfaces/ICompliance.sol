@@ -25,7 +25,14 @@ interface ICompliance {
         uint256 amount
     ) external view returns (uint256 largest, uint8 code);
 
-    /// @notice The same answer, and `amount` is counted if it is not more than that.
+    /// @notice The largest amount, at most `amount`, that a security's own rules let `from` take out of it.
+    function removable(
+        address token,
+        address from,
+        uint256 amount
+    ) external view returns (uint256 largest, uint8 code);
+
+    /// @notice As `permitted`, and `amount` is counted if it is not more than that.
     function transferring(address from, address to, uint256 amount) external returns (uint256 largest, uint8 code);
 
     /// @notice As `transferring`, of units that were set aside for `to` before: a default does not stop them.

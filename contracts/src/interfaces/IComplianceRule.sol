@@ -19,7 +19,8 @@ struct Move {
 /// @title IComplianceRule
 /// @notice One rule of a security, in a contract of its own. `AssetRegistry.setTokenRules` puts a security under it.
 /// @dev Compliance asks it by a static call of bounded gas; a rule that fails allows nothing. Moves between wallets of
-/// one identity, and zero amounts, are not asked about. Redemption and forced transfers do not ask rules at all.
+/// one identity, and zero amounts, are not asked about. Redemption and forced transfers do not ask rules at all;
+/// stripping does, which is of the holder's own will.
 interface IComplianceRule {
     /// @notice The largest amount, at most `amount`, that the rule allows, and why not more (a restriction code).
     function largestOf(Move calldata move, uint256 amount) external view returns (uint256 largest, uint8 code);

@@ -14,7 +14,8 @@ import {SecurityToken} from "../SecurityToken.sol";
 /// gained or lost. An act may take several transactions (a long bond has 61 pieces, each a token of its own). Taking
 /// apart destroys the bond first; putting together creates it last. A payment date that falls into putting together
 /// leaves only `giveUp`, which gives the pieces back: they are paid by themselves. Who may not deal in the bond may not
-/// do it under the names of its pieces either. An act follows a wallet that was recovered.
+/// do it under the names of its pieces either, and what a rule of a security keeps with its holder leaves it in no
+/// other shape. An act follows a wallet that was recovered.
 contract Stripping is AccessManaged {
     struct Piece {
         SecurityToken token;
@@ -54,7 +55,7 @@ contract Stripping is AccessManaged {
     /// @notice The face gives no multiple of this token's denomination.
     error FractionOfUnit(address token, uint256 face);
 
-    /// @notice The holder may not deal in the bond now, for the reason that the code names.
+    /// @notice The holder may not deal in it now, or not in so much, for the reason that the code names.
     error DealingRestricted(address bond, address holder, uint8 code);
     error NotActHolder(bytes32 actId, address holder);
     error ActIsOver(bytes32 actId);
@@ -159,6 +160,7 @@ contract Stripping is AccessManaged {
         if (evidence != 0) revert SecurityInDefault(address(bond), evidence);
         _requireDealing(bond, msg.sender);
         _requireMultiple(bond, face, face);
+        if (!joining) _requireRemovable(bond, msg.sender, face);
         uint64 nextPayment = 0;
         uint16 first = 0;
         for (uint256 i = 0; i < pieces.length; ++i) {
@@ -209,6 +211,7 @@ contract Stripping is AccessManaged {
             if (life.assetRegistry().isPaused(address(piece.token))) {
                 revert ICompliance.SecurityPaused(address(piece.token));
             }
+            _requireRemovable(piece.token, holder, amount);
             piece.token.redeem(holder, amount);
         }
         if (stop != end) return;
@@ -231,6 +234,12 @@ contract Stripping is AccessManaged {
     function _requireDealing(SecurityToken bond, address holder) private view {
         uint8 code = bond.detectTransferRestriction(holder, holder, 0);
         if (code != RestrictionCodes.SUCCESS) revert DealingRestricted(address(bond), holder, code);
+    }
+
+    /// @dev What has to stay with its holder leaves him under no other name: no bond as its pieces, no piece in a bond.
+    function _requireRemovable(SecurityToken token, address holder, uint256 amount) private view {
+        (uint256 largest, uint8 code) = token.compliance().removable(address(token), holder, amount);
+        if (largest < amount) revert DealingRestricted(address(token), holder, code);
     }
 
     function _requireMultiple(SecurityToken token, uint256 amount, uint256 face) private view {

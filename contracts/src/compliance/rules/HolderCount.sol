@@ -41,9 +41,8 @@ contract HolderCount is Rule {
     function largestOf(Move calldata move, uint256 amount) external view returns (uint256, uint8) {
         address token = move.token;
         uint256 most = valueOf[token];
-        if (most == 0 || isCounted[token][move.to] || isExempt[token][move.to] || holdersOf[token] < most) {
-            return (amount, 0);
-        }
+        if (most == 0 || holdersOf[token] < most || move.to == 0) return (amount, 0);
+        if (isCounted[token][move.to] || isExempt[token][move.to]) return (amount, 0);
         bool leaves = holdersOf[token] == most && isCounted[token][move.from] && amount >= move.fromUnits;
         return leaves ? (amount, 0) : (0, RestrictionCodes.HOLDER_COUNT);
     }

@@ -20,7 +20,7 @@ contract MinimumHolding is Rule {
             uint256 spare = Math.saturatingSub(move.fromUnits, minimum);
             if (spare < largest) (largest, code) = (spare, RestrictionCodes.SENDER_MINIMUM);
         }
-        if (largest != 0 && move.toUnits + Math.min(largest, type(uint128).max) < minimum) {
+        if (largest != 0 && move.to != 0 && move.toUnits + Math.min(largest, type(uint128).max) < minimum) {
             if (!isExempt[move.token][move.to]) (largest, code) = (0, RestrictionCodes.RECIPIENT_MINIMUM);
         }
     }

@@ -25,7 +25,7 @@ contract RequiredClaims is Rule {
     /// @inheritdoc IComplianceRule
     function largestOf(Move calldata move, uint256 amount) external view returns (uint256, uint8) {
         uint256 classes = valueOf[move.token];
-        if (classes == 0 || isExempt[move.token][move.to]) return (amount, 0);
+        if (classes == 0 || move.to == 0 || isExempt[move.token][move.to]) return (amount, 0);
         if (claims.claimHolds(move.to, topic, classes, 0) != 0) return (amount, 0);
         return (0, RestrictionCodes.REQUIRED_CLAIM);
     }

@@ -16,7 +16,7 @@ contract ShareOfSupply is Rule {
     /// @inheritdoc IComplianceRule
     function largestOf(Move calldata move, uint256 amount) external view returns (uint256, uint8) {
         uint256 share = valueOf[move.token];
-        if (share == 0 || move.from == 0 || isExempt[move.token][move.to]) return (amount, 0);
+        if (share == 0 || move.from == 0 || move.to == 0 || isExempt[move.token][move.to]) return (amount, 0);
         uint256 left = Math.saturatingSub((move.supply * share) / 10_000, move.toUnits);
         return left < amount ? (left, RestrictionCodes.SHARE_OF_SUPPLY) : (amount, 0);
     }
