@@ -13,6 +13,7 @@ from tbill_defi.chain import engine_postgres, engine_sqlite
 from tbill_defi.chain.engine_modes import NOT_ITS_TYPE, Mode
 from tbill_defi.chain.lock import WriterLock
 from tbill_defi.core.errors import AuditFailure, LedgerError, UsageError
+from tbill_defi.core.secrets import has_two_ats, without_password
 
 __all__ = [
     "BLOCK_BELL",
@@ -46,8 +47,7 @@ def is_postgres(url: str) -> bool:
 
 def shown_url(url: str) -> str:
     """The URL without its password."""
-    parsed = _parsed(url)
-    return url if parsed.password is None and "password" not in parsed.query else _without_secret(parsed)
+    return without_password(url)
 
 
 def database_path(url: str) -> Path | None:
@@ -141,10 +141,9 @@ def _engine_of(url: str) -> ModuleType:
 
 def _parsed(url: str) -> URL:
     try:
-        return make_url(url)
-    except ArgumentError:
-        raise UsageError(f"ledger: {url!r} is not a URL such as {_EXAMPLES}") from None
-
-
-def _without_secret(url: URL) -> str:
-    return url.difference_update_query(["password"]).render_as_string(hide_password=True)
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        raise UsageError(f"ledger: {shown_url(url)!r} is not a URL such as {_EXAMPLES}") from None
+    if has_two_ats(url):
+        raise UsageError(f"ledger: {shown_url(url)!r} has two @; in a user or password one is %40")
+    return found

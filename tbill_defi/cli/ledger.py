@@ -61,6 +61,7 @@ def init(
 
     Keystores are under the passphrase TBILL_PASSPHRASE, or a random one that is stored beside them.
     """
+    from tbill_defi.chain.engine import shown_url
     from tbill_defi.chain.heads import SignedHead
     from tbill_defi.ledger.clock import clock_kind
     from tbill_defi.ledger.open import PARTIES, keys_folder, ledger_url
@@ -80,7 +81,7 @@ def init(
     with _created(home, url, options) as made:
         genesis = None if chain else made.embedded.genesis
         value: dict[str, Any] = {
-            "url": made.chain.url if chain else ledger_url(home),
+            "url": made.chain.url if chain else shown_url(ledger_url(home)),
             "keys": str(keys_folder(home)),
             "chain_id": made.chain.chain_id,
             "genesis_hash": "0x" + (genesis.hash if genesis else made.node.block(0).hash).hex(),

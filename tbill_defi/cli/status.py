@@ -47,6 +47,7 @@ def status(home: Home = None, json_: Json = False) -> None:
 
 def _ledger(home: Path | None) -> dict[str, Any] | None:
     """Where the ledger is, how large, how high; None if there is none."""
+    from tbill_defi.chain.engine import shown_url
     from tbill_defi.core.errors import LedgerError
     from tbill_defi.ledger.clock import clock_kind
     from tbill_defi.ledger.emergency import stopped_until
@@ -56,7 +57,7 @@ def _ledger(home: Path | None) -> dict[str, Any] | None:
     try:
         with open_ledger(home=home, read_only=True) as ledger:
             found: dict[str, Any] = {
-                "url": ledger.chain.url if on_node(home) else ledger_url(home),
+                "url": ledger.chain.url if on_node(home) else shown_url(ledger_url(home)),
                 "chain_id": ledger.chain.chain_id,
                 "height": ledger.chain.height,
                 "time": ledger.chain.now(),

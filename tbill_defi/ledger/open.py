@@ -72,7 +72,9 @@ def remember_url(home: str | Path | None, url: str) -> Path:
         raise UsageError("url: leave the password out of it; PGPASSWORD or ~/.pgpass gives it to PostgreSQL")
     folder = home_path(home) / "ledger"
     if has_ledger(home) or (folder / URL_FILE).exists():
-        raise LedgerError(f"ledger: {home_path(home)} has one at {ledger_url(home)}; use it, or another home", "Exists")
+        raise LedgerError(
+            f"ledger: {home_path(home)} has one at {shown_url(ledger_url(home))}; use it, or another home", "Exists"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     write_durably(folder / URL_FILE, (url + "\n").encode())
     return folder / URL_FILE
@@ -311,6 +313,8 @@ def open_ledger(
             raise LedgerError(f"ledger: there is none at {path}; make one with `tbill init`", "NotFound")
         return create_ledger(url, home=home, at=at, keys=keys)
     if at is not None:
-        raise LedgerError(f"ledger: there is one at {place} already; its clock was set when it was made", "Exists")
+        raise LedgerError(
+            f"ledger: there is one at {shown_url(place)} already; its clock was set when it was made", "Exists"
+        )
     ring = None if read_only else keys or desk_keys(home)
     return Ledger.open(place, keys=ring, clock=clock, progress=progress, write=not read_only)

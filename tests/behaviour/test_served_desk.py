@@ -11,6 +11,7 @@ import pytest
 from tbill_defi.chain.evidence import verify
 from tbill_defi.chain.follower import InboxChain
 from tbill_defi.chain.transactions import sign_transaction
+from tbill_defi.cli.main import run
 from tbill_defi.core.clock import SystemClock
 from tbill_defi.ledger.abi import decode_log
 from tbill_defi.ledger.open import desk_keys, ledger_url, open_ledger
@@ -135,3 +136,33 @@ def test_where_the_ledger_is_is_kept_without_secrets(tmp_path, postgres):
     assert "there is no such database" in other.run("init", "--light-keys", "--url", postgres.url("none"), code=7)
     assert not (other.home / "ledger" / "database.url").exists()
     assert "mysql is not served" in other.run("init", "--url", "mysql://x/y", code=2)
+
+
+def test_no_password_is_shown(tmp_path, postgres, monkeypatch, capsys):
+    """Of the ledger's URL or the books', right or wrong, in what is said, logged, or written."""
+    url = postgres.database().replace("tbill@", "tbill:s3cr3t@")
+    books, home = url.rpartition("/")[0], tmp_path / "home"
+    wrong = [f"{books}/none", url.replace("://", "//"), url.replace(":s3", "@s3"), url.replace("s3", "s3cr3t@s3")]
+    wrong += [re.sub(r":\d+/", ":no/", url), re.sub(r":\d+/", ":1/", url), f"{postgres.url('none')}?password=s3cr3t"]
+    monkeypatch.setenv("TBILL_HOME", str(home))
+    for place in (url, *wrong):
+        monkeypatch.setenv("TBILL_LEDGER_URL", place)
+        for words in (
+            "init --light-keys",
+            "init --light-keys",
+            "status",
+            "wallet desk",
+            "audit verify",
+            "init --url x",
+        ):
+            run(["--log", "json", "--log-level", "debug", *words.split()])
+        monkeypatch.setenv("TBILL_LEDGER_URL", url)
+        run(["books", "index", "--books", place])
+        run(["books", "positions", "--books", place])
+    said = capsys.readouterr()
+    assert "tbill:***@" in said.out
+    assert "tbill:***@" in said.err
+    assert "bug of tbill_defi" not in said.err
+    kept = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    assert [line for line in (said.out + said.err).splitlines() if "s3cr3t" in line] == []
+    assert all(b"s3cr3t" not in content for content in kept)

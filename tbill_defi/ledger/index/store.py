@@ -27,6 +27,7 @@ from sqlalchemy.pool import StaticPool
 from tbill_defi.core.errors import LedgerBusy, LedgerError, UsageError
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.core.home import home_path
+from tbill_defi.core.secrets import has_two_ats, without_password
 from tbill_defi.ledger.index import schema
 
 BUSY_SECONDS = 5
@@ -59,13 +60,15 @@ class Store:
         """
         try:
             parsed = make_url(url)
-        except ArgumentError:
-            raise UsageError(f"books: {url!r} is not a URL such as {_SPECIMEN}") from None
+        except (ArgumentError, ValueError):
+            raise UsageError(f"books: {without_password(url)!r} is not a URL such as {_SPECIMEN}") from None
+        if has_two_ats(url):
+            raise UsageError(f"books: {without_password(url)!r} has two @; in a user or password one is %40")
         backend = parsed.get_backend_name()
         if backend not in ("sqlite", "postgresql"):
             raise UsageError(f"books: {backend} is not served; give a URL such as {_SPECIMEN}")
         engine = _sqlite(parsed.database, create) if backend == "sqlite" else _postgresql(parsed)
-        store = cls(parsed.render_as_string(hide_password=True), engine)
+        store = cls(without_password(url), engine)
         try:
             store._require_tables(create)
         except BaseException:
