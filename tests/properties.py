@@ -142,6 +142,7 @@ ATTACKS = {
         "VoteAttacks::test_an_issuers_wallet_of_after_the_opening_has_no_vote",
         "VoteAttacks::test_an_issuers_wallet_that_was_recovered_has_no_vote",
         "VoteAttacks::test_an_issuers_collateral_has_no_vote",
+        "VoteAttacks::test_an_issuers_collateral_and_lost_wallet_under_another_name_have_no_vote",
     ],
     "a signed ballot used again, bent, out of turn, elsewhere, or by a lost key": [
         "VoteAttacks::test_a_ballot_is_good_once_and_in_its_turn",

@@ -233,6 +233,10 @@ contract HolderVotesTest is VoteDesk {
         setSanctioned("carol", true); // the account's identity is not on the list, its owner's is
         bytes memory reason = abi.encodeWithSelector(HolderVotes.VoterSanctioned.selector, carol);
         refused(carol, castCall(id, address(account)), reason);
+        setSanctioned("carol", false);
+        setSanctioned("fund", true); // and the other way round
+        reason = abi.encodeWithSelector(HolderVotes.VoterSanctioned.selector, account);
+        refused(carol, castCall(id, address(account)), reason);
     }
 
     function test_a_successor_votes_what_the_lost_wallet_had() public {

@@ -119,10 +119,7 @@ contract VoteAttacksTest is VoteDesk {
 
     function test_an_issuers_wallet_under_another_name_has_no_vote() public {
         bytes32 id = asked();
-        vm.prank(registrar);
-        identities.removeWallet(treasury);
-        vm.prank(registrar);
-        identities.registerWallet(treasury, "bob");
+        _rename(treasury);
         bytes memory reason = abi.encodeWithSelector(HolderVotes.IssuerHasNoVote.selector, treasury);
         refused(treasury, castCall(id, treasury), reason);
     }
@@ -154,6 +151,21 @@ contract VoteAttacksTest is VoteDesk {
         bytes32 id = asked();
         bytes memory reason = abi.encodeWithSelector(HolderVotes.IssuerHasNoVote.selector, treasury);
         refused(treasury, castCall(id, address(queue), request), reason);
+    }
+
+    function test_an_issuers_collateral_and_lost_wallet_under_another_name_have_no_vote() public {
+        vm.prank(treasury);
+        security.approve(address(queue), 10e6);
+        vm.prank(treasury);
+        bytes32 request = queue.request(security, 10e6);
+        bytes32 id = asked();
+        _rename(treasury);
+        bytes memory reason = abi.encodeWithSelector(HolderVotes.IssuerHasNoVote.selector, treasury);
+        refused(treasury, castCall(id, address(queue), request), reason);
+        address successor = address(0x7EA52);
+        lose(treasury, successor);
+        reason = abi.encodeWithSelector(HolderVotes.IssuerHasNoVote.selector, successor);
+        refused(successor, castCall(id, treasury), reason);
     }
 
     function test_nobody_but_the_issuer_asks_or_calls_off() public {
@@ -324,6 +336,13 @@ contract VoteAttacksTest is VoteDesk {
     }
 
     // --- inside -------------------------------------------------------------------------------------------------
+
+    function _rename(address wallet) private {
+        vm.prank(registrar);
+        identities.removeWallet(wallet);
+        vm.prank(registrar);
+        identities.registerWallet(wallet, "bob");
+    }
 
     function _notSigned(address voter) private pure returns (bytes memory) {
         return abi.encodeWithSelector(HolderVotes.BallotNotSigned.selector, voter);
