@@ -147,3 +147,18 @@ def test_text_that_the_terminal_cannot_show(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert b"ladder" in out
+
+
+def test_interrupted_while_the_commands_are_loaded():
+    """Before the first command is known: the module that has them is interrupted as it is imported."""
+    code = (
+        "import sys, signal\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'tbill_defi.cli.serve': signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "from tbill_defi.__main__ import main\n"
+        "main()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "error: interrupted; nothing has begun\n")
