@@ -137,6 +137,7 @@ SHOWN_BY = {
     ("docs/plugins.md", "sh"): "examples/test_pages.py",
     ("docs/plugins.md", "python"): "examples/test_plugins_page.py",
     ("docs/plugins.md", "toml"): "examples/test_pages.py",
+    ("docs/scale.md", "sh"): "examples/test_pages.py",
     ("docs/settlement.md", "sh"): "examples/test_settlement_page.py",
     ("docs/settlement.md", "python"): "examples/test_settlement_page.py",
     ("docs/tutorial.md", "sh"): "examples/test_tutorial.py",
