@@ -162,3 +162,24 @@ def test_interrupted_while_the_commands_are_loaded():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "error: interrupted; nothing has begun\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file descriptors of POSIX")
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+@pytest.mark.parametrize(
+    "words", [("tape",), ("kyc", "show"), ("audit", "verify"), ("kyc", "add", "fund")], ids=" ".join
+)
+def test_a_stream_that_is_closed_from_the_start(tbill, words, closed):
+    """Nothing is said there, no file of the ledger gets its number, and the command does what it does."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tbill_defi", *words, "--home", str(tbill.home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: [os.close(number) for number in closed],
+    )
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert b"Traceback" not in out + err
+    assert tbill("audit", "verify").code == 0
+    if words[:2] == ("kyc", "add"):
+        assert "fund" in tbill("kyc", "show").out
