@@ -80,9 +80,7 @@ def _moment(text: str | None) -> int | date | None:
 
 def _known(view: BooksView, party: str) -> str:
     """The party's name, if the books know it."""
-    known = sorted(set(view.parties(view.point()).values()))
-    if party not in known:
-        raise UsageError(f"party: the books know no {party!r}; known: {', '.join(known) or 'none'}")
+    view.require_party(party, view.point())
     return party
 
 

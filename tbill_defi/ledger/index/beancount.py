@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import select
 
 from tbill_defi.core.clock import market_date
-from tbill_defi.core.errors import UsageError
 from tbill_defi.core.money import UNITS_PER_DOLLAR
 from tbill_defi.ledger.index import schema
 from tbill_defi.ledger.index.effects import ACT_TRANSFER, CARRIED, CONVERTED, DECLARED, NETTED, UNALLOCATED
@@ -77,9 +76,7 @@ class _Writer:
     def __init__(self, view: BooksView, party: str, method: str, at: int | date | None) -> None:
         self._view, self._party, self._method, self._at = view, party, method, at
         self._point = view.point(at)
-        if party not in view.parties(self._point).values():
-            known = ", ".join(sorted(set(view.parties(self._point).values()))) or "none"
-            raise UsageError(f"party: the books know no {party!r}; known: {known}")
+        view.require_party(party, self._point)
         self._gains: dict[int, list[Gain]] = {}
         for trade, gain in Income(view).gains_by_trade(party, last=at, method=method):
             self._gains.setdefault(trade, []).append(gain)

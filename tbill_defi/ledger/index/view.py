@@ -170,6 +170,18 @@ class BooksView:
         """Wallet -> party at a moment."""
         return {row["address"]: row["party"] for row in self.store.rows(_OWNERS, {"height": point.height})}
 
+    def require_party(self, name: str, point: Point) -> None:
+        """That a party has, or had, a wallet.
+
+        Raises
+        ------
+        UsageError
+            If it never had one.
+        """
+        known = {row["party"] for row in self.store.rows(_OWNERS, {"height": point.height})}
+        if name not in known:
+            raise UsageError(f"party: the books know no {name!r}; known: {', '.join(sorted(known)) or 'none'}")
+
     def terms(self, asset: str) -> AnySecurity | None:
         """Terms of a security, if the books have them: those that its token was made with.
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+import tbill_defi as td
+from tbill_defi.ledger.identities import remove_wallet
 from tests.unit.cli.support import NOTE, OTHER, refused
 from tests.unit.cli.test_schemas import valid
 from tests.unit.ledger.index.support import bean_check
@@ -41,6 +43,23 @@ def test_positions_are_the_wallets(booked):
     assert held.pop("USD") == wallet["cash"]
     assert held == {row["cusip"]: row["face"] for row in wallet["positions"]}
     assert NOTE in booked("books", "positions").out
+
+
+def test_a_party_that_has_no_wallet_any_more_has_books(booked, tmp_path):
+    booked("kyc", "add", "fund")
+    (tmp_path / "fund.csv").write_text(f"cusip,face,cost_price\n{NOTE},1000,\nUSD,7,\n")
+    assert booked("holdings", "import", tmp_path / "fund.csv", "--party", "fund").code == 0
+    (wallet,) = booked("wallet", "fund", "--json").json["addresses"]
+    with td.open_ledger(home=booked.home) as ledger:
+        remove_wallet(ledger, bytes.fromhex(wallet[2:]))
+    assert booked("kyc", "add", "dealer", "--wallet", wallet).code == 0
+    assert booked("books", "index").code == 0
+    assert shown(booked, "positions", "fund")["positions"] == []
+    assert booked("books", "export", "fund", "--out", tmp_path / "fund.beancount").code == 0
+    text = (tmp_path / "fund.beancount").read_text()
+    assert NOTE in text
+    assert bean_check(tmp_path / "fund.beancount") == ""
+    refused(booked("books", "positions", "nobody"), 2, "know no 'nobody'", "desk", "fund")
 
 
 def test_a_plans_trades_are_priced_by_its_orders(booked):
