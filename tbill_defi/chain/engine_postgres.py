@@ -1,13 +1,15 @@
 """PostgreSQL under the journal, through psycopg 3.
 
-The one writer's connection holds an advisory lock: whoever has no such connection has no lock, and a connection that is
-lost loses it. The server ends the writer's session when it has been silent for `LEASE_SECONDS`, be it stopped, cut off
-or gone, and so lets another in; no clock but the server's counts. Every transaction sees one snapshot, by REPEATABLE
-READ.
+The one writer's connection holds an advisory lock: whoever has no such connection has no lock, a connection that is
+lost loses it, and one that is closed gives it back first. The server ends the writer's session when it has been silent
+for `LEASE_SECONDS`, be it stopped, cut off or gone, and so lets another in; no clock but the server's counts. Between
+the messages of one command it does not look (libpq's pipelines have many), so whoever asks for the lock ends a session
+that has been silent there: the next to ask gets it. Every transaction sees one snapshot, by REPEATABLE READ.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +36,13 @@ _TRY_LOCK = (
     f"SELECT pg_try_advisory_lock({_LOCK_CLASS}, oid::int8::bit(32)::int4) "  # noqa: S608 - a number of ours
     "FROM pg_namespace WHERE nspname = current_schema()"
 )
+_END_SILENT = f"""
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity AS session USING (pid)
+WHERE locktype = 'advisory' AND granted AND database = session.datid AND datname = current_database()
+AND classid = {_LOCK_CLASS} AND objid = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+AND wait_event = 'ClientRead' AND pg_has_role(usesysid, 'MEMBER')
+AND greatest(query_start, state_change) < clock_timestamp() - make_interval(secs => %s)
+"""  # noqa: S608 - a number of ours
 _DURABLE = {
     "fsync": ("on",),
     "full_page_writes": ("on",),
@@ -76,6 +85,8 @@ def open_engine(url: str, mode: Mode) -> Engine:
             _set_up(cursor, mode)
         connection.commit()
 
+    if mode.writes_blocks:
+        event.listen(engine, "close", _leave_lock)
     return engine
 
 
@@ -115,7 +126,16 @@ def _take_lock(cursor: Any) -> None:
     if row is None:
         raise LedgerError("ledger: the database has no schema on its search path to make tables in", code="NotFound")
     if not row[0]:
+        cursor.execute(_END_SILENT, [LEASE_SECONDS])
         raise LedgerBusy("another writer holds the ledger's lock; nothing was executed", code="Busy")
+
+
+def _leave_lock(connection: Any, _record: object) -> None:
+    """Give the lock back before the session ends, which the server does in its own time."""
+    with suppress(Exception):  # a session that is lost has no lock
+        connection.rollback()
+        connection.execute("SELECT pg_advisory_unlock_all()")
+        connection.commit()
 
 
 class Listener:

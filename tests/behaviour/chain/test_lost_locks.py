@@ -3,11 +3,14 @@
 import threading
 import time
 
+import psycopg
 import pytest
 
 from tbill_defi.chain import engine_postgres
+from tbill_defi.chain.engine_modes import Mode
 from tbill_defi.chain.evidence import verify
 from tbill_defi.chain.inbox import Inbox
+from tbill_defi.chain.journal import Journal
 from tbill_defi.chain.sequencer import Sequencer, open_sequencer
 from tbill_defi.core.clock import SimulatedClock
 from tbill_defi.core.errors import LedgerBusy, LedgerError
@@ -55,6 +58,51 @@ def sound(url, height):
     report = verify(url, decoder=decode_count)
     assert report.ok, report.verdict
     assert report.height == height
+
+
+def test_a_session_that_ends_late_has_given_the_lock_back(url, monkeypatch):
+    late = []
+
+    def linger(connection):
+        late.append(connection)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(psycopg.Connection, "close", linger)
+        for _ in range(2):
+            journal = Journal.open(url, writer=True)
+            journal.genesis()
+            journal.close()
+    assert len(late) == 2
+    for connection in late:
+        connection.close()
+
+
+def test_silent_between_the_messages_of_a_command(url, postgres, monkeypatch):
+    """There the server has no limit: who asks for the lock ends the session, after the lease and not before."""
+    monkeypatch.setattr(engine_postgres, "LEASE_SECONDS", 2)
+    engine = engine_postgres.open_engine(url, Mode.WRITE)
+    holder = engine.raw_connection()
+    silent = holder.driver_connection.pgconn
+    silent.enter_pipeline_mode()
+    silent.send_query_params(b"SELECT 1", None)
+    silent.send_flush_request()
+    silent.flush()
+    began = time.monotonic()
+
+    def taken():
+        journal = Journal.open(url, writer=True)
+        try:
+            journal.genesis()
+        except LedgerBusy:
+            return False
+        finally:
+            journal.close()
+        return True
+
+    until(taken)
+    assert time.monotonic() - began > 2
+    holder.invalidate()
+    engine.dispose()
 
 
 class TestPooler:
