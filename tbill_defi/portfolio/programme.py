@@ -119,7 +119,11 @@ class _Quiet(highspy.Highs):
 def run(
     programme: Programme, *, integer: bool, elastic: bool = False, presolve: str = "choose"
 ) -> tuple[Floats, Floats, Floats] | None:
-    """Columns, row duals and column duals of the solved programme, or None if it is infeasible."""
+    """Columns, row duals and column duals of the solved programme, or None if it is infeasible.
+
+    Without HiGHS' heuristic RENS, which finds no better lots here: version 1.16 can loop for ever in the presolve of
+    the small programme that it makes, where no limit of work or time is asked.
+    """
     solver = _Quiet()
     for option, value in (
         ("threads", 1),
@@ -127,6 +131,7 @@ def run(
         ("mip_rel_gap", 0.0),
         ("mip_abs_gap", MIP_GAP * programme.nav),
         ("mip_max_nodes", max(1, 2 * MIP_WORK // programme.upper.size)),
+        ("mip_heuristic_run_rens", False),
         ("presolve", presolve),
     ):
         solver.setOptionValue(option, value)

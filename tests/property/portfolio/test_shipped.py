@@ -117,7 +117,7 @@ def test_bullet_is_around_its_maturity(book, years, within, names, lot):
     assert {VIEW.index(order.cusip) for order in plan.orders if order.side == "buy"} <= chosen
 
 
-@settings(max_examples=8, derandomize=True, deadline=None)
+@settings(max_examples=25, derandomize=True, deadline=None)
 @given(
     books(frozen=False),
     st.dictionaries(st.sampled_from(VIEW.cusips[6:]), st.floats(0.05, 0.3), max_size=3),
