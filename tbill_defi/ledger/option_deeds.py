@@ -68,8 +68,8 @@ def exercise_step(ledger: Ledger, option: OptionState, key: SigningKey) -> Step:
             PlanLeg(CURRENCY, BOOK, option.holder, option.payment_units),
         ]
     instruction = _instruction(ledger, legs, exercise_context(terms.option_id), QUOTE_SECONDS)
-    signed = {key.address: key.sign_digest(digest(ledger, instruction)), book: b""}
-    signatures = [signed[giver] for giver in instruction.givers]
+    signature = key.sign_digest(digest(ledger, instruction))
+    signatures = [b"" if giver == book else signature for giver in instruction.givers]
     return call_step(ledger, "exercise", terms.option_id, instruction.abi_value(), signatures)
 
 
