@@ -11,7 +11,7 @@ from tbill_defi.chain import schema
 from tbill_defi.chain.digests import digest_value, split_digests
 from tbill_defi.chain.findings import Findings, Kind
 from tbill_defi.chain.heads import BLOCK_DOMAIN, GENESIS_DOMAIN, Genesis
-from tbill_defi.chain.stored import UNREADABLE, Row, check_types, judge_row, reason, scan
+from tbill_defi.chain.stored import UNREADABLE, Row, check_types, damage, judge_row, scan
 from tbill_defi.core.errors import ConventionError
 
 _COLUMNS = tuple(column.name for column in schema.blocks.columns)
@@ -80,7 +80,7 @@ def read_chain(connection: Connection, findings: Findings) -> StoredChain:
             else:
                 placed[block.height] = block
     except UNREADABLE as error:
-        findings.add(Kind.PAGES, last + 1, "blocks", f"unreadable from here on: {reason(error)}")
+        findings.add(Kind.PAGES, last + 1, "blocks", f"unreadable from here on: {damage(connection, error)}")
     _place(displaced, placed, findings)
     chain.blocks = [placed[height] for height in sorted(placed)]
     _check_links(chain, findings)

@@ -22,6 +22,7 @@ __all__ = [
     "Mode",
     "database_path",
     "in_memory",
+    "is_damage",
     "is_postgres",
     "listen",
     "lock_writer",
@@ -101,6 +102,12 @@ def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
     """The ledger's own error for one of the database driver."""
     made: LedgerError | AuditFailure = _engine_of(url).translated(shown_url(url), error)
     return made
+
+
+def is_damage(place: Connection | Engine, error: BaseException) -> bool:
+    """Whether an error while reading tells of what is stored, and not of what kept from reading it."""
+    found: bool = _ENGINES[place.dialect.name].is_damage(getattr(error, "orig", None) or error)
+    return found
 
 
 class Listener(Protocol):

@@ -3,8 +3,9 @@
 The one writer's connection holds an advisory lock: whoever has no such connection has no lock, a connection that is
 lost loses it, and one that is closed gives it back first. The server ends the writer's session when it has been silent
 for `LEASE_SECONDS`, be it stopped, cut off or gone, and so lets another in; no clock but the server's counts. Between
-the messages of one command it does not look (libpq's pipelines have many), so whoever asks for the lock ends a session
-that has been silent there: the next to ask gets it. Every transaction sees one snapshot, by REPEATABLE READ.
+the messages of one command it does not look (a long one has many), so whoever asks for the lock ends a session that
+has been silent there: the next to ask gets it. A submitter's transaction has the same limit, and nobody but an audit
+waits for an answer for ever (`postgres_line`). Every transaction sees one snapshot, by REPEATABLE READ.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ OLDEST_SERVER = 14
 
 _CONNECT_SECONDS = 10
 _ALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 5, "tcp_user_timeout": 15_000}
-"""A peer that no longer acknowledges is noticed within seconds."""
+"""A peer that no longer acknowledges is noticed within seconds; by the server too, through settings of its own."""
+_ALIVE_THERE = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 5}
 
 _LOCK_CLASS = 0x7462696C  # "tbil": first half of the lock's number, the second is the schema's
 _TRY_LOCK = (
@@ -40,9 +42,9 @@ _END_SILENT = f"""
 SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity AS session USING (pid)
 WHERE locktype = 'advisory' AND granted AND database = session.datid AND datname = current_database()
 AND classid = {_LOCK_CLASS} AND objid = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
-AND wait_event = 'ClientRead' AND pg_has_role(usesysid, 'MEMBER')
+AND objsubid = 2 AND wait_event = 'ClientRead'
 AND greatest(query_start, state_change) < clock_timestamp() - make_interval(secs => %s)
-"""  # noqa: S608 - a number of ours
+"""  # noqa: S608 - a number of ours; 2 is a lock of two numbers
 _DURABLE = {
     "fsync": ("on",),
     "full_page_writes": ("on",),
@@ -53,6 +55,8 @@ _BUSY = {"55P03", "40001", "40P01"}
 _UNREACHABLE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}
 _DAMAGED = {"XX001", "XX002", "22021"}
 _NO_TABLE = {"42P01", "3F000"}
+_NO_DAMAGE = {*_BUSY, *_UNREACHABLE, "42501", "57014"}
+"""Locked, no way to it, no right to read it, or given up by a limit of its administrator's."""
 
 
 def open_engine(url: str, mode: Mode) -> Engine:
@@ -81,13 +85,25 @@ def open_engine(url: str, mode: Mode) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
-        with connection.cursor() as cursor:
-            _set_up(cursor, mode)
-        connection.commit()
+        try:
+            with connection.cursor() as cursor:
+                _set_up(cursor, mode)
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
 
+    if mode is not Mode.AUDIT:  # which sorts whole tables before the first row comes
+        event.listen(engine, "do_connect", _connect)
     if mode.writes_blocks:
         event.listen(engine, "close", _leave_lock)
     return engine
+
+
+def _connect(_dialect: object, _record: object, words: Any, options: Any) -> Any:
+    from tbill_defi.chain.postgres_line import Line
+
+    return Line.connect(*words, **options)
 
 
 def _set_up(cursor: Any, mode: Mode) -> None:
@@ -95,15 +111,15 @@ def _set_up(cursor: Any, mode: Mode) -> None:
     version = int(cursor.fetchone()[0]) // 10_000
     if version < OLDEST_SERVER:
         raise UsageError(f"ledger: the server is PostgreSQL {version}; at least {OLDEST_SERVER} is needed")
-    settings: dict[str, Any] = {"lock_timeout": BUSY_MILLISECONDS, "client_encoding": "UTF8"}
+    settings: dict[str, Any] = {"lock_timeout": BUSY_MILLISECONDS, "client_encoding": "UTF8", **_ALIVE_THERE}
     if mode.reads_only:
         settings["default_transaction_read_only"] = "on"
     if mode is Mode.AUDIT:  # tables as they are, whatever an index says
         settings |= {f"enable_{kind}scan": "off" for kind in ("index", "indexonly", "bitmap")}
+    if not mode.reads_only:
+        settings["idle_in_transaction_session_timeout"] = LEASE_SECONDS * 1_000
     if mode.writes_blocks:
-        settings |= dict.fromkeys(
-            ("idle_session_timeout", "idle_in_transaction_session_timeout"), LEASE_SECONDS * 1_000
-        )
+        settings["idle_session_timeout"] = LEASE_SECONDS * 1_000
     cursor.execute("SELECT current_setting('synchronous_commit')")
     if cursor.fetchone()[0] == "off":
         settings["synchronous_commit"] = "on"
@@ -126,7 +142,8 @@ def _take_lock(cursor: Any) -> None:
     if row is None:
         raise LedgerError("ledger: the database has no schema on its search path to make tables in", code="NotFound")
     if not row[0]:
-        cursor.execute(_END_SILENT, [LEASE_SECONDS])
+        with suppress(cursor.connection.ProgrammingError):  # another role's session, which this one may not end
+            cursor.execute(_END_SILENT, [LEASE_SECONDS])
         raise LedgerBusy("another writer holds the ledger's lock; nothing was executed", code="Busy")
 
 
@@ -164,11 +181,11 @@ class Listener:
             self._connection = None
 
     def _listening(self) -> Any:
-        from psycopg import connect
+        from tbill_defi.chain.postgres_line import Line
 
         plain = make_url(self._url).set(drivername="postgresql").render_as_string(hide_password=False)
         options: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "tbill listen", **_ALIVE}
-        connection = connect(plain, autocommit=True, **options)
+        connection = Line.connect(plain, autocommit=True, **options)
         connection.execute(f"LISTEN {self._bell}".encode())
         return connection
 
@@ -176,6 +193,16 @@ class Listener:
 def ring(connection: Connection, bell: str) -> None:
     """Notify, when the transaction is committed."""
     connection.exec_driver_sql(f"NOTIFY {bell}")
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error of psycopg's while reading tells of what is stored, and not of what kept from reading it."""
+    from psycopg import OperationalError
+
+    state = getattr(error, "sqlstate", None)
+    if state is None:
+        return not isinstance(error, OperationalError)
+    return state not in _NO_DAMAGE and state[:2] not in ("08", "53")
 
 
 def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:

@@ -110,6 +110,14 @@ DAMAGES = ("malformed", "not a database", "unsupported file format")
 """What SQLite says of a file that it cannot read."""
 
 
+def is_damage(error: BaseException) -> bool:
+    """Whether an error of SQLite's while reading tells of what is stored, and not of what kept from reading it."""
+    name = getattr(error, "sqlite_errorname", "")
+    return not name.startswith(
+        ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR_SHM")
+    )
+
+
 def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
     """The ledger's own error for one of the database driver."""
     text = str(error)
@@ -122,6 +130,9 @@ def translated(url: str, error: BaseException) -> LedgerError | AuditFailure:
     if getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR_SHM"):
         why = "the disk is full, or a limit of the system is reached"
         return LedgerError(f"ledger: {url} cannot be read: {why} ({text})", code="Unreachable")
+    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_CANTOPEN"):
+        why = "too many files are open, or there is no right to it"
+        return LedgerError(f"ledger: {url} cannot be opened: {why} ({text})", code="Unreachable")
     if "readonly database" in text:
         cure = "a reader cannot finish what a crash interrupted; open or make it again as its operator"
         return LedgerError(f"ledger: {url}: {cure}", code="NeedsRecovery")

@@ -16,7 +16,7 @@ from tbill_defi.chain.audit_ahead import Task, verify_ahead, worthwhile
 from tbill_defi.chain.audit_blocks import StoredChain, read_chain
 from tbill_defi.chain.audit_handovers import read_operators
 from tbill_defi.chain.audit_replay import Replayer
-from tbill_defi.chain.engine import Mode, in_memory, open_engine, translated
+from tbill_defi.chain.engine import Mode, in_memory, is_damage, open_engine, translated
 from tbill_defi.chain.executor import executor_factory
 from tbill_defi.chain.findings import AuditReport, Finding, Findings, Kind
 from tbill_defi.chain.handovers import Operators
@@ -27,8 +27,8 @@ from tbill_defi.chain.stored import (
     RowStream,
     check_columns,
     check_types,
-    reason,
     renumbered,
+    said,
     scan,
 )
 from tbill_defi.chain.stored_schema import check_schema, page_faults
@@ -68,7 +68,8 @@ def verify(
     Raises
     ------
     LedgerError
-        If there is no database (code "NotFound"), or no way to it ("Unreachable").
+        If there is no database (code "NotFound"), no way to it or no right to read it, or it stays locked ("Busy"):
+        of the evidence that says nothing.
     UsageError
         If the ledger is in memory.
     """
@@ -79,10 +80,13 @@ def verify(
     try:
         with engine.connect() as connection:
             audit.run(connection, head)
-    except (*UNREADABLE, AuditFailure, LedgerError) as error:
-        told = error if isinstance(error, LedgerError) else translated(url, getattr(error, "orig", None) or error)
-        if isinstance(told, LedgerError) and told.code in ("NotFound", "Unreachable"):
-            raise told from None
+    except UNREADABLE as error:
+        if not is_damage(engine, error):
+            raise translated(url, getattr(error, "orig", None) or error) from None
+        audit.unreadable(error)
+    except (AuditFailure, LedgerError) as error:  # as the connection was made
+        if isinstance(error, LedgerError) and error.code != "Database":
+            raise
         audit.unreadable(error)
     finally:
         engine.dispose()
@@ -131,7 +135,7 @@ class _Audit:
 
     def unreadable(self, error: BaseException) -> None:
         """Note damage of the database's own structure."""
-        self.findings.add(Kind.PAGES, self.done, "database", f"unreadable from here on: {reason(error)}")
+        self.findings.add(Kind.PAGES, self.done, "database", f"unreadable from here on: {said(error)}")
 
     def report(self, given: SignedHead | None) -> AuditReport:
         """What was found."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from tbill_defi.chain.engine import BLOCK_BELL, INBOX_BELL, Mode, open_engine, ring, translated
+from tbill_defi.chain.journal_rows import insert_rows
 from tbill_defi.chain.schema import EXECUTED, REFUSED, WAITING
 from tbill_defi.chain.schema import inbox as table
 from tbill_defi.chain.transactions import LONGEST_TRANSACTION
@@ -28,20 +29,16 @@ MOST_TRANSACTIONS = 10_000
 
 _ATTEMPTS = 5
 _GROUP = 500
-"""Hashes in one query."""
+"""Hashes in one statement: one after the other, not many in a pipeline, so that the server ends who falls silent."""
 _LONGEST_MESSAGE = 500
 
-_PUT = insert(table)
+_One = TypeVar("_One")
+
+_NEW = ("bundle", "hash", "raw", "state", "height", "code", "message")
 _AGAIN = (
     update(table)
     .where(table.c.hash == bindparam("of"), table.c.state == REFUSED)
     .values(state=WAITING, bundle=bindparam("to"), raw=bindparam("with_raw"), code="", message="")
-)
-_EXECUTE = update(table).where(table.c.hash == bindparam("of")).values(state=EXECUTED, height=bindparam("at"), raw=b"")
-_REFUSE = (
-    update(table)
-    .where(table.c.sequence == bindparam("of"))
-    .values(state=REFUSED, code=bindparam("why"), message=bindparam("told"))
 )
 
 
@@ -115,16 +112,12 @@ class Inbox:
     def _put(self, bundle: bytes, raws: dict[bytes, bytes]) -> None:
         with self._connected(writing=True) as connection:
             known = {row.hash: row.state for row in _rows(connection, list(raws))}
-            again = [{"of": one, "to": bundle, "with_raw": raws[one]} for one in raws if known.get(one) == REFUSED]
-            fresh = [
-                {"bundle": bundle, "hash": one, "raw": raw, "state": WAITING, "height": 0, "code": "", "message": ""}
-                for one, raw in raws.items()
-                if one not in known
-            ]
-            if again:
-                connection.execute(_AGAIN, again)
+            again = [one for one in raws if known.get(one) == REFUSED]
+            fresh = [(bundle, one, raw, WAITING, 0, "", "") for one, raw in raws.items() if one not in known]
+            for one in again:
+                connection.execute(_AGAIN, {"of": one, "to": bundle, "with_raw": raws[one]})
             if fresh:
-                connection.execute(_PUT, fresh)
+                insert_rows(connection, table, _NEW, fresh)
             if again or fresh:
                 ring(connection, INBOX_BELL)
 
@@ -157,24 +150,25 @@ def waiting(connection: Connection, most: int = MOST_TRANSACTIONS) -> list[Bundl
 
 def mark_executed(connection: Connection, hashes: Iterable[bytes], height: int) -> None:
     """Note that transactions are in a block; the block has their bytes."""
-    rows = [{"of": one, "at": height} for one in hashes]
-    if rows:
-        connection.execute(_EXECUTE, rows)
+    mark = update(table).values(state=EXECUTED, height=height, raw=b"")
+    for group in _groups(list(hashes)):
+        connection.execute(mark.where(table.c.hash.in_(group)))
 
 
-def mark_refused(connection: Connection, refused: Iterable[tuple[Bundle, LedgerError]]) -> None:
+def mark_refused(connection: Connection, refused: Sequence[tuple[Bundle, LedgerError]]) -> None:
     """Note that bundles were refused, and why."""
-    rows = [
-        {"of": sequence, "why": error.code, "told": str(error)[:_LONGEST_MESSAGE]}
-        for bundle, error in refused
-        for sequence in bundle.sequences
-    ]
-    if rows:
-        connection.execute(_REFUSE, rows)
+    for bundle, error in refused:
+        mark = update(table).values(state=REFUSED, code=error.code, message=str(error)[:_LONGEST_MESSAGE])
+        for group in _groups(bundle.sequences):
+            connection.execute(mark.where(table.c.sequence.in_(group)))
+    if refused:
         ring(connection, BLOCK_BELL)
 
 
 def _rows(connection: Connection, hashes: Sequence[bytes]) -> list[Row[Any, Any, Any, Any, Any]]:
     columns = select(table.c.hash, table.c.state, table.c.height, table.c.code, table.c.message)
-    groups = (hashes[start : start + _GROUP] for start in range(0, len(hashes), _GROUP))
-    return [row for group in groups for row in connection.execute(columns.where(table.c.hash.in_(group)))]
+    return [row for group in _groups(hashes) for row in connection.execute(columns.where(table.c.hash.in_(group)))]
+
+
+def _groups(of: Sequence[_One]) -> Iterator[Sequence[_One]]:
+    return (of[start : start + _GROUP] for start in range(0, len(of), _GROUP))

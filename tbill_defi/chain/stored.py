@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from tbill_defi.chain.digests import Value, digest_column, digest_value, hash_digests, split_digests
+from tbill_defi.chain.engine import is_damage
 from tbill_defi.chain.findings import Findings, Kind
 
 Row = tuple[Any, ...]
@@ -28,7 +29,14 @@ def types_of(table: Table) -> list[type]:
     return [column.type.python_type for column in table.columns]
 
 
-def reason(error: BaseException) -> str:
+def damage(connection: Connection, error: BaseException) -> str:
+    """What the database driver said of damage, in one line; whatever else kept from reading is raised again."""
+    if not is_damage(connection, error):
+        raise error
+    return said(error)
+
+
+def said(error: BaseException) -> str:
     """What the database driver said, in one line."""
     return " ".join((str(getattr(error, "orig", None) or error) or type(error).__name__).split())[:300]
 
@@ -40,8 +48,9 @@ def scan(connection: Connection, table: Table) -> Iterator[Row]:
     if connection.dialect.name == "postgresql":
         statement += f' ORDER BY "{table.columns[0].name}"'
     streaming = connection.execution_options(stream_results=True)
-    for row in streaming.exec_driver_sql(statement):
-        yield tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+    with streaming.exec_driver_sql(statement) as rows:
+        for row in rows:
+            yield tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
 
 
 def check_types(table: Table, row: Row, block: int, findings: Findings) -> bool:
@@ -97,6 +106,7 @@ class RowStream:
         self.strays: list[Row] = []
         self.failure = ""
         self.told = False
+        self._connection = connection
         self._rows = scan(connection, table)
         self._waiting: list[Row] = []
 
@@ -138,7 +148,7 @@ class RowStream:
         try:
             row = next(self._rows, None)
         except UNREADABLE as error:
-            self.failure = reason(error)
+            self.failure = damage(self._connection, error)
             return None
         self.read += row is not None
         return row

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, create_engine
 
 from tbill_defi.chain import schema
 from tbill_defi.chain.findings import Findings, Kind
-from tbill_defi.chain.stored import UNREADABLE, reason
+from tbill_defi.chain.stored import UNREADABLE, damage
 
 _RELATIONS = """
 SELECT CASE relkind WHEN 'r' THEN 'table' WHEN 'i' THEN 'index' WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence'
@@ -53,7 +53,7 @@ def page_faults(connection: Connection) -> list[str]:
     try:
         lines = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)").all()]
     except UNREADABLE as error:
-        lines = [reason(error)]
+        lines = [damage(connection, error)]
     return [" ".join(line.split())[:300] for line in lines if line != "ok"]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tbill_defi.chain.embedded import EmbeddedChain
 from tbill_defi.core.clock import SimulatedClock
-from tests.behaviour.chain.support import OPERATOR, START, Desk, decode_count, url_of
+from tests.behaviour.chain.support import OPERATOR, START, Desk, decode_count, make_ledger, url_of
 
 BACKENDS = [("revm", "sqlite"), ("py-evm", "sqlite"), ("revm", "postgresql")]
 
@@ -65,6 +65,15 @@ def copied(database, request, tmp_path):
         return shutil.copy(source, tmp_path / f"copy{len(list(tmp_path.iterdir()))}.db")
 
     return copy
+
+
+@pytest.fixture
+def url(postgres):
+    """A ledger of two blocks on PostgreSQL."""
+    made = postgres.database()
+    make_ledger(made, blocks=2)
+    yield made
+    postgres.drop(made)
 
 
 def places(database, request, folder):

@@ -7,13 +7,13 @@ import psycopg
 import pytest
 
 from tbill_defi.chain import engine_postgres
-from tbill_defi.chain.engine_modes import Mode
 from tbill_defi.chain.evidence import verify
 from tbill_defi.chain.inbox import Inbox
 from tbill_defi.chain.journal import Journal
 from tbill_defi.chain.sequencer import Sequencer, open_sequencer
 from tbill_defi.core.clock import SimulatedClock
 from tbill_defi.core.errors import LedgerBusy, LedgerError
+from tests.behaviour.chain.sequencers import OPTIONS, next_of, sequencer_of, sound, stepped, until
 from tests.behaviour.chain.support import (
     ALICE,
     BOB,
@@ -21,21 +21,9 @@ from tests.behaviour.chain.support import (
     START,
     Desk,
     decode_count,
-    make_ledger,
     refused,
-    reopen,
     url_of,
 )
-
-OPTIONS = {"operator": OPERATOR, "decoder": decode_count}
-
-
-@pytest.fixture
-def url(postgres):
-    made = postgres.database()
-    make_ledger(made, blocks=2)
-    yield made
-    postgres.drop(made)
 
 
 @pytest.fixture
@@ -43,21 +31,6 @@ def inbox(url):
     made = Inbox(url)
     yield made
     made.close()
-
-
-def sequencer_of(url):
-    return Sequencer.open(url, clock=SimulatedClock(START), **OPTIONS)
-
-
-def next_of(url, key):
-    with reopen(url, None) as reader:
-        return Desk(reader).sign(key)
-
-
-def sound(url, height):
-    report = verify(url, decoder=decode_count)
-    assert report.ok, report.verdict
-    assert report.height == height
 
 
 def test_a_session_that_ends_late_has_given_the_lock_back(url, monkeypatch):
@@ -75,34 +48,6 @@ def test_a_session_that_ends_late_has_given_the_lock_back(url, monkeypatch):
     assert len(late) == 2
     for connection in late:
         connection.close()
-
-
-def test_silent_between_the_messages_of_a_command(url, postgres, monkeypatch):
-    """There the server has no limit: who asks for the lock ends the session, after the lease and not before."""
-    monkeypatch.setattr(engine_postgres, "LEASE_SECONDS", 2)
-    engine = engine_postgres.open_engine(url, Mode.WRITE)
-    holder = engine.raw_connection()
-    silent = holder.driver_connection.pgconn
-    silent.enter_pipeline_mode()
-    silent.send_query_params(b"SELECT 1", None)
-    silent.send_flush_request()
-    silent.flush()
-    began = time.monotonic()
-
-    def taken():
-        journal = Journal.open(url, writer=True)
-        try:
-            journal.genesis()
-        except LedgerBusy:
-            return False
-        finally:
-            journal.close()
-        return True
-
-    until(taken)
-    assert time.monotonic() - began > 2
-    holder.invalidate()
-    engine.dispose()
 
 
 class TestPooler:
@@ -146,28 +91,9 @@ class TestPooler:
         sound(url, 3)
 
 
-def stepped(sequencer):
-    """How many transactions a writer executed; 0 if it has lost its place, and then it asks for it again."""
-    try:
-        return sequencer.step()
-    except LedgerError as error:
-        if error.code not in ("Unreachable", "Busy", "Reopen"):
-            raise
-        if error.code == "Reopen":
-            sequencer.take_over()
-        return 0
-
-
 def session_of(sequencer):
     with sequencer._journal.reading() as connection:
         return tuple(connection.exec_driver_sql("SELECT pg_backend_pid()").one())
-
-
-def until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 class standing_by:  # noqa: N801 - a context manager
