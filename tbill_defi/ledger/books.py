@@ -18,6 +18,7 @@ EVENTS = (
     "CurrencyCreated",
     "WalletRegistered",
     "WalletRemoved",
+    "WalletRecovered",
     "Transfer",
     "Frozen",
     "HoldCreated",
@@ -96,13 +97,14 @@ class Books:
             "AssetRegistered": contracts.asset_registry,
             "CurrencyCreated": contracts.cash_factory,
             "WalletRegistered": contracts.identity_registry,
-            "WalletRemoved": contracts.identity_registry,
+            **dict.fromkeys(("WalletRemoved", "WalletRecovered"), contracts.identity_registry),
             "Settled": contracts.settlement,
             **dict.fromkeys(custody.EVENTS, contracts.repo_facility),
             **dict.fromkeys(option_books.EVENTS, contracts.option_book),
         }
         self._assets: dict[str, str] = {}
         self._parties: dict[str, str] = {}
+        self._successors: dict[str, str] = {}
         self._balances: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._frozen: dict[tuple[str, str], int] = {}
         self._holds: dict[tuple[str, str], int] = {}
@@ -134,6 +136,8 @@ class Books:
                 self._parties[arguments["wallet"]] = _text(arguments["identity"])
             case "WalletRemoved":
                 self._parties.pop(arguments["wallet"], None)
+            case "WalletRecovered":
+                self._successors[arguments["wallet"]] = arguments["successor"]
             case "Transfer":
                 self.transfers += 1
                 amount = int(arguments["value"])
@@ -218,7 +222,8 @@ class Books:
                     _add(wallet.blocked, asset, min(amount, frozen + held))
         wallet.positions = dict(sorted(wallet.positions.items()))
         wallet.currencies = dict(sorted(wallet.currencies.items()))
-        wallet.pledged = self._by_asset(self.custody.pledged(wallet.addresses))
+        lost = [one for one in self._successors if self._current(one) in wallet.addresses]
+        wallet.pledged = self._by_asset(self.custody.pledged((*wallet.addresses, *lost)))
         wallet.collateral = self._by_asset(self.custody.collateral(wallet.addresses))
         return wallet
 
@@ -244,8 +249,14 @@ class Books:
         return self._assets.get(token, token)
 
     def party_of(self, address: str) -> str:
-        """Name of the party a wallet (0x-text) belongs to; the address itself if it is not registered."""
-        return self._parties.get(address, address)
+        """Name of the party a wallet (0x-text) belongs to, or did until another took its place; else the address."""
+        return self._parties.get(self._current(address), address)
+
+    def _current(self, wallet: str) -> str:
+        """The wallet that stands for another since it was recovered, or itself."""
+        while wallet in self._successors:
+            wallet = self._successors[wallet]
+        return wallet
 
     def options(self) -> dict[bytes, OptionState]:
         """Id -> every option ever written, in order."""
@@ -281,7 +292,7 @@ class Books:
 
     def name(self, address: str) -> str:
         """The party or asset at an address (0x-text), else the address."""
-        return self._parties.get(address) or self._assets.get(address) or address
+        return self._assets.get(address) or self.party_of(address)
 
     def supply(self) -> Iterator[tuple[str, int]]:
         """(asset, units in circulation) of every registered asset, by asset."""

@@ -12,6 +12,7 @@ from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
 from tbill_defi.ledger.life import NO_EXPIRY, TREASURY, allowance_steps, ensure_treasury
 from tbill_defi.ledger.limits import set_own_limits
+from tbill_defi.ledger.securities import required_security
 
 QUEUE = "early-redemption"
 """Party name of the queue: units asked for lie in its wallet."""
@@ -37,6 +38,10 @@ class Window:
     minimum_face: int
     daily_face: int
     price_e6: int = 0
+
+    def __post_init__(self) -> None:
+        if self.opens_at < 0:
+            raise UsageError(f"early redemption: a window that opens at {self.opens_at} s opens before 1970")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +72,20 @@ class EarlyRedemption:
         self._queue = ledger.contracts.early_redemption
 
     def set_window(self, cusip: str, window: Window) -> Sequence[Receipt]:
-        """Open a window, or change its terms. LedgerError "InvalidWindow", "WindowHasFunds"."""
-        ledger = self._ledger
+        """Open a window, or change its terms. LedgerError "UnknownAsset", "InvalidWindow", "WindowHasFunds"."""
+        ledger, token = self._ledger, required_security(self._ledger, cusip)
         if QUEUE not in ledger.books().parties():
             set_own_limits(ledger, QUEUE, None, None)
             ledger.add_party(QUEUE, self._queue, claim_expiry=NO_EXPIRY)
         treasury = ensure_treasury(ledger)
         terms = (window.opens_at, window.closes_at, treasury, window.minimum_face, window.daily_face, window.price_e6)
-        return self._send("issuer", "setWindow", ledger.require_token(cusip), terms)
+        return self._send("issuer", "setWindow", token, terms)
 
     def fund(self, cusip: str, units: int) -> Sequence[Receipt]:
         """Let the Treasury put cash, base units, into a window."""
         if units <= 0:
             raise UsageError(f"early redemption: {units} base units of cash is not positive")
-        ledger, token = self._ledger, self._ledger.require_token(cusip)
+        ledger, token = self._ledger, required_security(self._ledger, cusip)
         steps = allowance_steps(ledger, ensure_treasury(ledger), self._queue, units)
         data = encode_call("EarlyRedemption", "fund", token, units)
         return ledger.send([*steps, Step(TREASURY, self._queue, data)])
@@ -95,7 +100,7 @@ class EarlyRedemption:
         """
         if face_units <= 0:
             raise UsageError(f"early redemption: {face_units} base units of face is not positive")
-        ledger, token = self._ledger, self._ledger.require_token(cusip)
+        ledger, token = self._ledger, required_security(self._ledger, cusip)
         approve = encode_call("SecurityToken", "approve", self._queue, face_units)
         ask = encode_call("EarlyRedemption", "request", token, face_units)
         receipts = ledger.send([Step(party, token, approve), Step(party, self._queue, ask)])
@@ -114,7 +119,7 @@ class EarlyRedemption:
         LedgerError
             "PriceMissing" or "StalePrice" where the oracle's price counts; "WindowNotOpen", "SecurityEnded".
         """
-        receipts = self._send(OPERATOR, "strike", self._ledger.require_token(cusip), steps)
+        receipts = self._send(OPERATOR, "strike", required_security(self._ledger, cusip), steps)
         party = self._ledger.books().party_of
         return [
             Struck(bytes.fromhex(e["requestId"][2:]), party(e["holder"]), int(e["face"]), int(e["paid"]))
@@ -129,9 +134,19 @@ class EarlyRedemption:
         return face
 
     def collect(self, party: str, cusip: str) -> Sequence[Receipt]:
-        """Deliver a party's units that it could not receive when its request ended. LedgerError "NothingToCollect"."""
-        ledger = self._ledger
-        return self._send(OPERATOR, "collect", ledger.address_of(party), ledger.require_token(cusip))
+        """Deliver a party's units that it could not receive when its request ended. LedgerError "NothingToCollect".
+
+        They lie here under the wallet that it had then, which may have been recovered since.
+        """
+        ledger, token = self._ledger, required_security(self._ledger, cusip)
+        kept, party_of = self._accounts_at(token, ledger.chain.now() + 1), ledger.books().party_of
+        owners = [account[12:] for account in kept if not any(account[:12]) and party_of(_text(account[12:])) == party]
+        return ledger.send(
+            [
+                Step(OPERATOR, self._queue, encode_call("EarlyRedemption", "collect", owner, token))
+                for owner in owners or [ledger.address_of(party)]
+            ]
+        )
 
     def windows(self) -> dict[str, tuple[Window, int]]:
         """CUSIP -> the window's terms and its cash, base units, by CUSIP."""
@@ -167,10 +182,26 @@ class EarlyRedemption:
         at = queue["first"]
         while any(at):
             entry = ledger.call("EarlyRedemption", self._queue, "requestOf", at)
-            holder = ledger.books().party_of("0x" + entry["holder"].hex())
+            holder = ledger.books().party_of(_text(entry["holder"]))
             found.append(Request(at, holder, entry["madeAt"], entry["face"]))
             at = entry["next"]
         return found
+
+    def kept_for(self, party: str) -> dict[str, int]:
+        """CUSIP -> base units of a party's that lie in the queue, or could not be given back; by CUSIP."""
+        ledger, books = self._ledger, self._ledger.books()
+        last: dict[tuple[str, str], int] = {}
+        for event in ledger.chain.events(names=("CustodyChanged",), addresses=(self._queue,)):
+            last[event.arguments["account"], event.arguments["token"]] = int(event.arguments["units"])
+        found: dict[str, int] = {}
+        for (name, token), units in last.items():
+            account = bytes.fromhex(name[2:])
+            if units:
+                asked = ledger.call("EarlyRedemption", self._queue, "requestOf", account)["holder"]
+                if books.party_of(_text(asked if any(asked) else account[12:])) == party:
+                    cusip = books.asset_of(token)
+                    found[cusip] = found.get(cusip, 0) + units
+        return dict(sorted(found.items()))
 
     def pass_coupon(self, cusip: str, record_time: int) -> dict[str, int]:
         """Pass a coupon that was paid to the queue on to who asked: party -> cash, base units; once."""
@@ -202,3 +233,7 @@ class EarlyRedemption:
     def _named(self, receipts: Sequence[Receipt], name: str) -> list[dict[str, str]]:
         logs = (decode_log(log) for r in receipts for log in r.logs if log.address == self._queue)
         return [dict(event.arguments) for event in logs if event is not None and event.name == name]
+
+
+def _text(wallet: bytes) -> str:
+    return "0x" + wallet.hex()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tbill_defi.core.errors import LedgerError
 from tbill_defi.core.identifiers import bytes32
 from tbill_defi.ledger.abi import encode_call
-from tbill_defi.ledger.deployment import CURRENCY, Step
+from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.mandate import ManagedAccount, managed_account
 
@@ -73,7 +73,7 @@ def withdraw(ledger: Ledger, lost: bytes) -> None:
 def confirm(ledger: Ledger, lost: bytes) -> Recovery:
     """Confirm a recovery and carry it out: securities, holds, cash, options, repos, managed accounts, in one go.
 
-    The bank destroys the lost wallet's cash and issues as much to its successor.
+    The bank destroys the lost wallet's cash, of every currency, and issues as much to its successor.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def confirm(ledger: Ledger, lost: bytes) -> Recovery:
     steps = [Step(ENFORCER_KEY, place, encode_call(REGISTRY, "confirmRecovery", lost))]
     for name, asset in sorted(books.tokens().items(), key=lambda item: item[1]):
         token, units = bytes.fromhex(name[2:]), books.balances(name).get(wallet, 0)
-        if asset == CURRENCY:
+        if asset in books.decimals:
             if units:
                 steps.append(Step(BANK_KEY, token, encode_call("CashToken", "redeem", lost, units)))
                 steps.append(Step(BANK_KEY, token, encode_call("CashToken", "issue", found.successor, units)))

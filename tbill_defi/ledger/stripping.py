@@ -122,15 +122,14 @@ class Stripping:
     def open_acts(self) -> list[OpenAct]:
         """Acts that are not complete, as they were begun."""
         ledger, found = self._ledger, []
-        names = ledger.books().tokens()
+        books = ledger.books()
+        names = books.tokens()
         for event in ledger.chain.events(names=BEGUN, addresses=(self._desk,)):
             act_id = bytes.fromhex(event.arguments["actId"][2:])
             act = ledger.call("Stripping", self._desk, "actOf", act_id)
             left = act["end"] - act["next"]
             if left:
-                registry = ledger.contracts.identity_registry
-                wallet = ledger.call("IdentityRegistry", registry, "currentWallet", act["holder"])
-                holder, cusip = ledger.books().party_of("0x" + wallet.hex()), names[event.arguments["bond"]]
+                holder, cusip = books.party_of("0x" + act["holder"].hex()), names[event.arguments["bond"]]
                 found.append(OpenAct(act_id, cusip, holder, act["face"], act["joining"], left))
         return found
 

@@ -108,6 +108,7 @@ def lies(bench):
         "CurrencyCreated": {"currency": bytes32("LIE"), "token": OUTSIDER.address, "name": "lie", "decimals": 2},
         "WalletRegistered": {"wallet": OUTSIDER.address, "identity": bytes32("desk")},
         "WalletRemoved": {"wallet": desk, "identity": bytes32("desk")},
+        "WalletRecovered": {"wallet": desk, "successor": fund, "identity": bytes32("desk")},
         "Transfer": {"from": desk, "to": OUTSIDER.address, "value": 10**12},
         "Frozen": {"account": desk, "amount": 10**12},
         "HoldCreated": {
@@ -154,7 +155,8 @@ def lies(bench):
 def picture(bench):
     books = fresh(bench)
     wallets = [books.wallet(party) for party in books.parties()]
-    return wallets, dict(books.supply()), tuple(books.tape), books.options(), dict(books.decimals)
+    names = [books.party_of(address) for wallet in wallets for address in wallet.addresses]
+    return wallets, names, dict(books.supply()), tuple(books.tape), books.options(), dict(books.decimals)
 
 
 def test_events_of_foreign_contracts_are_not_believed(bench):

@@ -9,8 +9,10 @@ from sqlalchemy import select
 
 from tbill_defi.chain.keys import SigningKey
 from tbill_defi.core.clock import new_york_midnight
+from tbill_defi.core.errors import LedgerError
 from tbill_defi.ledger import recovery
 from tbill_defi.ledger.abi import encode_call
+from tbill_defi.ledger.currencies import create_currency, deposit_cash
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.early_redemption import EarlyRedemption, Window
 from tbill_defi.ledger.eip712 import hold_id
@@ -75,6 +77,23 @@ def trades(desk, party):
     query = select(table).join(entries, entries.c.entry == table.c.entry).where(table.c.party == party)
     rows = desk.store.rows(query.where(entries.c.kind != "deposit").order_by(table.c.trade))
     return [(row["asset"], row["units"], row["cash"], row["basis"]) for row in rows]
+
+
+def test_every_currency_is_at_the_successor(desk, tmp_path):
+    """The bank moves them all; none is lost, made or booked as a gain."""
+    ledger = desk.ledger
+    create_currency(ledger, "EUR", "euro", decimals=2)
+    create_currency(ledger, "JPY", "yen", decimals=0)
+    deposit_cash(ledger, "desk", "EUR", 123_456)
+    before, euros = ledger.wallet("desk"), dict(ledger.books().supply())["EUR"]
+    lose(ledger, "desk")
+    after = ledger.wallet("desk")
+    assert after.addresses == ("0x" + NEW.address.hex(),)
+    assert (after.cash, after.currencies, after.positions) == (before.cash, {"EUR": 123_456}, before.positions)
+    assert dict(ledger.books().supply())["EUR"] == euros == 123_456
+    assert_sound(desk, tmp_path, "desk")
+    assert trades(desk, "desk") == []
+    assert flows(desk, "desk") == {}
 
 
 # --- repos --------------------------------------------------------------------------------------------------------
@@ -228,6 +247,29 @@ def test_a_successor_that_was_anothers_takes_nothing_of_his(desk, tmp_path):
     request = queue.request("desk", NOTE.cusip, FACE)
     lose(ledger, "desk")
     assert_sound(desk, tmp_path, "desk", "dealer")
-    queue.cancel("desk", request)
+    (waiting,) = queue.waiting(NOTE.cusip)
+    assert (waiting.request_id, waiting.holder) == (request, "desk")
+    queue.cancel(waiting.holder, request)
     assert_sound(desk, tmp_path, "desk", "dealer")
     assert trades(desk, "desk") == trades(desk, "dealer") == []
+
+
+def test_what_waits_for_a_lost_wallet_is_collected_by_its_party(desk, tmp_path):
+    """It could not be given back, and then the key was lost; more could not be given back to the new wallet either."""
+    ledger = desk.ledger
+    queue, now = EarlyRedemption(ledger), ledger.chain.now()
+    queue.set_window(NOTE.cusip, Window(now, now + 900 * DAY, DOLLAR, FACE, 99_000_000))
+    first, second = (queue.request("desk", NOTE.cusip, part * DOLLAR) for part in (700, 50))
+    ledger.set_claim("desk", 0)
+    queue.cancel("desk", first)
+    lose(ledger, "desk")
+    queue.cancel("desk", second)
+    ledger.set_claim("desk", 2**40)
+    assert_sound(desk, tmp_path, "desk")
+    queue.collect("desk", NOTE.cusip)
+    assert ledger.wallet("desk").positions[NOTE.cusip] == 10 * FACE
+    assert_sound(desk, tmp_path, "desk")
+    assert trades(desk, "desk") == []
+    with pytest.raises(LedgerError) as nothing:
+        queue.collect("desk", NOTE.cusip)
+    assert nothing.value.code == "NothingToCollect"
