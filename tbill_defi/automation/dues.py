@@ -14,7 +14,6 @@ from tbill_defi.core.money import format_cents
 from tbill_defi.instruments import Frn, Tips
 from tbill_defi.ledger.coupons import Coupon, coupon_dates, coupon_on
 from tbill_defi.ledger.life import Payment, called_on
-from tbill_defi.portfolio.plan import CURRENCY
 
 
 class Status(Enum):
@@ -123,8 +122,9 @@ def _coupon_status(scene: Scene, cusip: str, coupon: Coupon) -> Status:
 def principal_dues(scene: Scene) -> list[PrincipalDue]:
     """Principal outstanding of every security, by CUSIP."""
     found = []
-    for cusip, units in scene.ledger.books().supply():
-        if cusip == CURRENCY or not units:
+    books = scene.ledger.books()
+    for cusip, units in books.supply():
+        if cusip in books.decimals or not units:
             continue
         maturity = scene.end(cusip)
         payable, status = SETTLEMENT.following(maturity), Status.NEXT

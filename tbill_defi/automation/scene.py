@@ -59,9 +59,10 @@ class Scene:
     def registered(self) -> dict[str, int]:
         """CUSIP -> Unix seconds at which its token was registered, by CUSIP."""
         events = self.ledger.chain.events(names=("AssetRegistered",), addresses=(self.ledger.contracts.asset_registry,))
-        assets = self.ledger.books().tokens()
+        books = self.ledger.books()
+        assets, securities = books.tokens(), books.securities()
         found = {assets[event.arguments["token"]]: event.timestamp for event in events}
-        return dict(sorted((asset, when) for asset, when in found.items() if asset != CURRENCY))
+        return {cusip: found[cusip] for cusip in securities}
 
     def maturity(self, cusip: str) -> date:
         """Maturity date that a security's token carries."""
@@ -78,10 +79,12 @@ class Scene:
         return any(self.ledger.call("Issuance", issuance, "defaultOf", self.token(cusip)))
 
     def token(self, cusip: str) -> bytes:
-        """Token of a security on the ledger."""
+        """Token of a security on the ledger; UnknownSecurity if it has none, or is a currency."""
         found = self.ledger.token_of(cusip)
         if found is None:
             raise UnknownSecurity(f"{cusip} has no token on this ledger")
+        if cusip in self.ledger.books().decimals:
+            raise UnknownSecurity(f"{cusip} is a currency, and no security")
         return found
 
     def terms(self, cusip: str) -> AnySecurity:

@@ -16,6 +16,7 @@ from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.ledger import Ledger
 from tbill_defi.ledger.life import Payment, distribute
+from tbill_defi.ledger.securities import required_security
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +123,5 @@ def pay_recovery(
 def _mark(ledger: Ledger, function: str, cusip: str, evidence: bytes) -> Sequence[Receipt]:
     if not evidence:
         raise UsageError("default: the document is empty; give the notice of the default, or of its cure")
-    data = encode_call("Issuance", function, ledger.require_token(cusip), keccak256(evidence))
+    data = encode_call("Issuance", function, required_security(ledger, cusip), keccak256(evidence))
     return ledger.send([Step("issuer", ledger.contracts.issuance, data)])

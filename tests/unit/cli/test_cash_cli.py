@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.unit.cli.support import NOTE, refused, state
 from tests.unit.cli.test_schemas import valid
 
 
@@ -42,3 +43,32 @@ def test_what_cannot_be_is_refused_in_words(tbill, words, said):
     assert refused.code != 0
     assert said in refused.err
     assert len(refused.err.splitlines()) <= 2
+
+
+def test_securities_go_on_beside_a_second_currency(tbill):
+    """A currency has no coupon, no maturity and no terms, and nothing of it is asked for."""
+    before = [tbill(*words, "--json").json for words in (("redeem",), ("coupon", "show"))]
+    assert tbill("cash", "create", "EUR", "euro").code == 0
+    assert tbill("cash", "deposit", "desk", "EUR", "100").code == 0
+    assert [tbill(*words, "--json").json for words in (("redeem",), ("coupon", "show"))] == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("early", "open", "USD", "--opens", "2026-03-24", "--closes", "2026-06-24", "--daily", "1000"), 7),
+        (("early", "request", "USD", "100"), 7),
+        (("early", "strike", "USD"), 7),
+        (("early", "collect", "USD", "desk"), 7),
+        (("strips", "strip", "USD", "100"), 3),
+        (("call", "USD", "2026-06-24"), 3),
+        (("vote", "open", "USD", "--until", "2026-06-24", "--document", __file__), 3),
+        (("default", "declare", "USD", "--document", __file__), 7),
+        (("coupon", "pay", "USD"), 3),
+        (("redeem", "USD"), 3),
+    ],
+)
+def test_a_currency_is_no_security(tbill, words, code):
+    before = state(tbill.home)
+    refused(tbill(*words), code, "USD", *(() if code == 3 else (NOTE,)))
+    assert state(tbill.home) == before
