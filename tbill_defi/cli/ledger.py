@@ -200,16 +200,20 @@ def export_holdings(
 ) -> None:
     """Write what a party holds as a file to import.
 
-    What is on hold or frozen is in it; collateral with the repo facility and other currencies are not, and are named.
-    Costs are left empty: the books have them.
+    What is on hold or frozen is in it. Collateral with the repo facility, the early redemption queue's, strips to come
+    and other currencies are not, and are named. Costs are left empty: the books have them.
     """
     from tbill_defi.core.files import write_output
     from tbill_defi.core.money import format_units
+    from tbill_defi.ledger.early_redemption import EarlyRedemption
     from tbill_defi.ledger.open import open_ledger
+    from tbill_defi.ledger.stripping import Stripping
     from tbill_defi.report import tables
 
     with open_ledger(home=home, read_only=True) as ledger:
         found, decimals = ledger.wallet(party), ledger.books().decimals
+        queued = EarlyRedemption(ledger).kept_for(party)
+        acts = [act for act in Stripping(ledger).open_acts() if act.holder == party]
     rows = [(cusip, units) for cusip, units in found.positions.items() if units] + [("USD", found.cash)]
     lines = [f"{name},{units // 10**6}.{units % 10**6:06d}," for name, units in rows]
     write_output(file, "\n".join(["cusip,face,cost_price", *lines, ""]).encode())
@@ -217,8 +221,11 @@ def export_holdings(
     out.print(f"{file}: {len(rows) - 1} securities and the cash of {party}")
     for line in tables.blocked(found):
         out.print(line)
-    for code, units in found.currencies.items():
-        out.print(f"not in the file: {format_units(units, decimals=decimals[code])} {code}")
+    away = [f"{format_units(units, decimals=decimals[code])} {code}" for code, units in found.currencies.items()]
+    away += [f"{format_units(units)} {cusip} in the early redemption queue" for cusip, units in queued.items()]
+    away += [f"what is to come of {format_units(act.face_units)} {act.cusip}, `tbill strips finish`" for act in acts]
+    for line in away:
+        out.print(f"not in the file: {line}")
 
 
 def wallet(

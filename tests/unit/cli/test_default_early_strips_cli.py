@@ -177,6 +177,8 @@ def test_what_is_to_come_of_a_strip_is_seized_and_delivered(tbill, tmp_path):
     (act,) = valid("strips-show", tbill("strips", "show", "--json").out)
     assert (act["kind"], act["party"], act["face"], act["pieces_left"]) == ("strip", "desk", str(1_000 * DOLLAR), 3)
     assert act["act_id"][:18] in tbill("strips", "show").out
+    said = tbill("holdings", "export", tmp_path / "desk.csv").out
+    assert f"not in the file: what is to come of 1,000.00 {SOLD}" in said
     assert tbill("kyc", "sanction", "desk").code == 0
     refused(tbill("strips", "finish", act["act_id"]), 7, "ERC7943CannotReceive")
     refused(tbill("strips", "seize", act["act_id"][:12], "--to", "nobody"), 7, "nobody")

@@ -95,4 +95,13 @@ def test_what_is_not_in_the_file_is_named(tbill, tmp_path):
     assert tbill("cash", "deposit", "desk", "EUR", "12.5").code == 0
     ran = tbill("holdings", "export", tmp_path / "desk.csv")
     assert "not in the file: 12.50 EUR" in ran.out
+    words = ("--opens", "2026-03-24", "--closes", "2026-06-24", "--daily", "1000", "--price", "99.5")
+    assert tbill("early", "open", OTHER, *words).code == 0
+    asked = [tbill("early", "request", OTHER, face, "--json").json["request_id"] for face in ("700", "120.5")]
+    assert tbill("kyc", "revoke", "desk").code == 0
+    assert tbill("early", "cancel", asked[0]).code == 0, "it cannot be given back, and stays there"
+    ran = tbill("holdings", "export", tmp_path / "desk.csv")
+    assert f"not in the file: 820.50 {OTHER} in the early redemption queue" in ran.out
+    assert f"{OTHER},3999179.500000,\n" in (tmp_path / "desk.csv").read_text()
+    assert "queue" not in tbill("holdings", "export", tmp_path / "dealer.csv", "--party", "dealer").out
     refused(tbill("holdings", "export", tmp_path / "x.csv", "--party", "nobody"), 7, "nobody")
