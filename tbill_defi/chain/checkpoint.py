@@ -62,7 +62,8 @@ class Checkpoint:
     def holds(self) -> bool:
         """Whether the signature is of the key it names."""
         try:
-            return public_key_of(self.digest(), bytes.fromhex(self.signature)).hex() == self.operator
+            signature = bytes.fromhex(self.signature)
+            return (public_key_of(self.digest(), signature).hex(), signature.hex()) == (self.operator, self.signature)
         except (LedgerError, ValueError):
             return False
 

@@ -169,7 +169,10 @@ class SignedHead:
         for name, size in sizes.items():
             if len(raw[name]) != size:
                 raise DataError(f"{source}: {name} has {len(raw[name])} bytes, not {size}")
-        return cls(chain_id, raw["genesisHash"], height, raw["blockHash"], raw["operator"], raw["signature"])
+        found = cls(chain_id, raw["genesisHash"], height, raw["blockHash"], raw["operator"], raw["signature"])
+        if found.value() != fields:
+            raise DataError(f"{source}: written otherwise than `tbill audit head` writes it")
+        return found
 
     def write(self, path: Path) -> None:
         """Write to a file."""

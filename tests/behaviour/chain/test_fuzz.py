@@ -2,13 +2,16 @@
 
 import contextlib
 import random
+import shutil
 import sqlite3
+from contextlib import closing
+from itertools import pairwise, product
 
 import pytest
 
 from tbill_defi.chain.evidence import verify
 from tbill_defi.core.errors import TbillError
-from tests.behaviour.chain.support import COUNTER_ADDRESS, OPERATOR, decode_count, make_ledger, reopen, url_of
+from tests.behaviour.chain.support import COUNTER_ADDRESS, OPERATOR, decode_count, edit, make_ledger, reopen, url_of
 
 TABLES = ("genesis", "blocks", "transactions", "events", "head")
 
@@ -90,6 +93,45 @@ def test_random_damage(original, tmp_path, seed):
 @pytest.mark.slow
 def test_much_random_damage(original, tmp_path):
     assert check(original, tmp_path / "copy.db", 99, 4_000) > 1_000
+
+
+@pytest.mark.slow
+def test_every_bit_of_the_files_header(original, tmp_path):
+    """Of its 100 bytes: found, or nothing that is stored reads otherwise."""
+    content, right = original.read_bytes(), values(original)
+    path = tmp_path / "copy.db"
+    for place, bit in product(range(100), range(8)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        path.write_bytes(damaged)
+        report = verify(url_of(path), decoder=decode_count)
+        assert not report.ok or values(path) == right, (place, bit)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_row(original, tmp_path, table):
+    """Deleted, with all after it or alone; there twice; with the content of the next one, or in its place."""
+    with closing(sqlite3.connect(original)) as connection:
+        key, *others = (column[1] for column in connection.execute(f"PRAGMA table_info({table})"))
+        keys = [row[0] for row in connection.execute(f"SELECT {key} FROM {table} ORDER BY {key}")]
+    columns = ", ".join(others)
+    twice = f"INSERT INTO {table} SELECT ?, {columns} FROM {table} WHERE {key} = ?"
+    content = f"UPDATE {table} SET ({columns}) = (SELECT {columns} FROM {table} WHERE {key} = ?) WHERE {key} = ?"
+    changes = [[(f"DELETE FROM {table} WHERE {key} >= ?", (one,))] for one in keys]
+    changes += [[(f"DELETE FROM {table} WHERE {key} = ?", (one,))] for one in keys]
+    changes += [[(twice, (keys[-1] + 1, one))] for one in keys]
+    changes += [[(content, (other, one))] for one, other in pairwise(keys)]
+    for one, other in pairwise(keys):  # each in the other's place
+        moved = [
+            (f"UPDATE {table} SET {key} = ? WHERE {key} = ?", pair) for pair in ((-1, one), (one, other), (other, -1))
+        ]
+        changes.append(moved)
+    for n, statements in enumerate(changes):
+        path = shutil.copy(original, tmp_path / f"{n}.db")
+        edit(path, *statements)
+        assert not verify(url_of(path), decoder=decode_count).ok, statements
 
 
 @pytest.mark.parametrize(("place", "value"), [(47, 9), (21, 0)])

@@ -1,11 +1,14 @@
 """Genesis covers every field, and a head is bound to it."""
 
+from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.chain.keys import SigningKey
+from tbill_defi.core.errors import DataError
 
 KEY = SigningKey.from_seed("operator")
 GENESIS = Genesis(4_242, KEY.address, {b"\x01" * 20: b"\x60\x00"}, None, {"desk": "tést"})
@@ -46,6 +49,24 @@ def test_head_holds_only_as_signed():
     assert not head.with_signature(other.sign_digest(head.digest())).holds()
     assert head.with_signature(b"").signer() is None
     assert SignedHead.from_json(head.to_json()) == head
+
+
+@pytest.mark.slow
+def test_no_bit_of_a_heads_file_can_be_changed():
+    text = SignedHead.sign(KEY, GENESIS, 7, b"\x05" * 32).to_json()
+    assert SignedHead.from_json(text).holds()
+    for changed in one_bit_changed(text):
+        with suppress(DataError):
+            assert not SignedHead.from_json(changed).holds(), changed
+
+
+def one_bit_changed(text):
+    """Every bit of every byte of what is ASCII, where it is still text."""
+    data = text.encode()
+    for place, bit in product(range(len(data)), range(8)):
+        changed = data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+        with suppress(UnicodeDecodeError):
+            yield changed.decode()
 
 
 @pytest.mark.parametrize("field", ["chain_id", "height"])
