@@ -11,7 +11,8 @@ import {LifeDesk} from "./base/LifeDesk.sol";
 import {Test} from "./base/Test.sol";
 import {FixedOracle} from "./doubles/FixedOracle.sol";
 
-/// @notice A window on one security at the oracle's price, with a thousand dollars of face a day.
+/// @notice A window on one security at the oracle's price, with a thousand dollars of face a day. The first cut-off is a
+/// second after it opens: what is asked at START is struck from START + 1 on.
 abstract contract QueueDesk is LifeDesk {
     uint64 internal constant MATURES = START + 60 days;
     uint88 internal constant DAILY = 1_000e6;
@@ -49,7 +50,8 @@ abstract contract QueueDesk is LifeDesk {
             treasury,
             MINIMUM,
             DAILY,
-            priceE6
+            priceE6,
+            1
         );
         vm.prank(issuer);
         queue.setWindow(security, terms);
@@ -79,16 +81,22 @@ contract EarlyRedemptionTest is QueueDesk {
         assertEq(faceOf(second), 400e6, "the rest waits");
         assertEq(queue.strike(security, 20), 0, "no more today");
         vm.warp(START + 1 days);
+        assertEq(queue.strike(security, 20), 0, "nor until the next cut-off");
+        vm.warp(START + 1 days + 1);
         assertEq(queue.strike(security, 20), 400e6, "tomorrow");
         assertEq(security.balanceOf(address(queue)), 0, "nothing is left here");
         assertEq(security.totalSupply(), 15_000e6 - 1_400e6, "destroyed");
     }
 
-    function test_a_price_from_before_the_request_does_not_count() public {
+    /// @dev Of what is asked in the last second before a cut-off the price is observed at it, or later.
+    function test_a_price_from_before_the_cut_off_does_not_count() public {
         ask(alice, 100e6);
         assertEq(queue.strike(security, 20), 0, "observed in the same second");
         vm.warp(START + 1);
-        assertEq(queue.strike(security, 20), 100e6, "observed after");
+        oracle.observe("912797ZZ1", START);
+        assertEq(queue.strike(security, 20), 0, "observed a second before the cut-off");
+        oracle.observe("912797ZZ1", START + 1);
+        assertEq(queue.strike(security, 20), 100e6, "observed at it");
     }
 
     function test_clean_and_accrued_and_clean_alone_after_the_coupon() public {
@@ -106,8 +114,10 @@ contract EarlyRedemptionTest is QueueDesk {
     function test_the_windows_own_price() public {
         setTerms(100_500_000);
         ask(alice, 100e6);
+        assertEq(queue.strike(security, 20), 0, "not before the cut-off");
+        vm.warp(START + 1);
         queue.strike(security, 20);
-        assertEq(usd.balanceOf(alice), 100_500_000, "at once");
+        assertEq(usd.balanceOf(alice), 100_500_000, "whatever the oracle says");
     }
 
     function test_in_part_where_the_cash_ends() public {
@@ -171,7 +181,7 @@ contract EarlyRedemptionTest is QueueDesk {
         assertEq(queue.strike(security, 20), DAILY, "the day's face");
         assertEq(queue.strike(security, 20), 0, "no more today");
         assertEq(faceOf(id), 1, "the unit waits");
-        vm.warp(START + 1 days);
+        vm.warp(START + 1 days + 1);
         vm.expectEmit(address(queue));
         emit EarlyRedemption.EarlyRedemptionEnded(id, alice, 1);
         assertEq(queue.strike(security, 20), 100e6, "who is behind it is paid");
@@ -210,7 +220,7 @@ contract EarlyRedemptionTest is QueueDesk {
         vm.expectRevert(abi.encodeWithSelector(EarlyRedemption.NotWindowPayer.selector, address(security), treasury));
         vm.prank(bob);
         queue.fund(security, 1);
-        EarlyRedemption.Terms memory terms = EarlyRedemption.Terms(START, START + 1, bob, 1, 1, 0);
+        EarlyRedemption.Terms memory terms = EarlyRedemption.Terms(START, START + 1, bob, 1, 1, 0, 0);
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger));
         vm.prank(stranger);
         queue.setWindow(security, terms);
@@ -236,19 +246,22 @@ contract EarlyRedemptionTest is QueueDesk {
     }
 
     function test_windows_that_are_none() public {
-        for (uint256 i = 0; i < 6; ++i) {
-            EarlyRedemption.Terms memory bad = EarlyRedemption.Terms(START, START + 1, treasury, 2, 2, 1_000e6);
+        for (uint256 i = 0; i < 7; ++i) {
+            EarlyRedemption.Terms memory bad =
+                EarlyRedemption.Terms(START, START + 1, treasury, 2, 2, 1_000e6, 1 days - 1);
             if (i == 0) bad.opensAt = 0;
             if (i == 1) bad.closesAt = START;
             if (i == 2) bad.payer = address(0);
             if (i == 3) bad.minimumFace = 0;
             if (i == 4) bad.minimumFace = 3;
             if (i == 5) ++bad.priceE6;
+            if (i == 6) ++bad.cutOff;
             vm.expectRevert(abi.encodeWithSelector(EarlyRedemption.InvalidWindow.selector, address(security)));
             vm.prank(issuer);
             queue.setWindow(security, bad);
         }
-        EarlyRedemption.Terms memory terms = EarlyRedemption.Terms(START, START + 1, treasury, 2, 2, 1_000e6);
+        EarlyRedemption.Terms memory terms =
+            EarlyRedemption.Terms(START, START + 1, treasury, 2, 2, 1_000e6, 1 days - 1);
         vm.expectEmit(address(queue));
         emit EarlyRedemption.WindowSet(address(security), terms);
         vm.prank(issuer);
@@ -326,7 +339,7 @@ contract QueueHandler is Test {
 
     function strike(uint8 steps) external {
         try _queue.strike(_token, between(steps, 1, 20)) returns (uint256 face) {
-            struckOn[(block.timestamp - _start) / 1 days] += face;
+            struckOn[today()] += face;
             struck += face;
         } catch {}
     }
@@ -335,8 +348,9 @@ contract QueueHandler is Test {
         vm.warp(block.timestamp + between(seconds_, 1, 12 hours));
     }
 
-    function today() external view returns (uint256) {
-        return (block.timestamp - _start) / 1 days;
+    /// @dev Dealing days begin a second after the window opened.
+    function today() public view returns (uint256) {
+        return (block.timestamp + 1 days - 1 - _start) / 1 days;
     }
 }
 

@@ -33,6 +33,7 @@ contract QueueAttacksTest is QueueDesk {
         ask(alice, 600e6);
         bytes32 second = ask(bob, 600e6);
         uint256 bobs = usd.balanceOf(bob);
+        vm.warp(START + 1);
         queue.strike(security, 10);
         assertEq(usd.balanceOf(alice), 540e6, "below par, by the window's price");
         assertEq(usd.balanceOf(bob) - bobs, 360e6, "what the day leaves of his");
@@ -64,6 +65,7 @@ contract QueueAttacksTest is QueueDesk {
     function test_I9_interest_of_a_floating_rate_in_the_queue() public {
         setTerms(100e6);
         bytes32 struck = ask(alice, 1_000e6);
+        vm.warp(START + 1);
         queue.strike(security, 1);
         bytes32 waits = ask(bob, 1_000e6);
         uint64 record = START + 10 days;
@@ -79,6 +81,9 @@ contract QueueAttacksTest is QueueDesk {
         uint256 before = usd.balanceOf(bob);
         vm.prank(bob);
         queue.cancel(waits);
+        vm.warp(record + 1); // the next cut-off
+        queue.cancel(waits);
+        assertEq(security.balanceOf(bob), 5_000e6, "back");
         queue.passCoupon(waits, id);
         assertEq(usd.balanceOf(bob) - before, 1_611_111, "1,000 x 0.58 / 360");
         vm.expectRevert(abi.encodeWithSelector(Custody.CouponAlreadyPassed.selector, id, waits));
@@ -106,13 +111,19 @@ contract QueueAttacksTest is QueueDesk {
         assertEq(security.balanceOf(alice), 5_000e6, "collected when there was room");
     }
 
-    /// @notice A window's last second counts, and the next does not.
+    /// @notice A window's last second counts, and the next does not. What is asked after the last cut-off comes back.
     function test_the_windows_edges() public {
         setTerms(99e6);
-        vm.warp(START + 50 days - 1);
+        vm.warp(START + 49 days);
         ask(alice, MINIMUM);
+        vm.warp(START + 50 days - 1);
         assertEq(queue.strike(security, 1), MINIMUM, "struck in the last second");
+        bytes32 late = ask(alice, MINIMUM);
+        assertEq(queue.strike(security, 1), 0, "asked in it");
         vm.warp(START + 50 days);
+        vm.prank(alice);
+        queue.cancel(late);
+        assertEq(security.balanceOf(alice), 5_000e6 - MINIMUM, "back");
         vm.expectPartialRevert(EarlyRedemption.WindowNotOpen.selector);
         vm.prank(alice);
         queue.request(security, MINIMUM);
@@ -124,6 +135,7 @@ contract QueueAttacksTest is QueueDesk {
     function test_a_pause_stops_the_queue_and_not_the_way_out() public {
         setTerms(99e6);
         bytes32 id = ask(alice, 100e6);
+        vm.warp(START + 1);
         vm.prank(freezer);
         assets.setPaused(address(security), true);
         bytes memory reason = abi.encodeWithSelector(ICompliance.SecurityPaused.selector, security);
@@ -146,10 +158,13 @@ contract QueueAttacksTest is QueueDesk {
         vm.prank(treasury);
         queue.withdrawFunds(security, 100_000e6 - 250e6);
         bytes32 id = ask(alice, 500e6);
+        vm.warp(START + 1);
         assertEq(queue.strike(security, 5), 200e6, "two hundred of the 252 that the cash would pay");
         assertEq(queue.strike(security, 5), 0, "what is left pays for no hundred");
         assertEq(faceOf(id), 300e6, "the rest waits");
         vm.prank(alice);
+        queue.cancel(id);
+        vm.warp(START + 1 days + 1);
         queue.cancel(id);
         assertEq(security.balanceOf(alice), 4_800e6, "and is hers again");
     }
@@ -161,6 +176,7 @@ contract QueueAttacksTest is QueueDesk {
         ask(bob, 100e6);
         vm.prank(issuer);
         assets.setDenomination(address(security), 100e6);
+        vm.warp(START + 1);
         assertEq(queue.strike(security, 5), 250e6, "all of both");
         assertEq(faceOf(id), 0, "over");
     }
@@ -171,6 +187,7 @@ contract QueueAttacksTest is QueueDesk {
         vm.prank(treasury);
         queue.withdrawFunds(security, 100_000e6 - 5);
         ask(alice, 100e6);
+        vm.warp(START + 1);
         assertEq(queue.strike(security, 5), 2, "3 units of cash for 2 of face");
         assertEq(queue.strike(security, 5), 1, "1 of the 2 that are left");
     }
@@ -203,19 +220,26 @@ contract QueueAttacksTest is QueueDesk {
         setTerms(99e6);
         vm.warp(START + 3 days);
         ask(alice, 2_000e6);
-        assertEq(queue.strike(security, 5), DAILY, "the third day");
+        vm.warp(START + 4 days);
+        assertEq(queue.strike(security, 5), DAILY, "the fourth day");
         EarlyRedemption.Terms memory later = EarlyRedemption.Terms(
-            START + 10 days, START + 40 days, treasury, MINIMUM, DAILY, 99e6
+            START + 10 days, START + 40 days, treasury, MINIMUM, DAILY, 99e6, 1
         );
         vm.prank(issuer);
         queue.setWindow(security, later);
-        vm.warp(START + 13 days); // the third day of the new window, and the first strike in it
+        vm.warp(START + 13 days);
+        ask(bob, 2_000e6);
+        vm.warp(START + 14 days); // the fourth day of the new window, and the first strike in it
         assertEq(queue.strike(security, 5), DAILY, "a day of its own");
+        later.dailyFace += 1_000e6;
+        vm.prank(issuer);
+        queue.setWindow(security, later);
+        assertEq(queue.strike(security, 5), 1_000e6, "terms that change do not begin a day again");
         later.opensAt = START + 11 days;
         vm.prank(issuer);
         queue.setWindow(security, later);
-        ask(bob, 100e6);
-        assertEq(queue.strike(security, 5), 0, "terms that change do not double a day");
+        ask(carol, 100e6);
+        assertEq(queue.strike(security, 5), 0, "nor do other days");
     }
 }
 

@@ -42,7 +42,9 @@ contract StripQueueInvariantTest is LifeDesk {
         }
         _namePieces();
         vm.prank(issuer);
-        _queue.setWindow(security, EarlyRedemption.Terms(START, START + 50 days, treasury, 1, 1_000, 45_000_000));
+        _queue.setWindow(
+            security, EarlyRedemption.Terms(START, START + 50 days, treasury, 1, 1_000, 45_000_000, 12 hours)
+        );
         vm.prank(treasury);
         usd.approve(address(_queue), type(uint256).max);
         World memory world = World(security, usd, payer, issuance, identities, treasury, issuer, freezer, registrar);
@@ -122,10 +124,11 @@ contract StripQueueInvariantTest is LifeDesk {
     }
 
     /// @notice The queue is served in order, at its price, within the day, and never stands still with cash at hand;
-    /// nothing moves in default.
+    /// what is asked is final from its cut-off until the next after it was to leave; nothing moves in default.
     function invariant_I10_the_queue_never_blocks() public view {
         assertEq(_handler.wronglyPaid(), 0, "I10: floor(face x price)");
         assertEq(_handler.wronglyReturned(), 0, "given back, and could be paid");
+        assertEq(_handler.notFinal(), 0, "struck before its cut-off or after it left; or left when it was final");
         assertEq(_handler.outOfOrder(), 0, "out of order");
         assertEq(_handler.stuck(), 0, "stuck");
         assertEq(_handler.overTheDay(), 0, "over the day's limit");

@@ -35,12 +35,16 @@ def open_(
     price: Annotated[
         str | None, typer.Option(help="All that is paid per 100.", show_default="the oracle's clean and accrued")
     ] = None,
+    cut_off: Annotated[
+        str, typer.Option(metavar="HH:MM", help="Time of the first day at which requests are final.")
+    ] = "16:00",
     home: Home = None,
     json_: Json = False,
 ) -> None:
     """Open a window for early redemption, or change its terms.
 
-    At the oracle's price, only requests made before it was observed are struck.
+    What is asked before a day's cut-off is final from then on, and is struck at a price observed after it. A change
+    of the price or of the cut-off gives back what was asked before.
     """
     from tbill_defi.core.clock import new_york_midnight
     from tbill_defi.ledger.early_redemption import EarlyRedemption, Window
@@ -54,13 +58,14 @@ def open_(
         minimum_face=positive_units(minimum, "minimum"),
         daily_face=positive_units(daily, "daily"),
         price_e6=0 if price is None else _price_e6(price),
+        cut_off=_seconds(cut_off),
     )
     with open_scene(home) as scene:
         receipts = EarlyRedemption(scene.ledger).set_window(cusip.upper(), window)
     if json_:
         print_json({"cusip": cusip.upper(), **_window_json(window), "block": receipts[-1].height})
         return
-    console().print(f"{cusip.upper()}: up to {daily} a day from {first} to {last}")
+    console().print(f"{cusip.upper()}: up to {daily} a day from {first} to {last}, cut-off {cut_off}")
     hint(f"tbill early fund {cusip.upper()} 100000")
 
 
@@ -92,15 +97,21 @@ def request(
     json_: Json = False,
 ) -> None:
     """Put a face at the end of the queue. The units lie in it until they are struck or taken back."""
+    from tbill_defi.core.clock import moment
     from tbill_defi.ledger.early_redemption import EarlyRedemption
 
     units = positive_units(face, "face")
     with open_scene(home) as scene:
-        made = EarlyRedemption(scene.ledger).request(party, cusip.upper(), units)
+        queue = EarlyRedemption(scene.ledger)
+        made = queue.request(party, cusip.upper(), units)
+        window, _ = queue.windows()[cusip.upper()]
+        final_from = window.cut_off_after(queue.find(made.hex())[1].made_at)
     if json_:
-        print_json({"request_id": "0x" + made.hex(), "cusip": cusip.upper(), "party": party, "face": str(units)})
+        value = {"request_id": "0x" + made.hex(), "cusip": cusip.upper(), "party": party, "face": str(units)}
+        print_json({**value, "final_from": final_from})
         return
-    console().print(f"{party}: {face} {cusip.upper()} in the queue as 0x{made.hex()[:16]}...")
+    name = f"0x{made.hex()[:16]}..."
+    console().print(f"{party}: {face} {cusip.upper()} in the queue as {name}, final from {moment(final_from)}")
 
 
 def cancel(
@@ -108,18 +119,29 @@ def cancel(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Take back what has not been struck of a request."""
+    """Take back what has not been struck of a request: at once before its cut-off, afterwards at the next one.
+
+    Until then it can still be struck. Then ask again, or leave it to the next strike.
+    """
+    from tbill_defi.core.clock import moment
+    from tbill_defi.core.money import format_units
     from tbill_defi.ledger.early_redemption import EarlyRedemption
 
     with open_scene(home) as scene:
         queue = EarlyRedemption(scene.ledger)
         cusip, found = queue.find(request_id)
-        receipts = queue.cancel(found.holder, found.request_id)
+        done = queue.cancel(found.holder, found.request_id)
+    back = 0 if done.leaves_at else found.face_units
     if json_:
         value = {"request_id": "0x" + found.request_id.hex(), "cusip": cusip, "party": found.holder}
-        print_json({**value, "face": str(found.face_units), "block": receipts[-1].height})
+        print_json({**value, "face": str(back), "leaves_at": done.leaves_at, "block": done.height})
         return
-    _say(f"{found.holder}: {{0}} {cusip} taken back", found.face_units, receipts)
+    if done.leaves_at:
+        face, until = format_units(found.face_units), moment(done.leaves_at)
+        console().print(f"{found.holder}: {face} {cusip} is final, and leaves at {until} what is not struck by then")
+        hint(f"tbill early cancel 0x{found.request_id.hex()[:16]}")
+        return
+    console().print(f"{found.holder}: {format_units(back)} {cusip} taken back, block {done.height}")
 
 
 def strike(cusip: Cusip, home: Home = None, json_: Json = False) -> None:
@@ -147,7 +169,7 @@ def strike(cusip: Cusip, home: Home = None, json_: Json = False) -> None:
         )
     if not struck:
         console().print(
-            f"nothing of {cusip.upper()} was struck: no request from before the price, no cash, or the limit"
+            f"nothing of {cusip.upper()} was struck: no request or price of the day's cut-off, no cash, or the limit"
         )
 
 
@@ -189,9 +211,12 @@ def show(home: Home = None, json_: Json = False) -> None:
     for cusip, window, funds, waiting in windows:
         last, daily = moment(window.closes_at), format_units(window.daily_face)
         console().print(f"{cusip}: {daily} a day until {last}, {format_units(funds)} of cash")
-        sheet = Sheet("Queue", Column("request", left=True), Column("party", left=True), "face $", "since")
+        columns = (Column("request", left=True), Column("party", left=True), "face $", "since", "final from", "leaves")
+        sheet = Sheet("Queue", *columns)
         for one in waiting:
-            sheet.add(f"0x{one.request_id.hex()[:16]}", one.holder, format_units(one.face_units), moment(one.made_at))
+            leaves = moment(one.leaves_at) if one.leaves_at else ""
+            times = (moment(one.made_at), moment(window.cut_off_after(one.made_at)), leaves)
+            sheet.add(f"0x{one.request_id.hex()[:16]}", one.holder, format_units(one.face_units), *times)
         console().print(sheet if waiting else "nobody waits")
 
 
@@ -211,6 +236,18 @@ def _price_e6(text: str) -> int:
     return int(found)
 
 
+def _seconds(text: str) -> int:
+    from datetime import time
+
+    try:
+        found = time.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"cut-off: {text!r} is not a time of the day such as 16:00") from None
+    if found.tzinfo is not None or found.microsecond:
+        raise UsageError(f"cut-off: {text!r}: a New York time, to the second, such as 16:00")
+    return found.hour * 3_600 + found.minute * 60 + found.second
+
+
 def _window_json(window: Any) -> dict[str, Any]:
     return {
         "opens_at": window.opens_at,
@@ -218,6 +255,7 @@ def _window_json(window: Any) -> dict[str, Any]:
         "minimum_face": str(window.minimum_face),
         "daily_face": str(window.daily_face),
         "price_e6": window.price_e6,
+        "cut_off": window.cut_off,
     }
 
 
@@ -228,6 +266,8 @@ def _queue_json(cusip: str, window: Any, funds: int, waiting: list[Any]) -> dict
             "party": one.holder,
             "made_at": one.made_at,
             "face": str(one.face_units),
+            "final_from": window.cut_off_after(one.made_at),
+            "leaves_at": one.leaves_at,
         }
         for one in waiting
     ]

@@ -1,4 +1,4 @@
-"""The early redemption queue: holders ask, the front of the queue is struck up to a face a day."""
+"""The early redemption queue: holders ask before a cut-off, the front is struck after it, up to a face a day."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ QUEUE = "early-redemption"
 """Party name of the queue: units asked for lie in its wallet."""
 MOST_STEPS = 20
 """Requests that one strike looks at."""
+CUT_OFF = 16 * 3_600
+"""Seconds from midnight to the cut-off, where none is given: 4 p.m., when funds compute their price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,13 @@ class Window:
     Attributes
     ----------
     opens_at, closes_at
-        Days of 24 hours, for the limit, count from `opens_at`: a New York midnight.
+        `opens_at` is a New York midnight.
     price_e6
-        All that is paid per 100 face, 10^-6; 0: the oracle's clean price and accrued interest, observed after the
-        request.
+        All that is paid per 100 face, 10^-6; 0: the oracle's clean price and accrued interest, observed on the day of
+        the strike.
+    cut_off
+        Seconds from `opens_at` to the first cut-off, less than a day; then there is one every 24 hours, also where New
+        York's clocks are put on or back. Dealing days, for prices and for the limit, go from one to the next.
     """
 
     opens_at: int
@@ -38,20 +43,50 @@ class Window:
     minimum_face: int
     daily_face: int
     price_e6: int = 0
+    cut_off: int = CUT_OFF
 
     def __post_init__(self) -> None:
         if self.opens_at < 0:
             raise UsageError(f"early redemption: a window that opens at {self.opens_at} s opens before 1970")
+        if not 0 <= self.cut_off < 86_400:
+            raise UsageError(f"early redemption: a cut-off {self.cut_off} s after midnight is not of the same day")
+
+    def cut_off_after(self, moment: int) -> int:
+        """The first cut-off after a moment, Unix seconds: what is asked at that moment is final from then on."""
+        return moment + 86_400 - (moment - self.opens_at - self.cut_off) % 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request in the queue: who asked, when, and the face that is not struck yet."""
+    """A request in the queue: who asked, when, and the face that is not struck yet.
+
+    Attributes
+    ----------
+    leaves_at
+        The cut-off from which it can no longer be struck, Unix seconds; 0: its holder has not asked to leave.
+    """
 
     request_id: bytes
     holder: str
     made_at: int
     face_units: int
+    leaves_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What became of a wish to leave the queue.
+
+    Attributes
+    ----------
+    leaves_at
+        0: the units went back. Else the request was final, and this is the cut-off at which it leaves, Unix seconds.
+    height
+        Block.
+    """
+
+    leaves_at: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +113,8 @@ class EarlyRedemption:
             set_own_limits(ledger, QUEUE, None, None)
             ledger.add_party(QUEUE, self._queue, claim_expiry=NO_EXPIRY)
         treasury = ensure_treasury(ledger)
-        terms = (window.opens_at, window.closes_at, treasury, window.minimum_face, window.daily_face, window.price_e6)
+        times, faces = (window.opens_at, window.closes_at), (window.minimum_face, window.daily_face)
+        terms = (*times, treasury, *faces, window.price_e6, window.cut_off)
         return self._send("issuer", "setWindow", token, terms)
 
     def fund(self, cusip: str, units: int) -> Sequence[Receipt]:
@@ -107,9 +143,21 @@ class EarlyRedemption:
         (event,) = self._named(receipts, "EarlyRedemptionRequested")
         return bytes.fromhex(event["requestId"][2:])
 
-    def cancel(self, party: str, request_id: bytes) -> Sequence[Receipt]:
-        """Take back what has not been struck. LedgerError "NotRequestHolder", "RequestUnknown"."""
-        return self._send(party, "cancel", request_id)
+    def cancel(self, party: str, request_id: bytes) -> Cancelled:
+        """Take back what has not been struck: at once before its cut-off, or while nothing can be struck at all.
+
+        A request is final from its cut-off on. It leaves at the next one then, until which it can be struck; from that
+        on this gives the units back, as a strike does.
+
+        Raises
+        ------
+        LedgerError
+            "RequestFinal" if it leaves already, at a cut-off that is still to come; "NotRequestHolder",
+            "RequestUnknown".
+        """
+        receipts = self._send(party, "cancel", request_id)
+        revoked = self._named(receipts, "EarlyRedemptionRevoked")
+        return Cancelled(int(revoked[0]["leavesAt"]) if revoked else 0, receipts[-1].height)
 
     def strike(self, cusip: str, *, steps: int = MOST_STEPS) -> list[Struck]:
         """Redeem from the front of the queue, as far as the day's limit, cash and prices go; anyone may.
@@ -156,7 +204,8 @@ class EarlyRedemption:
             cusip = assets[event.arguments["token"]]
             terms, queue = ledger.call("EarlyRedemption", self._queue, "windowOf", ledger.require_token(cusip))
             faces = (terms["minimumFace"], terms["dailyFace"])
-            found[cusip] = (Window(terms["opensAt"], terms["closesAt"], *faces, terms["priceE6"]), queue["funds"])
+            window = Window(terms["opensAt"], terms["closesAt"], *faces, terms["priceE6"], terms["cutOff"])
+            found[cusip] = (window, queue["funds"])
         return dict(sorted(found.items()))
 
     def find(self, digits: str) -> tuple[str, Request]:
@@ -183,7 +232,7 @@ class EarlyRedemption:
         while any(at):
             entry = ledger.call("EarlyRedemption", self._queue, "requestOf", at)
             holder = ledger.books().party_of(_text(entry["holder"]))
-            found.append(Request(at, holder, entry["madeAt"], entry["face"]))
+            found.append(Request(at, holder, entry["madeAt"], entry["face"], entry["leavesAt"]))
             at = entry["next"]
         return found
 

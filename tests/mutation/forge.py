@@ -31,7 +31,7 @@ NEAREST = {
     "token/*": "{SecurityToken,TokenAttacks,Recovery}",
     "SecurityToken.sol": "{SecurityToken,TokenAttacks,Recovery}",
     "life/AuctionBook.sol": "{AuctionBook,LifeAttacks}",
-    "life/EarlyRedemption.sol": "{EarlyRedemption,LifeAttacks,SanctionedLife,StripQueue}",
+    "life/EarlyRedemption.sol": "{EarlyRedemption,QueueFinality,LifeAttacks,SanctionedLife,StripQueue}",
     "life/Stripping.sol": "{Stripping,LifeAttacks,StripQueue}",
     "life/HolderVotes.sol": "{HolderVotes,VoteAttacks}",
     "life/*": "Life",

@@ -18,18 +18,22 @@ import {CouponPayer} from "./CouponPayer.sol";
 /// @notice A queue per security in which holders ask to be redeemed before it ends: first come, first served, up to a
 /// face a day.
 /// @dev Units asked for lie here (see Custody: coupons are passed on to who asked) until they are struck or given back,
-/// so a request can neither be made twice with the same units nor fail for want of them. A request is struck at the
-/// window's own price, or at the oracle's dirty price (clean and accrued interest) if that was observed after it was
-/// made; in part, a multiple of the denomination, where the day's limit or the payer's cash ends. Its holder, or who
-/// stands for him since his wallet was recovered, may cancel what has not been struck, while it is paused too.
+/// so a request can neither be made twice with the same units nor fail for want of them. A dealing day goes from one
+/// cut-off to the next. What was asked before it is struck on it, at the window's own price or at the oracle's dirty
+/// price (clean and accrued interest) that was observed on it; in part, a multiple of the denomination, where the day's
+/// limit or the payer's cash ends, and the rest at the price of a later day. So nobody who asks knows his price, and
+/// nobody who knows it leaves: a request is final from its cut-off on. Its holder, or who stands for him since his
+/// wallet was recovered, may still leave at the next one, until which the rest can be struck; at once while nothing can
+/// be struck at all: the window is closed, the security paused, in default or ended. A request is struck by no other
+/// price and cut-offs than it was made under. Nor does the payer take cash away from who waits for the day's price.
 /// Requests are a linked list: a cancelled one leaves nothing behind that a strike would have to step over. A request
 /// has a least face, a holder a greatest number of them, a strike a greatest number of steps; a holder who cannot be
 /// paid is given his units back and stops nobody.
 contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
-    /// @dev `priceE6` is all that is paid per 100 face; 0: the oracle's dirty price. Days of 24 hours count from
-    /// `opensAt`, a New York midnight.
+    /// @dev `priceE6` is all that is paid per 100 face; 0: the oracle's dirty price. `opensAt` is a New York midnight;
+    /// the first cut-off is `cutOff` seconds later, less than a day, and then there is one every 24 hours.
     struct Terms {
         uint64 opensAt;
         uint64 closesAt;
@@ -37,24 +41,30 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         uint88 minimumFace;
         uint88 dailyFace;
         uint64 priceE6;
+        uint32 cutOff;
     }
 
-    /// @dev `struckOfDay` is of the day that starts at `day`: terms that change do not begin it again.
+    /// @dev `struckOfDay` is of the dealing day that starts at `day`: terms that change do not begin it again. `series`
+    /// counts changes of the price and of cut-offs.
     struct Queue {
         bytes32 first;
         bytes32 last;
         uint256 funds;
         uint256 day;
         uint256 struckOfDay;
+        uint32 series;
     }
 
+    /// @dev `leavesAt` is the cut-off from which it can no longer be struck; 0: its holder has not asked to leave.
     struct Request {
         address holder;
         uint64 madeAt;
+        uint32 series;
         SecurityToken token;
         uint88 face;
         bytes32 before;
         bytes32 next;
+        uint64 leavesAt;
     }
 
     event WindowSet(address indexed token, Terms terms);
@@ -75,6 +85,9 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         uint256 priceE6
     );
 
+    /// @notice The holder of a final request leaves; until then what is left of it can be struck.
+    event EarlyRedemptionRevoked(bytes32 indexed requestId, address indexed holder, uint64 leavesAt);
+
     /// @notice The request is over; units that were not struck went back, or wait in the holder's name (`collect`).
     event EarlyRedemptionEnded(bytes32 indexed requestId, address indexed holder, uint256 returned);
 
@@ -88,6 +101,8 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
     error RequestTooSmall(uint256 face, uint256 minimumFace);
     error TooManyRequests(address holder, uint256 most);
     error RequestUnknown(bytes32 requestId);
+    error RequestFinal(bytes32 requestId, uint64 leavesAt);
+    error RequestsWait(address token, bytes32 requestId);
     error NotRequestHolder(bytes32 requestId, address holder);
     error StepsOutOfRange(uint256 steps, uint256 most);
 
@@ -127,13 +142,17 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
 
     // --- the window ---------------------------------------------------------------------------------------------
 
-    /// @notice Opens a window, or changes its terms; requests in the queue stay, and may be cancelled.
+    /// @notice Opens a window, or changes its terms. Where the price or the cut-offs change, what was asked before is
+    /// given back: by a strike, or when its holder asks.
     function setWindow(SecurityToken token, Terms calldata terms) external restricted {
         bool sound = terms.opensAt != 0 && terms.opensAt < terms.closesAt && terms.payer != address(0);
         sound = sound && terms.minimumFace != 0 && terms.minimumFace <= terms.dailyFace;
-        if (!sound || terms.priceE6 > HIGHEST_PRICE_E6) revert InvalidWindow(address(token));
-        Queue storage queue = _queues[token];
-        if (queue.funds != 0 && _terms[token].payer != terms.payer) revert WindowHasFunds(address(token), queue.funds);
+        sound = sound && terms.priceE6 <= HIGHEST_PRICE_E6 && terms.cutOff < 1 days;
+        if (!sound) revert InvalidWindow(address(token));
+        (Terms storage old, Queue storage queue) = (_terms[token], _queues[token]);
+        if (queue.funds != 0 && old.payer != terms.payer) revert WindowHasFunds(address(token), queue.funds);
+        bool sameDays = old.opensAt == terms.opensAt && old.cutOff == terms.cutOff;
+        if (!sameDays || old.priceE6 != terms.priceE6) ++queue.series;
         _terms[token] = terms;
         emit WindowSet(address(token), terms);
     }
@@ -146,12 +165,14 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         cash.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    /// @notice Gives unspent cash back to the payer.
+    /// @notice Gives unspent cash back to the payer; not while somebody is to be struck today, who comes first.
     function withdrawFunds(SecurityToken token, uint256 amount) external {
         _requirePayer(token);
-        uint256 funds = _queues[token].funds;
+        Queue storage queue = _queues[token];
+        uint256 funds = queue.funds;
         if (amount > funds) revert FundsExceeded(address(token), funds, amount);
-        _queues[token].funds = funds - amount;
+        if (_isDueToday(token, queue)) revert RequestsWait(address(token), queue.first);
+        queue.funds = funds - amount;
         emit FundsWithdrawn(address(token), msg.sender, amount);
         cash.safeTransfer(msg.sender, amount);
     }
@@ -165,7 +186,8 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         if (openRequests[token][msg.sender] >= MOST_REQUESTS) revert TooManyRequests(msg.sender, MOST_REQUESTS);
         requestId = keccak256(abi.encode(address(this), ++_made));
         Queue storage queue = _queues[token];
-        _requests[requestId] = Request(msg.sender, uint64(block.timestamp), token, face, queue.last, 0);
+        uint64 madeAt = uint64(block.timestamp);
+        _requests[requestId] = Request(msg.sender, madeAt, queue.series, token, face, queue.last, 0, 0);
         if (queue.last == 0) queue.first = requestId;
         else _requests[queue.last].next = requestId;
         queue.last = requestId;
@@ -176,15 +198,19 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         IERC20(token).safeTransferFrom(msg.sender, address(this), face);
     }
 
-    /// @notice Gives back what has not been struck: to the holder when he asks, to anyone's call once the security has
-    /// ended, then what it was redeemed for.
+    /// @notice Gives back what has not been struck, when its holder asks; of a final request at the next cut-off, when
+    /// it is asked again. Anyone may ask for what cannot be struck any more; once the security has ended it is what it
+    /// was redeemed for.
     function cancel(bytes32 requestId) external nonReentrant {
         Request storage found = _requests[requestId];
         if (found.holder == address(0)) revert RequestUnknown(requestId);
         address holder = _currentWallet(found.holder);
-        bool ended = block.timestamp >= couponPayer.life().endOf(address(found.token));
-        if (msg.sender != holder && !ended) revert NotRequestHolder(requestId, holder);
-        _giveBack(requestId);
+        bool over = !_stays(found) || block.timestamp >= couponPayer.life().endOf(address(found.token));
+        if (msg.sender != holder && !over) revert NotRequestHolder(requestId, holder);
+        if (over || !_isOpen(found.token) || found.madeAt >= _dayOf(found.token)) return _giveBack(requestId);
+        if (found.leavesAt != 0) revert RequestFinal(requestId, found.leavesAt);
+        found.leavesAt = _dayOf(found.token) + 1 days;
+        emit EarlyRedemptionRevoked(requestId, holder, found.leavesAt);
     }
 
     /// @notice Redeems from the front of the queue, at most `steps` requests. Anyone may call it.
@@ -193,15 +219,16 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         if (steps == 0 || steps > MOST_STEPS) revert StepsOutOfRange(steps, MOST_STEPS);
         Terms storage terms = _opened(token);
         Queue storage queue = _queues[token];
-        uint256 day = block.timestamp - ((block.timestamp - terms.opensAt) % 1 days);
+        uint64 day = _dayOf(token);
         if (day != queue.day) (queue.day, queue.struckOfDay) = (day, 0);
         (uint256 priceE6, uint64 observedAt) = priceOf(token);
         uint256 lot = _registry().denominationOf(address(token));
-        for (uint256 i = 0; i < steps && queue.first != 0; ++i) {
+        for (uint256 i = 0; i < steps && queue.first != 0 && observedAt >= day; ++i) {
             bytes32 requestId = queue.first;
             Request storage found = _requests[requestId];
-            if (found.madeAt >= observedAt) break;
-            if (!_isPayable(_currentWallet(found.holder))) {
+            bool stays = _stays(found);
+            if (stays && found.madeAt >= day) break;
+            if (!stays || !_isPayable(_currentWallet(found.holder))) {
                 _giveBack(requestId);
                 continue;
             }
@@ -294,10 +321,39 @@ contract EarlyRedemption is Custody, AccessManaged, ReentrancyGuardTransient {
         return holder == address(0) ? address(uint160(uint256(account))) : holder;
     }
 
+    /// @dev Made under the terms of now, and not left.
+    function _stays(Request storage found) private view returns (bool) {
+        if (found.series != _queues[found.token].series) return false;
+        return found.leavesAt == 0 || block.timestamp < found.leavesAt;
+    }
+
+    /// @dev The last cut-off, at which the dealing day began. Not before a window opens.
+    function _dayOf(SecurityToken token) private view returns (uint64) {
+        Terms storage terms = _terms[token];
+        return uint64(block.timestamp - ((block.timestamp + 1 days - terms.opensAt - terms.cutOff) % 1 days));
+    }
+
+    /// @dev Whether the front of the queue was asked for before today, and the day's limit has room for any of it.
+    function _isDueToday(SecurityToken token, Queue storage queue) private view returns (bool) {
+        Request storage front = _requests[queue.first];
+        if (queue.first == 0 || !_isOpen(token) || front.madeAt >= _dayOf(token)) return false;
+        uint256 left = _left(_terms[token].dailyFace, queue.day == _dayOf(token) ? queue.struckOfDay : 0);
+        return left >= _least(front.face, _registry().denominationOf(address(token)));
+    }
+
     /// @dev Registered, and not sanctioned: such a holder is redeemed at maturity, into a blocked account.
     function _isPayable(address holder) private view returns (bool) {
         bytes32 identity = identityRegistry.identityOf(holder);
         return identity != 0 && !identityRegistry.isSanctioned(identity);
+    }
+
+    /// @dev Whether `_opened` answers.
+    function _isOpen(SecurityToken token) private view returns (bool) {
+        Terms storage terms = _terms[token];
+        ISecurityLife life = couponPayer.life();
+        bool inTime = block.timestamp >= terms.opensAt && block.timestamp < terms.closesAt;
+        inTime = inTime && block.timestamp < life.endOf(address(token));
+        return inTime && life.defaultOf(address(token)) == 0 && !_registry().isPaused(address(token));
     }
 
     function _opened(SecurityToken token) private view returns (Terms storage terms) {

@@ -55,6 +55,10 @@ contract StripQueueHandler is Test {
     bytes32[] public requests;
     bytes32[] public coupons;
 
+    /// @dev When a request was made, and the cut-off from which it is gone; 0: its holder wants to stay.
+    mapping(bytes32 requestId => uint256) private _madeAt;
+    mapping(bytes32 requestId => uint256) private _leavesAt;
+
     /// @notice Face that the queue redeemed, and cash that it paid.
     uint256 public struck;
     uint256 public paid;
@@ -69,6 +73,7 @@ contract StripQueueHandler is Test {
     uint256 public passedTwice;
     uint256 public wronglyActed;
     uint256 public wronglyReturned;
+    uint256 public notFinal;
     mapping(uint256 day => uint256) private _struckOn;
 
     /// @dev Steps of the last strike that ended no request.
@@ -192,14 +197,37 @@ contract StripQueueHandler is Test {
         vm.prank(_holders[who % 3]);
         try _queue.request(_bond, uint88(between(seed, 1, seed % 4 == 0 ? 3 : 3_000))) returns (bytes32 id) {
             requests.push(id);
+            _madeAt[id] = block.timestamp;
             if (_inDefault()) ++movedInDefault;
         } catch {}
     }
 
     function cancel(uint8 who, uint256 seed) external {
         if (requests.length == 0) return;
+        bytes32 id = requests[seed % requests.length];
+        bool free = _isFree(id);
         vm.prank(_holders[who % 3]);
-        try _queue.cancel(requests[seed % requests.length]) {} catch {}
+        try _queue.cancel(id) {
+            bool gone = _queue.requestOf(id).face == 0;
+            if (gone != free) ++notFinal;
+            if (!gone) _leavesAt[id] = _today() + 1 days;
+        } catch {}
+    }
+
+    /// @dev May leave at once: asked today, gone already, or nothing is struck.
+    function _isFree(bytes32 id) private view returns (bool) {
+        (EarlyRedemption.Terms memory terms, ) = _queue.windowOf(_bond);
+        bool open = block.timestamp < terms.closesAt && !_inDefault();
+        return !open || _madeAt[id] >= _today() || _isGone(id);
+    }
+
+    function _isGone(bytes32 id) private view returns (bool) {
+        return _leavesAt[id] != 0 && block.timestamp >= _leavesAt[id];
+    }
+
+    /// @dev The cut-off at which the day began: 12 hours after the window's midnight.
+    function _today() private view returns (uint256) {
+        return _start + 12 hours + (block.timestamp + 12 hours - _start) / 1 days * 1 days - 1 days;
     }
 
     function fundQueue(uint256 seed) external {
@@ -208,9 +236,13 @@ contract StripQueueHandler is Test {
     }
 
     function withdraw(uint256 seed) external {
-        (, EarlyRedemption.Queue memory found) = _queue.windowOf(_bond);
+        (EarlyRedemption.Terms memory terms, EarlyRedemption.Queue memory found) = _queue.windowOf(_bond);
+        bool due = block.timestamp < terms.closesAt && !_inDefault() && _struckOn[_today()] < terms.dailyFace;
+        due = due && found.first != 0 && _madeAt[found.first] < _today();
         vm.prank(_treasury);
-        _queue.withdrawFunds(_bond, between(seed, 0, found.funds));
+        try _queue.withdrawFunds(_bond, between(seed, 0, found.funds)) {
+            if (due) ++notFinal;
+        } catch {}
     }
 
     /// @dev The first in the queue is served, whole or until the day's limit or the cash ends, or given back; those
@@ -237,7 +269,7 @@ contract StripQueueHandler is Test {
         uint256 got = 0;
         for (uint256 i = 0; i < 3; ++i) got += _usd.balanceOf(_holders[i]) - cash[i];
         if (got != spent) ++wronglyPaid;
-        uint256 day = (block.timestamp - _start) / 1 days;
+        uint256 day = _today();
         _struckOn[day] += gone;
         if (_struckOn[day] > terms.dailyFace) ++overTheDay;
         (struck, paid) = (struck + gone, paid + spent);
@@ -303,13 +335,14 @@ contract StripQueueHandler is Test {
             if (logs[i].emitter != address(_queue)) continue;
             if (logs[i].topics[0] == EarlyRedemption.EarlyRedemptionStruck.selector) {
                 if (_identities.isWalletSanctioned(address(uint160(uint256(logs[i].topics[3]))))) ++wronglyPaid;
+                if (_madeAt[logs[i].topics[1]] >= _today() || _isGone(logs[i].topics[1])) ++notFinal;
                 (uint256 face, uint256 cash, ) = abi.decode(logs[i].data, (uint256, uint256, uint256));
                 if (cash == 0 || cash != (face * priceE6) / PRICE_UNIT) ++wronglyPaid;
             } else if (logs[i].topics[0] == EarlyRedemption.EarlyRedemptionEnded.selector) {
                 --_stepsLeft;
                 uint256 back = abi.decode(logs[i].data, (uint256));
                 address holder = address(uint160(uint256(logs[i].topics[2])));
-                bool payable_ = !_identities.isWalletSanctioned(holder);
+                bool payable_ = !_identities.isWalletSanctioned(holder) && !_isGone(logs[i].topics[1]);
                 if (back != 0 && payable_ && (back * priceE6) / PRICE_UNIT != 0) ++wronglyReturned;
             }
         }
@@ -317,7 +350,7 @@ contract StripQueueHandler is Test {
 
     /// @dev A strike stops after its steps, or where cash or day end.
     function _goesOn(EarlyRedemption.Terms memory terms, EarlyRedemption.Queue memory later) private {
-        bool today = _struckOn[(block.timestamp - _start) / 1 days] + 2 < terms.dailyFace;
+        bool today = _struckOn[_today()] + 2 < terms.dailyFace && _madeAt[later.first] < _today();
         bool cash = (later.funds * PRICE_UNIT) / terms.priceE6 > 2;
         if (later.first != 0 && _stepsLeft != 0 && today && cash) ++stuck;
     }
@@ -349,7 +382,7 @@ contract StripQueueHandler is Test {
         if (first == 0) return;
         uint256 left = _queue.requestOf(first).face;
         bool cash = (before.funds * PRICE_UNIT) / terms.priceE6 > 2;
-        bool today = _struckOn[(block.timestamp - _start) / 1 days] + 2 < terms.dailyFace;
+        bool today = _struckOn[_today()] + 2 < terms.dailyFace && _madeAt[first] < _today();
         if (left == faceOfFirst && cash && today) ++stuck;
         bytes32 at = later.first;
         for (uint256 i = 0; i < requests.length; ++i) {

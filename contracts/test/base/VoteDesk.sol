@@ -38,7 +38,7 @@ abstract contract VoteDesk is RepoDesk {
         issue(security, carol, 100e6);
         issue(security, treasury, 50e6);
         EarlyRedemption.Terms memory window =
-            EarlyRedemption.Terms(START, START + 50 days, treasury, 1e6, 500e6, 99e6);
+            EarlyRedemption.Terms(START, START + 50 days, treasury, 1e6, 500e6, 99e6, 12 hours);
         vm.prank(issuer);
         queue.setWindow(security, window);
         vm.prank(treasury);

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
 
-/// @notice Prices as the test sets them; 0 is none.
+/// @notice Prices as the test sets them; 0 is none. Observed when they are asked for, or when the test says.
 contract FixedOracle {
     struct Quoted {
         uint64 cleanE6;
@@ -12,6 +12,7 @@ contract FixedOracle {
     }
 
     mapping(bytes32 => Quoted) private _quoted;
+    mapping(bytes32 => uint64) private _observedAt;
 
     function set(bytes32 cusip, uint256 cleanE6) external {
         _quoted[cusip] = Quoted(uint64(cleanE6), 0, 0);
@@ -19,6 +20,10 @@ contract FixedOracle {
 
     function setAccruing(bytes32 cusip, uint64 cleanE6, uint64 accruedE6, uint64 nextCoupon) external {
         _quoted[cusip] = Quoted(cleanE6, accruedE6, nextCoupon);
+    }
+
+    function observe(bytes32 cusip, uint64 at) external {
+        _observedAt[cusip] = at;
     }
 
     function prices(bytes32 cusip) external view returns (uint256) {
@@ -31,6 +36,6 @@ contract FixedOracle {
         found.cleanE6 = quoted.cleanE6;
         found.accruedE6 = quoted.accruedE6;
         found.nextCoupon = quoted.nextCoupon;
-        found.observedAt = uint64(block.timestamp);
+        found.observedAt = _observedAt[cusip] == 0 ? uint64(block.timestamp) : _observedAt[cusip];
     }
 }

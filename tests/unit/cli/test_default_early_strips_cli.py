@@ -17,6 +17,7 @@ DOLLAR = 10**6
 SECOND_HALF = ("912833A02", "912833A03")
 SOLD = "91282CAC7"
 TERMS = {"kind": "note", "cusip": SOLD, "coupon": 0.04, "dated_date": "2026-03-24", "maturity_date": "2028-03-24"}
+WINDOW = ("early", "open", OTHER, "--opens", "2026-03-24", "--closes", "2026-06-24", "--daily", "1000")
 CALLABLE = {
     "kind": "corporate",
     "cusip": "594918CC4",
@@ -80,6 +81,8 @@ def test_default_recovery_and_cure(tbill, document):
         (("call", NOTE, "2030-03-24"), "is a note, which cannot be called"),
         (("early", "cancel", "00"), "no request in a queue begins so"),
         (("early", "request", NOTE, "0"), "not a positive amount"),
+        ((*WINDOW, "--cut-off", "25:00"), "'25:00' is not a time of the day such as 16:00"),
+        ((*WINDOW, "--cut-off", "16:00-04:00"), "'16:00-04:00': a New York time, to the second"),
         (("strips", "strip", NOTE, "0"), "not a positive amount"),
         (("strips", "finish", "00"), "no act that is not complete begins so"),
         (("strips", "seize", "0x", "--to", "desk"), "no act that is not complete begins so"),
@@ -105,8 +108,12 @@ def test_the_queue_from_a_window_to_the_last_request(tbill):
     words = ("--opens", "2026-03-24", "--closes", "2026-06-24", "--daily", "1000", "--price", "99.5")
     window = valid("early-open", tbill("early", "open", OTHER, *words, "--json").out)
     assert (window["price_e6"], window["minimum_face"]) == (99_500_000, str(100 * DOLLAR))
+    assert window["cut_off"] == 16 * 3_600
     first = valid("early-request", tbill("early", "request", OTHER, "700", "--json").out)
     second = valid("early-request", tbill("early", "request", OTHER, "600", "--json").out)
+    cut_off = window["opens_at"] + window["cut_off"]
+    assert first["final_from"] == second["final_from"] == cut_off
+    tbill("clock", "--to", "2026-03-24T16:00")
     assert valid("early-strike", tbill("early", "strike", OTHER, "--json").out)["struck"] == [], "no cash yet"
     assert valid("early-fund", tbill("early", "fund", OTHER, "5000", "--json").out)["funds"] == str(5_000 * DOLLAR)
     struck = valid("early-strike", tbill("early", "strike", OTHER, "--json").out)["struck"]
@@ -118,8 +125,15 @@ def test_the_queue_from_a_window_to_the_last_request(tbill):
     assert [(row["request_id"], row["face"]) for row in shown["queue"]] == [(second["request_id"], str(300 * DOLLAR))]
     assert second["request_id"][:18] in tbill("early", "show").out
     refused(tbill("early", "cancel", first["request_id"]), 2, "no request")
+    leaves = valid("early-cancel", tbill("early", "cancel", second["request_id"][:12], "--json").out)
+    assert (leaves["party"], leaves["face"], leaves["leaves_at"]) == ("desk", "0", cut_off + 86_400)
+    refused(tbill("early", "cancel", second["request_id"]), 7, "RequestFinal")
+    (shown,) = valid("early-show", tbill("early", "show", "--json").out)
+    assert [(row["final_from"], row["leaves_at"]) for row in shown["queue"]] == [(cut_off, cut_off + 86_400)]
+    assert "2026-03-25 16:00:00" in tbill("early", "show").out
+    tbill("clock", "--to", "2026-03-25T16:00")
     back = valid("early-cancel", tbill("early", "cancel", second["request_id"][:12], "--json").out)
-    assert (back["party"], back["face"]) == ("desk", str(300 * DOLLAR))
+    assert (back["party"], back["face"], back["leaves_at"]) == ("desk", str(300 * DOLLAR), 0)
     assert face(tbill, "desk", OTHER) == 3_999_000 * DOLLAR
     refused(tbill("early", "collect", OTHER, "desk"), 7, "NothingToCollect")
 

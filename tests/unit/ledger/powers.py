@@ -111,9 +111,9 @@ OPEN = {
     },
     "EarlyRedemption": {
         "fund": "the window's payer, out of its own cash",
-        "withdrawFunds": "the window's payer: what is not spent",
+        "withdrawFunds": "the window's payer: what is not spent, while nobody is to be struck that day",
         "request": "own units, by allowance",
-        "cancel": "who asked; anyone once the security has ended: it only gives back",
+        "cancel": "who asked; anyone once the request can be struck no more: it only gives back",
         "strike": "anyone: it pays the front of the queue",
         "passCoupon": "anyone: it pays who is entitled",
         "collect": "anyone: it delivers to the owner",

@@ -154,8 +154,12 @@ def test_the_queue_is_struck_at_clean_and_accrued_up_to_the_days_limit(ledger):
     with pytest.raises(LedgerError) as caught:
         queue.strike(NOTE.cusip)
     assert caught.value.code == "PriceMissing"
-    go_to(ledger, START, hours=10)
-    publish(ledger, 1, 99_500_000)
+    go_to(ledger, START, hours=15)
+    publish(ledger, 1, 99_000_000)
+    assert queue.strike(NOTE.cusip) == [], "before the cut-off"
+    go_to(ledger, START, hours=17)
+    assert queue.strike(NOTE.cusip) == [], "at a price from before it"
+    publish(ledger, 2, 99_500_000)
     struck = queue.strike(NOTE.cusip)
     accrued = NOTE.resolve().accrued(START)
     price_e6 = 99_500_000 + int(accrued * 10**6 + Fraction(1, 2))
@@ -167,10 +171,40 @@ def test_the_queue_is_struck_at_clean_and_accrued_up_to_the_days_limit(ledger):
     assert ledger.wallet("ann").cash == DOLLAR + struck[0].paid_units
     assert [(r.holder, r.face_units) for r in queue.waiting(NOTE.cusip)] == [("ben", 400 * DOLLAR)]
     assert queue.strike(NOTE.cusip) == []
-    go_to(ledger, START + timedelta(days=1), hours=10)
-    publish(ledger, 2, 99_400_000)
+    go_to(ledger, START + timedelta(days=1), hours=17)
+    publish(ledger, 3, 99_400_000)
     assert [s.face_units for s in queue.strike(NOTE.cusip)] == [400 * DOLLAR]
     assert dict(ledger.books().supply())[NOTE.cusip] == 8_600 * DOLLAR
+
+
+def test_a_request_is_final_from_its_cut_off_and_leaves_at_the_next(ledger):
+    """Nobody strikes, and the oracle's price grows old: the units come back all the same."""
+    queue, opens = EarlyRedemption(ledger), new_york_midnight(START)
+    window = Window(opens, opens + 90 * 86_400, 100 * DOLLAR, 1_000 * DOLLAR)
+    queue.set_window(NOTE.cusip, window)
+    queue.fund(NOTE.cusip, 100_000 * DOLLAR)
+    request = queue.request("ann", NOTE.cusip, 700 * DOLLAR)
+    (waiting,) = queue.waiting(NOTE.cusip)
+    assert (waiting.leaves_at, window.cut_off_after(waiting.made_at)) == (0, opens + 16 * 3_600)
+    go_to(ledger, START, hours=17)
+    publish(ledger, 1, 99_500_000)
+    leaves_at = opens + 86_400 + 16 * 3_600
+    assert queue.cancel("ann", request).leaves_at == leaves_at
+    assert [one.leaves_at for one in queue.waiting(NOTE.cusip)] == [leaves_at]
+    with pytest.raises(LedgerError) as caught:
+        queue.cancel("ann", request)
+    assert caught.value.code == "RequestFinal"
+    assert queue.foretold(NOTE.cusip) == 700 * DOLLAR, "still to be struck at the price that is known"
+    payer = encode_call("EarlyRedemption", "withdrawFunds", ledger.require_token(NOTE.cusip), 1)
+    with pytest.raises(LedgerError) as caught:
+        ledger.send([Step(life.TREASURY, ledger.contracts.early_redemption, payer)])
+    assert caught.value.code == "RequestsWait"
+    go_to(ledger, START + timedelta(days=7), hours=17)
+    with pytest.raises(LedgerError) as caught:
+        queue.strike(NOTE.cusip)
+    assert caught.value.code == "StalePrice"
+    assert queue.cancel("cat", request).leaves_at == 0, "anyone may give it back now"
+    assert (ledger.wallet("ann").positions[NOTE.cusip], queue.waiting(NOTE.cusip)) == (5_000 * DOLLAR, [])
 
 
 def test_coupons_of_the_queue_are_passed_on_and_the_rest_is_redeemed_at_maturity(ledger):
@@ -202,7 +236,7 @@ def test_a_full_strike_stays_below_a_quarter_of_the_gas(ledger):
         ledger.add_party(name, ledger.keyring.create(name).address, claim_expiry=2**40)
         ledger.deposit(name, {NOTE: 10 * DOLLAR})
         queue.request(name, NOTE.cusip, 10 * DOLLAR)
-    ledger.chain.advance_clock(60)
+    ledger.chain.advance_clock(86_400)
     assert len(queue.strike(NOTE.cusip)) == 20  # a transaction that used more would have been refused
     with pytest.raises(LedgerError):
         queue.set_window(NOTE.cusip, replace(window, daily_face=0))
