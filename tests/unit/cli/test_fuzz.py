@@ -248,6 +248,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "allocation": (*NOISE, "desk", "desk=", "=3000", "nobody=3000", "desk=-5", "desk=999", f"desk={HUGE}", "desk=nan"),
     "number of a trade": (*NOISE, "many", "1.5", "0", "99999", HUGE),
     "fraction": (*NOISE, "many", "0", "1.0001", "-0.1", "inf", "0.1234567890123", "2/5", HUGE),
+    "hour": (*NOISE, "4pm", "24:00", "16:00:60", "-1:00", "16:00-04:00", "16:00:00.5", "\u00b2:00", HUGE),
     "lots": (*NOISE, "1", "x=1", "1=", "1=-5", "1=0", "1=nan", "99999=5", f"{HUGE}=5", f"1={HUGE}"),
 }
 """What cannot be meant, by what a parameter takes."""
@@ -285,6 +286,7 @@ NAMES = {
     "evidence": "evidence",
     "allocation": "accounts",
     "lots": "chosen",
+    "hour": "cut_off",
     "month": "month",
     "proof": "what",
     "text": "source",
