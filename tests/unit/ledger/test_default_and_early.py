@@ -180,6 +180,8 @@ def test_the_queue_is_struck_at_clean_and_accrued_up_to_the_days_limit(ledger):
 def test_a_request_is_final_from_its_cut_off_and_leaves_at_the_next(ledger):
     """Nobody strikes, and the oracle's price grows old: the units come back all the same."""
     queue, opens = EarlyRedemption(ledger), new_york_midnight(START)
+    with pytest.raises(UsageError, match="not of the same day"):
+        Window(opens, opens + 1, DOLLAR, DOLLAR, cut_off=86_400)
     window = Window(opens, opens + 90 * 86_400, 100 * DOLLAR, 1_000 * DOLLAR)
     queue.set_window(NOTE.cusip, window)
     queue.fund(NOTE.cusip, 100_000 * DOLLAR)
