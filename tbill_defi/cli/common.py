@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from tbill_defi.core.errors import ConventionError, DataError, LedgerError, UsageError
-from tbill_defi.core.files import read_text
+from tbill_defi.core.files import read_bytes, read_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,6 +118,16 @@ def parse_date(text: str, field: str = "date", other: str = "") -> date:
         raise UsageError(f"{field}: {text!r} is not a date such as 2026-08-21{other and f', or {other}'}") from None
     if found.year not in YEARS:
         raise UsageError(f"{field}: {text} is not between {YEARS[0]} and {YEARS[-1]}")
+    return found
+
+
+def read_document(path: Path, what: str) -> bytes:
+    """A document that goes on record by its hash; an empty one is no `what`."""
+    if not path.is_file():
+        raise UsageError(f"document: {path} is not a file")
+    found = read_bytes(path)
+    if not found:
+        raise UsageError(f"document: {path} is empty, which is no {what}")
     return found
 
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, print_json
+from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, print_json, read_document
 from tbill_defi.core.errors import UsageError
-from tbill_defi.core.files import read_bytes
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -36,7 +35,7 @@ def declare(cusip: Cusip, document: Document, home: Home = None, json_: Json = F
     """
     from tbill_defi.ledger.defaults import declare_default
 
-    evidence = _read(document)
+    evidence = read_document(document, "evidence")
     with open_scene(home) as scene:
         receipts = declare_default(scene.ledger, cusip.upper(), evidence)
     _mark(cusip.upper(), evidence, True, receipts[-1].height, json_)
@@ -48,7 +47,7 @@ def lift(cusip: Cusip, document: Document, home: Home = None, json_: Json = Fals
     """Lift a default: the security performs again."""
     from tbill_defi.ledger.defaults import cure_default
 
-    evidence = _read(document)
+    evidence = read_document(document, "evidence")
     with open_scene(home) as scene:
         receipts = cure_default(scene.ledger, cusip.upper(), evidence)
     _mark(cusip.upper(), evidence, False, receipts[-1].height, json_)
@@ -167,15 +166,6 @@ def call(
 
 
 # --- inside -----------------------------------------------------------------------------------------------------
-
-
-def _read(document: Path) -> bytes:
-    if not document.is_file():
-        raise UsageError(f"document: {document} is not a file")
-    found = read_bytes(document)
-    if not found:
-        raise UsageError(f"document: {document} is empty, which is no evidence")
-    return found
 
 
 def _fraction(text: str) -> Fraction:

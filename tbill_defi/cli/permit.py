@@ -89,7 +89,8 @@ def send(
     try:
         found = permits.Permit.from_json(parse_json(read_text(file)))
     except (OSError, ValueError) as error:
-        raise DataError(f"permit send: {file} cannot be read as a permit ({error})") from None
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"permit send: {file} cannot be read as a permit ({why})") from None
     with _opened(home, read_only=False) as ledger:
         done = permits.send(ledger, found, by)
         owner, spender = (ledger.books().name("0x" + who.hex()) for who in (found.owner, found.spender))

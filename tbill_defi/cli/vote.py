@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, print_json
+from tbill_defi.cli.common import Home, Json, console, group, hint, open_scene, parse_date, print_json, read_document
 from tbill_defi.core.errors import DataError, UsageError
-from tbill_defi.core.files import read_bytes, read_text, write_output
+from tbill_defi.core.files import read_text, write_output
+from tbill_defi.core.json_text import parse_json
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="First digits of the vote's id suffice.")]
 CHOICES = {"for": "FOR", "against": "AGAINST", "abstain": "ABSTAIN", "none": "NONE"}
+FRACTION = re.compile(r"[0-9]{1,30}(?:/[0-9]{1,30}|\.[0-9]{0,30})?|\.[0-9]{1,30}")
+"""As `--at-least` and `--quorum` have it; an exponent could ask for more digits than there is memory."""
 LARGEST_FILE = 1_000_000
 
 
@@ -65,7 +69,7 @@ def open_(
 
     from tbill_defi.ledger.votes import ALL_BP, HolderVotes, Threshold
 
-    text = _text(document)
+    text = read_document(document, "resolution")
     day, last = None if record is None else parse_date(record, "record"), parse_date(until, "until")
     part = Fraction(1, 2) if at_least is None else _fraction(at_least, "at-least")
     share = _fraction(quorum, "quorum") * ALL_BP
@@ -138,7 +142,7 @@ def submit(
     if json_:
         print_json({"ballots": rows, "vote": _value(vote)})
         return
-    console().print(f"{len(rows)} ballots counted")
+    console().print(f"{len(rows)} ballot{'s' * (len(rows) != 1)} counted")
     _tell(vote)
 
 
@@ -189,22 +193,16 @@ def _end(word: str, vote_id: str, home: Path | None, json_: bool) -> None:
     _tell(vote)
 
 
-def _text(document: Path) -> bytes:
-    if not document.is_file():
-        raise UsageError(f"document: {document} is not a file")
-    found = read_bytes(document)
-    if not found:
-        raise UsageError(f"document: {document} is empty, which is no resolution")
-    return found
-
-
 def _fraction(text: str, field: str) -> Fraction:
     from fractions import Fraction
 
+    wrong = UsageError(f"{field}: {text!r:.60} is not a fraction such as 2/3 or 0.25")
+    if not FRACTION.fullmatch(text):
+        raise wrong
     try:
         found = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"{field}: {text!r} is not a fraction such as 2/3 or 0.25") from None
+    except ZeroDivisionError:
+        raise wrong from None
     if not 0 <= found <= 1:
         raise UsageError(f"{field}: {text} is not between 0 and 1")
     return found
@@ -228,8 +226,8 @@ def _read(path: Path) -> list[SignedBallot]:
     if not path.is_file():
         raise UsageError(f"file: {path} is not a file")
     try:
-        found = json.loads(read_text(path, LARGEST_FILE))
-    except (UnicodeDecodeError, ValueError, RecursionError):
+        found = parse_json(read_text(path, LARGEST_FILE))
+    except ValueError:
         raise DataError(f"{path}: is not JSON; tbill vote cast --sign writes it") from None
     if not isinstance(found, list) or not found or not all(isinstance(one, dict) for one in found):
         raise DataError(f"{path}: is no list of signed ballots; tbill vote cast --sign writes it")

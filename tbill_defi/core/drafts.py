@@ -31,7 +31,9 @@ def draft_file(target: Path, mode: int = 0o666) -> Iterator[tuple[Path, BinaryIO
     while True:
         draft = _name(target)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(draft, flags, mode), "wb") as stream:
+        with _named(target):
+            descriptor = os.open(draft, flags, mode)
+        with os.fdopen(descriptor, "wb") as stream:
             if not _ours(draft, stream.fileno()):
                 continue
             try:
@@ -54,7 +56,8 @@ def draft_folder(target: Path) -> Iterator[Path]:
     """A new folder beside a target; removed at the end, unless it has been moved."""
     while True:
         draft = _name(target)
-        draft.mkdir(mode=0o700)
+        with _named(target):
+            draft.mkdir(mode=0o700)
         with _held(draft) as ours:
             if not ours:
                 continue
@@ -86,6 +89,15 @@ def _sweep(draft: Path) -> None:
                     draft.unlink()
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Errors under the name that was asked for, not the draft's."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from None
 
 
 def _name(target: Path) -> Path:

@@ -139,7 +139,10 @@ def write_output(path: Path, data: bytes) -> None:
         If it cannot be written; `filename` is the path's.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(data)
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise _of(path, error) from None
     else:
         sweep(path.resolve())
         write_durably(path.resolve(), data)

@@ -6,13 +6,13 @@ signature beside it, so any wallet can make one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from tbill_defi.chain.keys import SigningKey, recover_address
 from tbill_defi.core.clock import moment
 from tbill_defi.core.errors import DataError, LedgerError, UsageError
+from tbill_defi.core.fields import Document, as_address, as_bytes, as_object, as_text, as_uint
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.ledger.abi import encode_call
 from tbill_defi.ledger.deployment import Step
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from tbill_defi.chain.types import Receipt
     from tbill_defi.ledger.ledger import Ledger
 
-_T = TypeVar("_T")
 _TYPE = keccak256(b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
 _FIELDS = b"\x0f"
 """Of EIP-5267: name, version, chain id and contract, no salt."""
 _VERSION = "1"
+_of = Document("permit", "permit sign").field
 _ADDRESS, _UINT = "address", "uint256"
 TYPES = {
     "EIP712Domain": [
@@ -113,21 +113,23 @@ class Permit:
         DataError
             If a field is missing or not what it should be, or it is a document of another type.
         """
-        types, domain, message = (_of(value, name, _object) for name in ("types", "domain", "message"))
-        if _of(value, "primaryType", _text) != "Permit" or types.get("Permit") != TYPES["Permit"]:
+        types, domain, message = (_of(value, name, as_object) for name in ("types", "domain", "message"))
+        if _of(value, "primaryType", as_text) != "Permit" or types.get("Permit") != TYPES["Permit"]:
             raise DataError("permit: it is a document of another type than Permit")
-        if _of(domain, "version", _text) != _VERSION or set(domain) != {f["name"] for f in TYPES["EIP712Domain"]}:
+        if _of(domain, "version", as_text) != _VERSION or set(domain) != {f["name"] for f in TYPES["EIP712Domain"]}:
             raise DataError(f"permit: its domain is not name, version {_VERSION}, chainId and verifyingContract")
         return cls(
             Domain(
-                _of(domain, "name", _text), _of(domain, "chainId", _uint), _of(domain, "verifyingContract", _address)
+                _of(domain, "name", as_text),
+                _of(domain, "chainId", as_uint),
+                _of(domain, "verifyingContract", as_address),
             ),
-            owner=_of(message, "owner", _address),
-            spender=_of(message, "spender", _address),
-            value=_of(message, "value", _uint),
-            nonce=_of(message, "nonce", _uint),
-            deadline=_of(message, "deadline", _uint),
-            signature=_of(value, "signature", _bytes),
+            owner=_of(message, "owner", as_address),
+            spender=_of(message, "spender", as_address),
+            value=_of(message, "value", as_uint),
+            nonce=_of(message, "nonce", as_uint),
+            deadline=_of(message, "deadline", as_uint),
+            signature=_of(value, "signature", as_bytes),
         )
 
 
@@ -271,45 +273,3 @@ def _in_place(ledger: Ledger, permit: Permit, asset: str) -> Allowance | None:
 
 def _when(timestamp: int) -> str:
     return moment(timestamp) if timestamp < 2**37 else str(timestamp)
-
-
-def _of(value: Any, name: str, read: Callable[[Any], _T]) -> _T:
-    if not isinstance(value, dict) or name not in value:
-        raise DataError(f"permit: {name} is missing; give a file of `permit sign`")
-    try:
-        return read(value[name])
-    except (TypeError, ValueError, AttributeError):
-        raise DataError(f"permit: {name}: {value[name]!r:.60} is not what `permit sign` writes there") from None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(value)
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _uint(value: Any) -> int:
-    text = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 80
-    found = int(value) if text else value
-    if type(found) is not int or not 0 <= found < 2**256:
-        raise ValueError(value)
-    return found
-
-
-def _bytes(text: Any) -> bytes:
-    if not _text(text).startswith("0x"):
-        raise ValueError(text)
-    return bytes.fromhex(text[2:])
-
-
-def _address(text: Any) -> bytes:
-    found = _bytes(text)
-    if len(found) != 20:
-        raise ValueError(text)
-    return found

@@ -26,6 +26,8 @@ CURES = {
     "PriceMissing": "`tbill oracle publish` signs one, with --all of every security",
     "StalePrice": "`tbill oracle publish` signs a new one",
     "RoundTooOld": "publish the prices of a later date",
+    "RecordTimeOutOfRange": "the record is the start of a day that has begun, at most 60 days ago",
+    "DeadlineOutOfRange": "voting takes a day at least, and 180 days at most",
     "PriceMoveTooLarge": "look whether it is right; `tbill oracle publish --confirm` signs it with the higher quorum",
 }
 """What to do about refusals that a desk can mend by itself."""

@@ -18,11 +18,13 @@ from typing import Any, Self
 from tbill_defi.chain.types import Call, Receipt
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import LedgerError, UsageError
+from tbill_defi.core.fields import Document, as_address, as_bytes, as_uint, as_word
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.ledger.abi import decode_result, encode_call
 from tbill_defi.ledger.deployment import Step
 from tbill_defi.ledger.eip712 import typed_digest, words
 from tbill_defi.ledger.ledger import OPERATOR, Ledger
+from tbill_defi.ledger.securities import required_security
 
 CONTRACT = "HolderVotes"
 LARGEST_TERM = 2**32 - 1
@@ -31,6 +33,7 @@ NO_ACCOUNT = bytes(32)
 _NAME = b"tbill_defi HolderVotes"
 _BALLOT_TYPE = keccak256(b"Ballot(bytes32 voteId,address holder,bytes32 account,uint8 choice,uint256 nonce)")
 _NOBODY = bytes(20)
+_field = Document("ballot", "vote cast --sign").field
 
 
 class Choice(IntEnum):
@@ -187,16 +190,15 @@ class SignedBallot:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read it back; UsageError names what is wrong."""
-        try:
-            vote_id, account = _bytes(value["vote_id"], 32), _bytes(value["account"], 32)
-            choice, nonce = Choice[value["choice"].upper()], value["nonce"]
-            if type(nonce) is not int or not 0 <= nonce < 2**256:
-                raise ValueError("nonce")
-            ballot = Ballot(vote_id, _bytes(value["holder"], 20), account, choice, nonce)
-            return cls(ballot, _bytes(value["signature"], None))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise UsageError(f"ballot: {error} is missing or none of a signed ballot's") from None
+        """Read it back; DataError names what is wrong."""
+        ballot = Ballot(
+            vote_id=_field(value, "vote_id", as_word),
+            holder=_field(value, "holder", as_address),
+            account=_field(value, "account", as_word),
+            choice=_field(value, "choice", lambda word: Choice[word.upper()]),
+            nonce=_field(value, "nonce", as_uint),
+        )
+        return cls(ballot, _field(value, "signature", as_bytes))
 
 
 class HolderVotes:
@@ -220,8 +222,8 @@ class HolderVotes:
         """
         if not text:
             raise UsageError("vote: the text of the resolution is empty")
-        token = self._ledger.require_token(cusip)
-        times = (new_york_midnight(record), new_york_midnight(last_day + timedelta(days=1)) - 1)
+        token = required_security(self._ledger, cusip)
+        times = (max(0, new_york_midnight(record)), new_york_midnight(last_day + timedelta(days=1)) - 1)
         self._send("issuer", "open", (token, *times, *_threshold_value(threshold), keccak256(text)))
         vote_id = self._ledger.call(CONTRACT, self.address, "voteIdOf", token, times[0], keccak256(text))
         return self.state(vote_id)
@@ -382,10 +384,3 @@ def _threshold_value(threshold: Threshold) -> tuple[Any, ...]:
 
 def _text(value: Any) -> Any:
     return "0x" + value.hex() if isinstance(value, bytes) else value
-
-
-def _bytes(text: str, size: int | None) -> bytes:
-    found = bytes.fromhex(text.removeprefix("0x"))
-    if size is not None and len(found) != size:
-        raise ValueError(f"{text!r}")
-    return found

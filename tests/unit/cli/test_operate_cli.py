@@ -84,6 +84,7 @@ def test_what_is_refused(tbill, tmp_path):
     archive = tmp_path / "desk.tar"
     assert tbill("backup", archive).code == 0
     refused(tbill("backup", archive), 3, "there is a file already")
+    refused(tbill("backup", tmp_path / "none" / "a.tar"), 3, f"{tmp_path / 'none' / 'a.tar'}: No such file")
     refused(tbill("restore", archive), 7, "is not empty")
     content = bytearray(archive.read_bytes())
     at = content.index(b"SQLite format 3") + 70_000

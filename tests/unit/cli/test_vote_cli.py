@@ -64,7 +64,7 @@ def test_a_party_signs_and_another_brings_it(tbill, tmp_path, opened):
     file.write_text(json.dumps([ballot | {"choice": "for"}]))
     refused(tbill("vote", "submit", file), 7, "BallotNotSigned")
     file.write_text(json.dumps([ballot]))
-    assert "1 ballots counted" in tbill("vote", "submit", file).out
+    assert "1 ballot counted" in tbill("vote", "submit", file).out
 
 
 def test_called_off(tbill, opened):
@@ -96,8 +96,9 @@ def test_who_had_nothing_has_no_vote(tbill, opened):
 def test_a_record_of_today_is_over_and_of_tomorrow_is_not(tbill, document):
     words = ("vote", "open", NOTE, "--document", document, "--until", "2026-04-02")
     refused(tbill(*words), 7, "NothingOutstanding")
-    refused(tbill(*words, "--record", "2026-03-25"), 7, "RecordTimeOutOfRange")
-    refused(tbill(*words[:-1], "2026-03-23"), 7, "DeadlineOutOfRange")
+    for day in ("2026-03-25", "1950-01-01"):
+        refused(tbill(*words, "--record", day), 7, "RecordTimeOutOfRange", "at most 60 days ago")
+    refused(tbill(*words[:-1], "2026-03-23"), 7, "DeadlineOutOfRange", "180 days at most")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,9 @@ def test_a_record_of_today_is_over_and_of_tomorrow_is_not(tbill, document):
         (("--until", "2026-04-02", "--at-least", "2/0"), "is not a fraction"),
         (("--until", "2026-04-02", "--at-least", "1.5"), "not between 0 and 1"),
         (("--until", "2026-04-02", "--at-least", "0"), "no threshold"),
+        (("--until", "2026-04-02", "--at-least", "1e-30000000"), "at-least: '1e-30000000' is not a fraction"),
+        (("--until", "2026-04-02", "--quorum", "1e-30000000"), "quorum: '1e-30000000' is not a fraction"),
+        (("--until", "2026-04-02", "--at-least", "1/" + "9" * 5_000), "is not a fraction"),
         (("--until", "2026-04-02", "--quorum", "1/3"), "basis points"),
     ],
 )
@@ -120,9 +124,36 @@ def test_other_misuse_is_named(tbill, tmp_path, opened):
     refused(tbill("vote", "cast", opened["vote_id"], "yes"), 2, "none of for, against, abstain, none")
     file = tmp_path / "none.json"
     refused(tbill("vote", "submit", file), 2, "is not a file")
-    for text, code, says in (("{", 3, "is not JSON"), ("[]", 3, "no list"), ('[{"choice": "for"}]', 2, "vote_id")):
+    for text, code, says in (
+        ("{", 3, "is not JSON"),
+        ("[]", 3, "no list"),
+        ('[{"choice": "for"}]', 3, "vote_id is missing"),
+    ):
         file.write_text(text)
         refused(tbill("vote", "submit", file), code, says)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("vote_id", 1),
+        ("vote_id", "0x12"),
+        ("holder", "11" * 20),
+        ("account", "0x" + "zz" * 32),
+        ("choice", "maybe"),
+        ("choice", 1),
+        ("nonce", -1),
+        ("nonce", True),
+        ("nonce", 2**256),
+        ("signature", ["0x"]),
+    ],
+)
+def test_what_is_wrong_of_a_ballot_is_named(tbill, tmp_path, opened, field, value):
+    file = tmp_path / "ballots.json"
+    assert tbill("vote", "cast", opened["vote_id"], "for", "--sign", file).code == 0
+    (ballot,) = json.loads(file.read_text())
+    file.write_text(json.dumps([{**ballot, field: value}]))
+    refused(tbill("vote", "submit", file), 3, f"ballot: {field}: {value!r}"[:60], "vote cast --sign")
 
 
 def test_nobody_was_asked(tbill):

@@ -84,3 +84,11 @@ def test_where_nothing_can_be_locked_nothing_is_swept(tmp_path, monkeypatch):
     assert left.exists()
     with drafts.draft_file(tmp_path / "a") as (draft, _):
         assert draft.exists()
+
+
+@pytest.mark.parametrize("make", [drafts.draft_file, drafts.draft_folder])
+def test_what_cannot_be_made_is_named_as_it_was_asked_for(tmp_path, make):
+    target = tmp_path / "nowhere" / "file"
+    with pytest.raises(FileNotFoundError) as error, make(target):
+        pass
+    assert error.value.filename == str(target)

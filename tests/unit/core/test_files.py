@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -184,6 +185,13 @@ def test_what_cannot_be_written_is_named_as_it_was_asked_for(tmp_path, write):
             write(place, b"new")
         assert caught.value.filename == str(place)
     assert [one.name for one in tmp_path.rglob("*")] == ["folder"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+def test_a_device_that_is_full_is_named():
+    with pytest.raises(OSError, match="No space") as caught:
+        write_output(Path("/dev/full"), b"new")
+    assert caught.value.filename == "/dev/full"
 
 
 def test_a_folder_that_fails_leaves_nothing(tmp_path):
