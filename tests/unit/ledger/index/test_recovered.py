@@ -228,6 +228,13 @@ def test_what_is_set_aside_for_a_put_goes_with_its_writers_wallet(desk, tmp_path
     assert flows(desk, "dealer") == {"reassignment": 10 * FACE + 1_234 * DOLLAR}
 
 
+def leave(ledger, queue, party, request):
+    """A request that is final: it leaves at the next cut-off, and then the units come back."""
+    assert queue.cancel(party, request).leaves_at
+    ledger.chain.advance_clock(DAY)
+    assert not queue.cancel(party, request).leaves_at
+
+
 def test_a_successor_that_was_anothers_takes_nothing_of_his(desk, tmp_path):
     """Ann's new wallet was the dealer's, who has no claim on what she asked to be redeemed."""
     ledger, registry = desk.ledger, desk.ledger.contracts.identity_registry
@@ -249,7 +256,7 @@ def test_a_successor_that_was_anothers_takes_nothing_of_his(desk, tmp_path):
     assert_sound(desk, tmp_path, "desk", "dealer")
     (waiting,) = queue.waiting(NOTE.cusip)
     assert (waiting.request_id, waiting.holder) == (request, "desk")
-    queue.cancel(waiting.holder, request)
+    leave(ledger, queue, waiting.holder, request)
     assert_sound(desk, tmp_path, "desk", "dealer")
     assert trades(desk, "desk") == trades(desk, "dealer") == []
 
@@ -263,7 +270,7 @@ def test_what_waits_for_a_lost_wallet_is_collected_by_its_party(desk, tmp_path):
     ledger.set_claim("desk", 0)
     queue.cancel("desk", first)
     lose(ledger, "desk")
-    queue.cancel("desk", second)
+    leave(ledger, queue, "desk", second)
     ledger.set_claim("desk", 2**40)
     assert_sound(desk, tmp_path, "desk")
     queue.collect("desk", NOTE.cusip)
