@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from tbill_defi.chain.engine import is_postgres, translated
-from tbill_defi.chain.engine_sqlite import database_path
+from tbill_defi.chain.engine_modes import Mode
+from tbill_defi.chain.engine_sqlite import connect, database_path
 from tbill_defi.chain.heads import SignedHead
 from tbill_defi.chain.journal import Journal
 from tbill_defi.chain.reading import checked_head
@@ -41,16 +42,18 @@ def copy_journal(url: str, target: Path, progress: Callable[[int, int], None]) -
         raise UsageError("backup: a ledger in memory has no file")
     if not source.is_file():
         raise LedgerError(f"ledger: there is none at {source}; make one with `tbill init`", "NotFound")
-    uri = f"{source.absolute().as_uri()}?mode=ro"
     try:
         with (
-            closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as reader,
+            closing(connect(source, Mode.READ)) as reader,
             closing(sqlite3.connect(target)) as copy,
         ):
+            reader.isolation_level = None
             reader.execute("BEGIN")
             reader.execute("SELECT 1 FROM sqlite_schema").fetchall()  # the snapshot: later blocks are not in it
             reader.backup(copy, pages=_PAGES, progress=lambda _, left, pages: progress(pages - left, pages))
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"):
+            raise LedgerError(f"backup: {target.parent} cannot be written: {error}", code="Database") from None
         raise translated(url, error) from None
     journal = Journal.open(f"sqlite:///{target}", writer=False)
     try:

@@ -6,6 +6,7 @@ lock of the operating system on a file beside the database.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from tbill_defi.chain.engine_modes import BUSY_MILLISECONDS, NOT_ITS_TYPE, Mode, pause
 from tbill_defi.chain.lock import WriterLock
@@ -54,7 +56,12 @@ def lock_writer(url: str) -> WriterLock | None:
         return None
     if not path.parent.is_dir():
         raise UsageError(f"ledger: the folder {path.parent} does not exist")
-    return WriterLock(path.with_name(path.name + ".lock"))
+    try:
+        return WriterLock(path.with_name(path.name + ".lock"))
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        raise _not_writable(path) from None
 
 
 def open_engine(url: str, mode: Mode) -> Engine:
@@ -63,7 +70,7 @@ def open_engine(url: str, mode: Mode) -> Engine:
     Raises
     ------
     LedgerError
-        If the file is missing (code "NotFound").
+        If the file is missing (code "NotFound"), or is to be written and cannot be ("NotWritable").
     """
     path = database_path(url)
     if path is None:
@@ -71,9 +78,9 @@ def open_engine(url: str, mode: Mode) -> Engine:
             "sqlite://", creator=lambda: sqlite3.connect(":memory:", check_same_thread=False), poolclass=StaticPool
         )
     else:
-        if mode is not Mode.CREATE and not path.is_file():
-            raise LedgerError(f"ledger: {path} does not exist; `tbill init` makes one", code="NotFound")
-        engine = create_engine("sqlite://", creator=lambda: _connect(path, mode), poolclass=QueuePool)
+        _require_place(path, mode)
+        pool = NullPool if mode.reads_only and not _writable(path.parent) else QueuePool
+        engine = create_engine("sqlite://", creator=lambda: connect(path, mode), poolclass=pool)
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -91,7 +98,38 @@ def open_engine(url: str, mode: Mode) -> Engine:
         writing = connection.get_execution_options().get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
+    if path is not None:
+        _keep_to_the_file(engine, path)
     return engine
+
+
+def _keep_to_the_file(engine: Engine, path: Path) -> None:
+    """Connect again where the file was removed or replaced: what is written to one that has no name is lost."""
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(_connection: object, record: Any) -> None:
+        record.info["file"] = _identity(path)
+
+    @event.listens_for(engine, "checkout")
+    def _on_checkout(_connection: object, record: Any, _proxy: object) -> None:
+        if record.info["file"] != _identity(path):
+            raise DisconnectionError
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK)
+
+
+def _not_writable(path: Path) -> LedgerError:
+    return LedgerError(f"ledger: {path} cannot be written; it can be read and audited", code="NotWritable")
 
 
 def sync_directory(url: str) -> None:
@@ -155,11 +193,30 @@ class Listener:
         """There is nothing to let go of."""
 
 
-def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
+def _require_place(path: Path, mode: Mode) -> None:
+    if mode is not Mode.CREATE and not path.is_file():
+        raise LedgerError(f"ledger: {path} does not exist; `tbill init` makes one", code="NotFound")
+    if not mode.reads_only and mode is not Mode.CREATE and not _writable(path):
+        raise _not_writable(path)
+
+
+def connect(path: Path, mode: Mode) -> sqlite3.Connection:
+    """A connection to the file, as SQLite opens it.
+
+    Raises
+    ------
+    LedgerError
+        As `open_engine`; or if its log cannot be read where it is (code "NeedsRecovery").
+    """
     options = "mode=rwc" if mode is Mode.CREATE else "mode=ro" if mode.reads_only else "mode=rw"
-    log = path.with_name(path.name + "-wal")
-    if mode.reads_only and not log.exists() and not os.access(path.parent, os.W_OK):
-        options += "&immutable=1"  # a read-only medium: SQLite could not make its shared memory file beside it
+    _require_place(path, mode)
+    log, memory = (path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))
+    if mode.reads_only and not _writable(path.parent):
+        if not log.exists():
+            options += "&immutable=1"  # a read-only medium: SQLite could not make its shared memory file beside it
+        elif not memory.exists():
+            cure = f"copy it, with {log.name}, to where can be written"
+            raise LedgerError(f"ledger: {path} has a log that cannot be read there; {cure}", code="NeedsRecovery")
     return sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True, check_same_thread=False)
 
 

@@ -85,7 +85,7 @@ def verify(
             raise translated(url, getattr(error, "orig", None) or error) from None
         audit.unreadable(error)
     except (AuditFailure, LedgerError) as error:  # as the connection was made
-        if isinstance(error, LedgerError) and error.code != "Database":
+        if isinstance(error, LedgerError) and error.code not in ("Database", "NotALedger"):
             raise
         audit.unreadable(error)
     finally:

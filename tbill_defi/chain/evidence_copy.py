@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, create_engine, insert, select
+from sqlalchemy import Connection, Table, create_engine, insert, select
+from sqlalchemy.exc import DatabaseError
 
 from tbill_defi.chain import schema
-from tbill_defi.chain.engine import Mode, open_engine
+from tbill_defi.chain.engine import Mode, open_engine, translated
 from tbill_defi.chain.handovers import operators_of
 from tbill_defi.chain.heads import Genesis, SignedHead
 from tbill_defi.core.drafts import sweep
-from tbill_defi.core.errors import AuditFailure, UsageError
+from tbill_defi.core.errors import AuditFailure, LedgerError, UsageError
 from tbill_defi.core.files import new_folder
 
 JOURNAL, HEAD = "ledger.db", "head.json"
@@ -27,6 +31,8 @@ def export_evidence(url: str, folder: Path) -> SignedHead:
     ------
     UsageError
         If the folder holds anything.
+    LedgerError
+        If the ledger cannot be read, or the folder's disk is full.
     AuditFailure
         If there is no genesis or head to be copied.
     """
@@ -41,20 +47,41 @@ def _export(url: str, folder: Path) -> SignedHead:
     source = open_engine(url, Mode.READ)
     target = create_engine(f"sqlite:///{folder / JOURNAL}")
     try:
-        with source.connect() as reading, target.begin() as writing:
+        with source.connect() as reading, _written(folder), target.begin() as writing:
             if source.dialect.name != "sqlite":  # whose transactions see one state anyway
                 reading.execution_options(isolation_level="REPEATABLE READ")
             schema.metadata.create_all(writing)
             for table in EVIDENCE:
-                rows = reading.execute(select(table).order_by(*table.primary_key.columns))
-                for part in rows.mappings().partitions(_ROWS_AT_A_TIME):
-                    writing.execute(insert(table), [dict(row) for row in part])
+                for part in _parts(url, reading, table):
+                    writing.execute(insert(table), part)
             head = _head(writing)
+    except DatabaseError as error:
+        raise translated(url, error.orig or error) from None
     finally:
         source.dispose()
         target.dispose()
     head.write(folder / HEAD)
     return head
+
+
+def _parts(url: str, connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
+    """Rows of a table, some at a time."""
+    try:
+        rows = connection.execute(select(table).order_by(*table.primary_key.columns))
+        for part in rows.mappings().partitions(_ROWS_AT_A_TIME):
+            yield [dict(row) for row in part]
+    except DatabaseError as error:
+        raise translated(url, error.orig or error) from None
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        raise LedgerError(
+            f"export: {folder.parent} cannot be written: {error.orig or error}", code="Database"
+        ) from None
 
 
 def _head(connection: Connection) -> SignedHead:
