@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from tbill_defi.core.clock import market_date, new_york_midnight
@@ -89,7 +90,7 @@ class Folder(LifeFrames):
             kept = [(self.known.assets[token], units) for token, units in self._kept_for(wallet)]
             facts = {"before": before, "wallet": wallet, "kept": kept, "claims": list(self._claims_of(wallet))}
             self._done.append(self._entry("reassignment", self._now.sequence, wallet, facts=facts))
-            for act in self.known.acts.values():
+            for _, act in sorted(self.known.acts.items(), key=itemgetter(0)):
                 if act.holder == wallet:
                     self._open(ACT_TRANSFER, act.act_id, before=before, wallet=wallet)
 
@@ -100,12 +101,12 @@ class Folder(LifeFrames):
                 yield token, units
 
     def _claims_of(self, wallet: str) -> Iterator[tuple[str, str, int]]:
-        """(account, about, cash) of what a wallet is owed, or owes (-): repos, and cash set aside for puts."""
-        for repo in self.known.repos.values():
+        """(account, about, cash) of what a wallet is owed, or owes (-): repos, and cash set aside for puts; by id."""
+        for _, repo in sorted(self.known.repos.items(), key=itemgetter(0)):
             owed = repo.principal * ((repo.lender == wallet) - (repo.borrower == wallet))
             if repo.open and owed:
                 yield "repo", repo.repo_id, owed
-        for option in self.known.options.values():
+        for _, option in sorted(self.known.options.items(), key=itemgetter(0)):
             if option.kind != CALL and option.writer == wallet and option.status in ("written", "open"):
                 yield "escrow", option.option_id, option.payment
 

@@ -155,11 +155,11 @@ def desk():
         yield Desk(ledger)
 
 
-def sold(desk, kind):
+def sold(desk, kind, strike_e6=98_500_000):
     """The desk has written it, and the fund paid 1,234 dollars for it."""
     options = Options(desk.ledger)
     made = options.terms(
-        NOTE, writer="desk", holder="fund", kind=kind, strike_e6=98_500_000, face_units=FACE, expiry=EXPIRY
+        NOTE, writer="desk", holder="fund", kind=kind, strike_e6=strike_e6, face_units=FACE, expiry=EXPIRY
     )
     options.write(made)
     return options, options.buy(options.quote(made, 1_234 * DOLLAR))
@@ -233,6 +233,18 @@ def leave(ledger, queue, party, request):
     assert queue.cancel(party, request).leaves_at
     ledger.chain.advance_clock(DAY)
     assert not queue.cancel(party, request).leaves_at
+
+
+def test_what_goes_with_a_wallet_is_in_one_order(desk, tmp_path):
+    """However often the books were closed between: the ids of the puts are in another order than their writing."""
+    ledger, registry, ids = desk.ledger, desk.ledger.contracts.identity_registry, []
+    while ids == sorted(ids):
+        _, state = sold(desk, "put", strike_e6=98_000_000 + len(ids))
+        ids.append(state.option_id)
+    wallet = ledger.address_of("desk")
+    moved = [("removeWallet", wallet), ("registerWallet", wallet, b"dealer".ljust(32, b"\0"))]
+    ledger.send([Step("registrar", registry, encode_call("IdentityRegistry", *words)) for words in moved])
+    assert_sound(desk, tmp_path, "dealer", "desk")
 
 
 def test_a_successor_that_was_anothers_takes_nothing_of_his(desk, tmp_path):
