@@ -3,7 +3,8 @@ pragma solidity 0.8.37;
 
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {ClearingHouse} from "src/settlement/ClearingHouse.sol";
-import {Trade} from "src/settlement/Trade.sol";
+import {Trade, TradeStatus} from "src/settlement/Trade.sol";
+import {TradeBook} from "src/settlement/TradeBook.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {TradeDesk} from "./base/TradeDesk.sol";
 
@@ -221,6 +222,37 @@ contract ClearingHouseTest is ClearingDesk {
         vm.prank(ccp);
         vm.expectRevert(abi.encodeWithSelector(ClearingHouse.LinesNotSorted.selector, 1));
         house.settle(OPENS, address(usd), lines);
+    }
+
+    /// @notice Attack: one trade twice in a novation, one obligation twice in a settlement: each is taken once.
+    function test_a_trade_or_a_line_named_twice_is_taken_once() public {
+        Trade[] memory trades = new Trade[](2);
+        trades[0] = cleared(0, 1, 0, 100, 99);
+        trades[1] = trades[0];
+        bytes32 id = book.idOf(trades[0]);
+        vm.prank(ccp);
+        vm.expectRevert(abi.encodeWithSelector(TradeBook.TradeNotOpen.selector, id, TradeStatus.Novated));
+        house.novate(trades);
+        novate(trades[0]);
+        vm.warp(OPENS);
+        uint256 before = note.balanceOf(members[0]);
+        ClearingHouse.Line[] memory lines = new ClearingHouse.Line[](2);
+        lines[0] = ClearingHouse.Line(members[0], address(note), 100);
+        lines[1] = lines[0];
+        vm.prank(ccp);
+        vm.expectRevert(abi.encodeWithSelector(ClearingHouse.NothingOwed.selector, members[0], address(note)));
+        house.settle(OPENS, address(usd), lines);
+        (lines[0].face, lines[1].face) = (60, 60);
+        vm.prank(ccp);
+        vm.expectRevert(abi.encodeWithSelector(ClearingHouse.NotOwed.selector, members[0], address(note), 60, 40));
+        house.settle(OPENS, address(usd), lines);
+        lines[1] = ClearingHouse.Line(members[0], address(note), 40);
+        issueCash(usd, ccp, 99);
+        settleNet(lines);
+        assertEq(before - note.balanceOf(members[0]), 100, "two parts of one, and no more");
+        (int256 face, int256 cash) = owed(0, 0);
+        assertEq(uint256(face), 0, "nothing is owed any more");
+        assertEq(uint256(cash), 0, "nor any cash");
     }
 
     function test_a_member_who_takes_the_operator_back_gives_nothing() public {

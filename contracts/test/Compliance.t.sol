@@ -352,6 +352,22 @@ contract ComplianceTest is Ledger {
         compliance.setVolumeLimit(units, WINDOW);
     }
 
+    function test_a_country_or_an_identity_named_twice_is_on_its_list_once() public {
+        uint16[] memory list = new uint16[](2);
+        (list[0], list[1]) = (840, 840);
+        _countries(Limits.CountryRule.Refuse, list);
+        _refused(note, alice, bob, 0, RestrictionCodes.SENDER_COUNTRY, 0);
+        _countries(Limits.CountryRule.Refuse, new uint16[](0));
+        _send(note, alice, bob, 1);
+        bytes32[] memory names = new bytes32[](2);
+        (names[0], names[1]) = (bytes32("bob"), "bob");
+        vm.prank(freezer);
+        identities.setSanctioned(names, true);
+        _refused(note, alice, bob, 0, RestrictionCodes.RECIPIENT_SANCTIONED, 0);
+        setSanctioned("bob", false);
+        _send(note, alice, bob, 1);
+    }
+
     function _countries(Limits.CountryRule rule, uint16[] memory list) private {
         vm.prank(limiter);
         compliance.setCountries(rule, list);

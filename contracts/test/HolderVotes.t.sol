@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {HolderVotes} from "src/life/HolderVotes.sol";
 import {ManagedAccount} from "src/mandate/ManagedAccount.sol";
-import {RepoTerms} from "src/repo/RepoTerms.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {ContractWallet} from "./doubles/ContractWallet.sol";
 import {VoteDesk} from "./base/VoteDesk.sol";
@@ -188,9 +187,7 @@ contract HolderVotesTest is VoteDesk {
 
     /// @notice A repo's collateral is its borrower's to vote; the lender lent money.
     function test_collateral_is_voted_by_the_borrower() public {
-        RepoTerms memory terms = standard(0);
-        (terms.token, terms.face, terms.cash) = (address(security), 200e6, 100e6);
-        bytes32 repoId = open(terms);
+        bytes32 repoId = pledge(200e6);
         bytes32 id = asked();
         vm.warp(RECORD + 1);
         repurchaseAll(repoId, true);
@@ -203,10 +200,7 @@ contract HolderVotesTest is VoteDesk {
     }
 
     function test_units_in_the_early_redemption_queue_are_voted_by_who_asked() public {
-        vm.prank(carol);
-        security.approve(address(queue), 100e6);
-        vm.prank(carol);
-        bytes32 request = queue.request(security, 60e6);
+        bytes32 request = queueUp(carol, 60e6);
         bytes32 id = asked();
         queue.strike(security, 1);
         vm.prank(carol);

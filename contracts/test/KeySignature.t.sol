@@ -7,8 +7,6 @@ import {Test} from "./base/Test.sol";
 
 /// @notice Signatures of keys, against OpenZeppelin's checker of accounts without code.
 contract KeySignatureTest is Test {
-    uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
-
     function isOf(address signer, bytes32 digest, bytes calldata signature) external view returns (bool) {
         return KeySignature.isOf(signer, digest, signature);
     }
@@ -28,7 +26,7 @@ contract KeySignatureTest is Test {
         assertTrue(_same(signer, other, signature) == (other == digest), "of nothing else");
         if (stranger.code.length == 0) assertTrue(_same(stranger, digest, signature) == (stranger == signer), "alone");
         assertFalse(_same(address(0), digest, signature), "nobody's");
-        signature = abi.encodePacked(r, bytes32(ORDER - uint256(s)), v == 27 ? uint8(28) : uint8(27));
+        signature = bent(v, r, s);
         assertFalse(_same(signer, digest, signature), "one of two forms");
         assertFalse(_same(signer, digest, abi.encodePacked(r, s)), "64 bytes");
         assertFalse(_same(signer, digest, abi.encodePacked(r, s, v, v)), "66 bytes");

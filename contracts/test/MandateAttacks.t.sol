@@ -101,11 +101,9 @@ contract MandateAttacksTest is Mandated {
         Instruction memory made = instructionOf(trade(1_000, -1_000, 0, false), true);
         bytes32 hash = digest(made);
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(managerKey, hash);
-        uint256 order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
-        bytes32 high = bytes32(order - uint256(s));
         bytes[5] memory shapes = [
-            abi.encodePacked(r, high, v == 27 ? uint8(28) : uint8(27)), // the other root of the same signature
-            abi.encodePacked(r, bytes32(uint256(s) | (uint256(v - 27) << 255))), // compact (EIP-2098)
+            bent(v, r, s),
+            compact(v, r, s),
             abi.encodePacked(r, s, v, uint8(0)),
             abi.encodePacked(r, s),
             bytes("")
@@ -252,6 +250,19 @@ contract MandateAttacksTest is Mandated {
         vm.prank(owner);
         vm.expectRevert(abi.encodeWithSelector(MandateGuard.UnregisteredToken.selector, wanted[0]));
         guard.recognise(address(account), wanted);
+    }
+
+    /// @dev What is named twice stands in the books once, cash too.
+    function test_a_token_named_twice_is_recognised_once() public {
+        issue(note, address(account), 5);
+        issueCash(usd, address(account), 7);
+        address[] memory tokens = new address[](4);
+        (tokens[0], tokens[1], tokens[2], tokens[3]) = (address(note), address(usd), address(note), address(usd));
+        vm.prank(manager_);
+        guard.recognise(address(account), tokens);
+        (address[] memory lines, , ) = guard.holdings(address(account));
+        assertEq(lines.length, 2, "no second line");
+        _accounted(400_005, 400_000, 200_007);
     }
 
     /// @dev Sixty-four lines, and not one more: dealing would not fit a transaction.

@@ -11,31 +11,13 @@ import {RepoBook} from "../src/repo/RepoBook.sol";
 import {SecurityToken} from "../src/SecurityToken.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {OpenRules} from "./doubles/OpenRules.sol";
+import {TwoHolders} from "./doubles/TwoHolders.sol";
 import {Vm} from "./base/Vm.sol";
 
 /// @notice Dollars for whoever asks.
 contract FreeCash is ERC20("Dollar", "USD") {
     function issue(address to, uint256 amount) external {
         _mint(to, amount);
-    }
-}
-
-/// @notice Two holders' balances at any record.
-contract TwoHolders {
-    address private constant ALICE = address(0xA11CE);
-    uint256 private _first;
-    uint256 private _second;
-
-    function set(uint256 first, uint256 second) external {
-        (_first, _second) = (first, second);
-    }
-
-    function balanceOfAt(address holder, uint48) external view returns (uint256) {
-        return holder == ALICE ? _first : _second;
-    }
-
-    function totalSupplyAt(uint48) external view returns (uint256) {
-        return _first + _second;
     }
 }
 

@@ -70,12 +70,10 @@ contract PriceOracleTest is Pricers {
         Round memory round = roundOf(_one(quoteOf(NOTE, 99_000_000, 2_500_000)));
         bytes[] memory signatures = signaturesOf(round, 2);
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(pricerKeys[0], roundDigest(round));
-        uint256 order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
-        bytes32 high = bytes32(order - uint256(s));
-        signatures[1] = abi.encodePacked(r, high, v == 27 ? uint8(28) : uint8(27));
-        vm.expectRevert(abi.encodeWithSelector(ECDSA.ECDSAInvalidSignatureS.selector, high));
+        signatures[1] = bent(v, r, s);
+        vm.expectRevert(abi.encodeWithSelector(ECDSA.ECDSAInvalidSignatureS.selector, ORDER - uint256(s)));
         oracle.publish(round, signatures);
-        signatures[1] = abi.encodePacked(r, bytes32(uint256(s) | (uint256(v - 27) << 255)));
+        signatures[1] = compact(v, r, s);
         vm.expectRevert(abi.encodeWithSelector(ECDSA.ECDSAInvalidSignatureLength.selector, 64));
         oracle.publish(round, signatures);
         signatures[1] = "";

@@ -33,6 +33,18 @@ contract SanctionedLifeTest is QueueDesk {
         assertEq(usd.balanceOf(alice), 5_000e6, "released when off the list");
     }
 
+    /// @notice Attack: a holder, or one whose cash is blocked, twice in one redemption.
+    function test_a_holder_named_twice_is_redeemed_once() public {
+        _open();
+        setSanctioned("alice", true);
+        vm.warp(MATURES);
+        issuance.redeem(security, two(alice, alice));
+        issuance.redeem(security, two(bob, bob));
+        assertEq(issuance.blockedOf("alice"), 5_000e6, "blocked once");
+        assertEq(usd.balanceOf(bob) - _before, 5_000e6, "paid once");
+        assertEq(security.totalSupply(), 5_000e6, "carol's");
+    }
+
     function test_a_called_security_keeps_them_until_maturity() public {
         vm.prank(issuer);
         issuance.callSecurity(security, START + 20 days, START + 20 days, treasury, 100e6);

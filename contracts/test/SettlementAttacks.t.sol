@@ -14,8 +14,6 @@ import {Desk} from "./base/Desk.sol";
 
 /// @notice Attacks on Settlement: each is refused with an error of its own and leaves everything as it was (I6).
 contract SettlementAttacksTest is Desk {
-    uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
-    uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
 
     /// @dev Hashes and the event take legs as they lie in calldata: what is no address must go no further.
     function testFuzz_I6_words_that_are_no_addresses(bool second, uint8 word, uint96 dirt) public {
@@ -124,11 +122,10 @@ contract SettlementAttacksTest is Desk {
         bytes32 hash = digest(dvp(1));
         uint256 key = _first() == alice ? aliceKey : bobKey;
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, hash);
-        assertTrue(uint256(s) <= HALF_ORDER, "the signer gives the low one");
         bytes[] memory signatures = both(hash);
-        signatures[0] = abi.encodePacked(r, bytes32(ORDER - uint256(s)), v == 27 ? uint8(28) : uint8(27));
+        signatures[0] = bent(v, r, s);
         _refused(dvp(1), signatures, _invalid(_first()));
-        signatures[0] = abi.encodePacked(r, bytes32(uint256(s) | (uint256(v - 27) << 255)));
+        signatures[0] = compact(v, r, s);
         _refused(dvp(1), signatures, _invalid(_first()));
         assertNothingMoved();
     }

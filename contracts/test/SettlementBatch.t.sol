@@ -12,7 +12,6 @@ import {FloorGuard, GuardedAccount} from "./doubles/GuardedAccount.sol";
 
 /// @notice Instructions that were signed as one list, and attacks on it: what was not signed so does not settle (I6).
 contract SettlementBatchTest is Desk {
-    uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
 
     // --- what settles -------------------------------------------------------------------------------------------
 
@@ -160,9 +159,9 @@ contract SettlementBatchTest is Desk {
         _refused(list, two);
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(_first() == alice ? aliceKey : bobKey, listDigest(list));
         two[1] = right[1];
-        two[0] = abi.encodePacked(r, bytes32(ORDER - uint256(s)), v == 27 ? uint8(28) : uint8(27));
+        two[0] = bent(v, r, s);
         _refused(list, two);
-        two[0] = abi.encodePacked(r, bytes32(uint256(s) | (uint256(v - 27) << 255)));
+        two[0] = compact(v, r, s);
         _refused(list, two);
         two[0] = "";
         _refused(list, two);

@@ -76,6 +76,20 @@ contract StrippingTest is LifeDesk {
         assertEq(security.balanceOf(alice), 1_000, "whole");
     }
 
+    function test_the_second_before_a_payment_is_in_time() public {
+        vm.prank(alice);
+        _desk.strip(security, 400, 10);
+        vm.prank(alice);
+        bytes32 id = _desk.reconstitute(security, 400, 2);
+        vm.warp(FIRST - 1);
+        vm.prank(alice);
+        _desk.carryOn(id, 1);
+        assertEq(security.balanceOf(alice), 1_000, "put together");
+        vm.prank(alice);
+        _desk.strip(security, 200, 10);
+        _assertPieces(3, 3, 200);
+    }
+
     /// @notice The interest of a payment date is paid once: by the bond or by its strip.
     function test_reconstitution_ends_before_a_payment() public {
         vm.prank(alice);

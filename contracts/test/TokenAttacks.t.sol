@@ -26,8 +26,6 @@ contract Eager {
 
 /// @notice Attacks on a security: pauses, denominations, permits, clones, roles, names used twice.
 contract TokenAttacksTest is LifeDesk {
-    uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
-    uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
 
     // --- a pause ------------------------------------------------------------------------------------------------
 
@@ -192,7 +190,7 @@ contract TokenAttacksTest is LifeDesk {
 
     function test_permit_malleability_and_other_chains() public {
         (uint8 v, bytes32 r, bytes32 s) = _permit(alice, carol, 70, block.chainid, address(note));
-        assertTrue(uint256(s) <= HALF_ORDER, "low s");
+        assertTrue(uint256(s) <= ORDER / 2, "low s");
         (bool success, ) = address(note).call(
             abi.encodeCall(note.permit, (alice, carol, 70, START, v == 27 ? 28 : 27, r, bytes32(ORDER - uint256(s))))
         );

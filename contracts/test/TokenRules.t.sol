@@ -126,6 +126,20 @@ contract TokenRulesTest is RuleDesk {
         assertEq(holders.holdersOf(address(note)), 1, "bob's wallet went");
     }
 
+    function test_an_identity_named_twice_is_counted_once() public {
+        issue(note, alice, 100);
+        setValue(holders, 2);
+        under(address(holders));
+        bytes32[] memory names = new bytes32[](3);
+        (names[0], names[1], names[2]) = ("alice", "alice", "alice");
+        holders.sync(address(note), names);
+        assertEq(holders.holdersOf(address(note)), 1, "one place");
+        vm.prank(issuer);
+        note.redeem(alice, 100);
+        holders.sync(address(note), names);
+        assertEq(holders.holdersOf(address(note)), 0, "freed once");
+    }
+
     function test_required_claims_of_the_recipient() public {
         issue(note, alice, 100);
         setValue(required, (1 << 3) | (1 << 4));

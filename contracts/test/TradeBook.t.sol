@@ -391,6 +391,102 @@ contract TradeBookTest is TradeDesk {
         book.allocate(trade, allotments, sign_);
     }
 
+    /// @notice Attack: the other root of a signature, its compact form, none: no deed takes them for the signature.
+    function test_signatures_in_another_shape() public {
+        Trade memory trade = agreed(100, 99);
+        trade.allocator = bob;
+        bytes32 id = book.idOf(trade);
+        for (uint256 i = 0; i < 3; ++i) {
+            _refused(id, alice, abi.encodeCall(book.affirm, (trade, _shaped(i, aliceKey, id), signature(bobKey, id))));
+            _refused(id, bob, abi.encodeCall(book.affirm, (trade, signature(aliceKey, id), _shaped(i, bobKey, id))));
+        }
+        affirm(trade);
+        (TradeBook.Allotment[] memory allotments, bytes32 allocation) = _inTwo(trade);
+        bytes32 end = book.cancellationDigest(id, 0);
+        for (uint256 i = 0; i < 3; ++i) {
+            bytes memory shaped = _shaped(i, aliceKey, end);
+            _refused(id, alice, abi.encodeCall(book.cancel, (trade, shaped, signature(bobKey, end))));
+            shaped = _shaped(i, bobKey, end);
+            _refused(id, bob, abi.encodeCall(book.cancel, (trade, signature(aliceKey, end), shaped)));
+            _refused(id, bob, abi.encodeCall(book.allocate, (trade, allotments, _shaped(i, bobKey, allocation))));
+        }
+        bytes memory consent = allotments[0].consent;
+        bytes32 child = book.idOf(book.childOf(trade, 0, carol, 0, 60));
+        for (uint256 i = 0; i < 3; ++i) {
+            allotments[0].consent = _shaped(i, carolKey, child);
+            _refused(
+                child, carol, abi.encodeCall(book.allocate, (trade, allotments, signature(bobKey, allocation)))
+            );
+        }
+        allotments[0].consent = consent;
+        book.allocate(trade, allotments, signature(bobKey, allocation));
+    }
+
+    /// @notice Attack: what was signed for this book and chain is brought to another.
+    function test_signatures_for_another_chain_or_book() public {
+        Trade memory trade = agreed(100, 99);
+        trade.allocator = bob;
+        bytes32 id = affirm(trade);
+        (TradeBook.Allotment[] memory allotments, bytes32 allocation) = _inTwo(trade);
+        bytes32 end = book.cancellationDigest(id, 0);
+        (bytes memory seller, bytes memory buyer) = (signature(aliceKey, id), signature(bobKey, id));
+        TradeBook twin = new TradeBook(settlement);
+        vm.expectPartialRevert(TradeBook.TradeNotSigned.selector);
+        twin.affirm(trade, seller, buyer);
+        bytes32 there = twin.idOf(trade);
+        twin.affirm(trade, signature(aliceKey, there), signature(bobKey, there));
+        vm.expectRevert(abi.encodeWithSelector(TradeBook.TradeNotSigned.selector, there, alice));
+        twin.cancel(trade, signature(aliceKey, end), signature(bobKey, end));
+        vm.expectRevert(abi.encodeWithSelector(TradeBook.TradeNotSigned.selector, there, bob));
+        twin.allocate(trade, allotments, signature(bobKey, allocation));
+        // a fork of the chain has the trade under the name of before, and knows it by another
+        vm.chainId(block.chainid + 1);
+        vm.expectPartialRevert(TradeBook.TradeNotOpen.selector);
+        book.cancel(trade, signature(aliceKey, end), signature(bobKey, end));
+        vm.expectPartialRevert(TradeBook.TradeNotOpen.selector);
+        book.allocate(trade, allotments, signature(bobKey, allocation));
+        vm.expectPartialRevert(TradeBook.TradeNotSigned.selector);
+        book.affirm(trade, seller, buyer);
+    }
+
+    /// @notice Attack: a trade that is over is affirmed again by the signatures of the first time.
+    function test_a_trade_that_is_over_is_not_affirmed_again() public {
+        Trade memory cancelled_ = agreed(100, 99);
+        affirm(cancelled_);
+        cancelled(cancelled_, 0);
+        Trade memory settled = agreed(100, 99);
+        affirm(settled);
+        vm.warp(OPENS);
+        book.settle(settled, 100, none());
+        Trade[2] memory over = [cancelled_, settled];
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes32 id = book.idOf(over[i]);
+            vm.expectRevert(abi.encodeWithSelector(TradeBook.TradeAlreadyAffirmed.selector, id));
+            book.affirm(over[i], signature(aliceKey, id), signature(bobKey, id));
+        }
+    }
+
+    function _inTwo(Trade memory trade) private view returns (TradeBook.Allotment[] memory allotments, bytes32 hash) {
+        uint128[] memory faces = new uint128[](2);
+        (faces[0], faces[1]) = (60, 40);
+        (allotments, ) = split(trade, faces);
+        address[] memory accounts = new address[](2);
+        (accounts[0], accounts[1]) = (allotments[0].account, allotments[1].account);
+        hash = book.allocationDigest(book.idOf(trade), accounts, faces);
+    }
+
+    function _shaped(uint256 shape, uint256 key, bytes32 hash) private pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, hash);
+        if (shape == 0) return bent(v, r, s);
+        return shape == 1 ? compact(v, r, s) : bytes("");
+    }
+
+    function _refused(bytes32 id, address party, bytes memory data) private {
+        (bool success, bytes memory given) = address(book).call(data);
+        assertFalse(success, "accepted");
+        assertEq(given, abi.encodeWithSelector(TradeBook.TradeNotSigned.selector, id, party), "reason");
+    }
+
     function test_a_block_that_nobody_may_allocate() public {
         Trade memory trade = agreed(100, 99);
         bytes32 id = affirm(trade);

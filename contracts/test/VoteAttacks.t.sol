@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {HolderVotes} from "src/life/HolderVotes.sol";
 import {Custody} from "src/repo/Custody.sol";
-import {RepoTerms} from "src/repo/RepoTerms.sol";
 import {SecurityToken} from "src/SecurityToken.sol";
 import {ContractWallet} from "./doubles/ContractWallet.sol";
 import {VoteDesk} from "./base/VoteDesk.sol";
@@ -59,9 +58,7 @@ contract VoteAttacksTest is VoteDesk {
 
     /// @notice A lender of cash does not vote the collateral, and the borrower votes it once, not as his own too.
     function test_I13_collateral_is_counted_once() public {
-        RepoTerms memory terms = standard(0);
-        (terms.token, terms.face, terms.cash) = (address(security), 600e6, 100e6);
-        bytes32 repoId = open(terms);
+        bytes32 repoId = pledge(600e6);
         bytes32 id = asked();
         vm.prank(alice);
         votes.cast(id, address(facility), repoId, HolderVotes.Choice.For);
@@ -77,10 +74,7 @@ contract VoteAttacksTest is VoteDesk {
         address[2] memory holders = [bob, carol];
         bytes32[2] memory requests;
         for (uint256 i = 0; i < 2; ++i) {
-            vm.prank(holders[i]);
-            security.approve(address(queue), 100e6);
-            vm.prank(holders[i]);
-            requests[i] = queue.request(security, 100e6);
+            requests[i] = queueUp(holders[i], 100e6);
         }
         vm.prank(enforcer);
         security.forcedTransfer(address(queue), alice, 150e6);
@@ -93,10 +87,7 @@ contract VoteAttacksTest is VoteDesk {
     }
 
     function test_a_vote_changed_counts_its_custody_once() public {
-        vm.prank(bob);
-        security.approve(address(queue), 100e6);
-        vm.prank(bob);
-        bytes32 request = queue.request(security, 100e6);
+        bytes32 request = queueUp(bob, 100e6);
         bytes32 id = asked();
         for (uint256 i = 0; i < 4; ++i) {
             vm.prank(bob);
@@ -144,20 +135,14 @@ contract VoteAttacksTest is VoteDesk {
     }
 
     function test_an_issuers_collateral_has_no_vote() public {
-        vm.prank(treasury);
-        security.approve(address(queue), 50e6);
-        vm.prank(treasury);
-        bytes32 request = queue.request(security, 50e6);
+        bytes32 request = queueUp(treasury, 50e6);
         bytes32 id = asked();
         bytes memory reason = abi.encodeWithSelector(HolderVotes.IssuerHasNoVote.selector, treasury);
         refused(treasury, castCall(id, address(queue), request), reason);
     }
 
     function test_an_issuers_collateral_and_lost_wallet_under_another_name_have_no_vote() public {
-        vm.prank(treasury);
-        security.approve(address(queue), 10e6);
-        vm.prank(treasury);
-        bytes32 request = queue.request(security, 10e6);
+        bytes32 request = queueUp(treasury, 10e6);
         bytes32 id = asked();
         _rename(treasury);
         bytes memory reason = abi.encodeWithSelector(HolderVotes.IssuerHasNoVote.selector, treasury);
@@ -274,11 +259,10 @@ contract VoteAttacksTest is VoteDesk {
         bytes32 id = asked();
         HolderVotes.Ballot memory ballot = ballotOf(id, alice, HolderVotes.Choice.For);
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(aliceKey, votes.digestOf(ballot));
-        bytes32 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
-        bytes32 mirrored = bytes32(uint256(order) - uint256(s));
-        _refusedBallot(ballot, abi.encodePacked(r, mirrored, v == 27 ? uint8(28) : uint8(27)), _notSigned(alice));
-        _refusedBallot(ballot, "", _notSigned(alice));
+        _refusedBallot(ballot, bent(v, r, s), _notSigned(alice));
+        _refusedBallot(ballot, compact(v, r, s), _notSigned(alice));
         _refusedBallot(ballot, abi.encodePacked(r, s), _notSigned(alice));
+        _refusedBallot(ballot, "", _notSigned(alice));
         ballot.holder = address(0);
         _refusedBallot(ballot, abi.encodePacked(r, s, v), _notSigned(address(0)));
     }

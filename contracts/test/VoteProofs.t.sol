@@ -7,26 +7,8 @@ import {HolderVotes} from "../src/life/HolderVotes.sol";
 import {Custody} from "../src/repo/Custody.sol";
 import {SecurityToken} from "../src/SecurityToken.sol";
 import {OpenRules} from "./doubles/OpenRules.sol";
+import {TwoHolders} from "./doubles/TwoHolders.sol";
 import {Vm} from "./base/Vm.sol";
-
-/// @notice Two holders' balances at any record.
-contract Register {
-    address private constant ALICE = address(0xA11CE);
-    uint256 private _first;
-    uint256 private _second;
-
-    function set(uint256 first, uint256 second) external {
-        (_first, _second) = (first, second);
-    }
-
-    function balanceOfAt(address holder, uint48) external view returns (uint256) {
-        return holder == ALICE ? _first : _second;
-    }
-
-    function totalSupplyAt(uint48) external view returns (uint256) {
-        return _first + _second;
-    }
-}
 
 /// @notice Arithmetic of votes.
 contract VoteProofs {
@@ -36,12 +18,12 @@ contract VoteProofs {
     address private constant BOB = address(0xB0B);
     uint64 private constant DAY = 1_780_000_000;
 
-    Register private _token;
+    TwoHolders private _token;
     HolderVotes private _votes;
 
     function setUp() public {
         address open = address(new OpenRules());
-        _token = new Register();
+        _token = new TwoHolders();
         _votes = new HolderVotes(open, IIdentityRegistry(open), ISecurityLife(open), "issuer", new Custody[](0));
         vm.warp(DAY);
     }

@@ -15,6 +15,9 @@ abstract contract Test {
 
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
+    /// @dev Order of the curve that keys sign on.
+    uint256 internal constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
+
     /// @dev forge looks for this marker.
     bool public constant IS_TEST = true;
 
@@ -55,6 +58,17 @@ abstract contract Test {
 
     function assertEq(bytes memory left, bytes memory right, string memory what) internal pure {
         assertEq(keccak256(left), keccak256(right), what);
+    }
+
+    /// @dev The other signature of the same, whose s is in the upper half: a signer gives the lower one.
+    function bent(uint8 v, bytes32 r, bytes32 s) internal pure returns (bytes memory) {
+        assertTrue(uint256(s) <= ORDER / 2, "the signer gives the low one");
+        return abi.encodePacked(r, bytes32(ORDER - uint256(s)), v == 27 ? uint8(28) : uint8(27));
+    }
+
+    /// @dev The same in 64 bytes (EIP-2098).
+    function compact(uint8 v, bytes32 r, bytes32 s) internal pure returns (bytes memory) {
+        return abi.encodePacked(r, bytes32(uint256(s) | (uint256(v - 27) << 255)));
     }
 
     /// @dev A number in [low, high], spread evenly enough.

@@ -5,6 +5,7 @@ import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
 import {EarlyRedemption} from "src/life/EarlyRedemption.sol";
 import {HolderVotes} from "src/life/HolderVotes.sol";
 import {Custody} from "src/repo/Custody.sol";
+import {RepoTerms} from "src/repo/RepoTerms.sol";
 import {Roles} from "src/Roles.sol";
 import {RepoDesk} from "./RepoDesk.sol";
 
@@ -130,6 +131,21 @@ abstract contract VoteDesk is RepoDesk {
 
     function signedBy(uint256 key, HolderVotes.Ballot memory ballot) internal view returns (bytes memory) {
         return signature(key, ballotDigest(ballot, block.chainid, address(votes)));
+    }
+
+    /// @dev A holder asks for early redemption of a face.
+    function queueUp(address holder, uint88 face) internal returns (bytes32 requestId) {
+        vm.prank(holder);
+        security.approve(address(queue), face);
+        vm.prank(holder);
+        requestId = queue.request(security, face);
+    }
+
+    /// @dev A repo of alice's, who borrows 100 from bob against a face.
+    function pledge(uint256 face) internal returns (bytes32 repoId) {
+        RepoTerms memory terms = standard(0);
+        (terms.token, terms.face, terms.cash) = (address(security), face, 100e6);
+        repoId = open(terms);
     }
 
     function lose(address wallet, address successor) internal {
