@@ -42,7 +42,7 @@ _END_SILENT = f"""
 SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity AS session USING (pid)
 WHERE locktype = 'advisory' AND granted AND database = session.datid AND datname = current_database()
 AND classid = {_LOCK_CLASS} AND objid = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
-AND objsubid = 2 AND wait_event = 'ClientRead'
+AND objsubid = 2 AND state = 'active' AND wait_event = 'ClientRead'
 AND greatest(query_start, state_change) < clock_timestamp() - make_interval(secs => %s)
 """  # noqa: S608 - a number of ours; 2 is a lock of two numbers
 _DURABLE = {
