@@ -265,23 +265,88 @@ contract QueueFinalityTest is QueueDesk {
 
     /// @notice Attack: the payer, who knows the price, takes the cash away until a lower one comes.
     function test_the_payer_has_no_option_either() public {
-        ask(alice, DAILY + 500e6);
-        vm.prank(treasury);
-        queue.withdrawFunds(security, 1);
+        bytes32 id = ask(alice, DAILY + 500e6);
+        _takes();
         vm.warp(FIRST);
-        bytes memory take = abi.encodeCall(queue.withdrawFunds, (security, 1));
-        bytes32 front = keccak256(abi.encode(address(queue), 1));
-        bytes memory reason = abi.encodeWithSelector(EarlyRedemption.RequestsWait.selector, address(security), front);
-        _reverts(treasury, address(queue), take, reason);
+        _waitsFor(id);
         queue.strike(security, 20);
-        vm.prank(treasury);
-        queue.withdrawFunds(security, 1); // nobody more is struck today
+        _takes(); // nobody more is struck today
         vm.warp(NEXT);
-        _reverts(treasury, address(queue), take, reason);
+        _waitsFor(id);
         vm.prank(freezer);
         assets.setPaused(address(security), true);
+        _takes(); // nobody is struck at all
+    }
+
+    /// @notice While nobody can be struck the payer has his cash: before the cut-off, in a default, once the window has
+    /// closed or begins anew later, and once the security has ended.
+    function test_cash_that_nobody_waits_for_today_is_the_payers() public {
+        vm.warp(FIRST);
+        bytes32 id = ask(alice, 100e6);
+        _takes();
+        vm.warp(NEXT);
+        _waitsFor(id);
+        vm.prank(issuer);
+        issuance.declareDefault(address(security), "evidence");
+        _takes();
+        vm.prank(issuer);
+        issuance.cureDefault(address(security), "cured");
+        _waitsFor(id);
+        vm.warp(START + 50 days - 1);
+        _waitsFor(id);
+        vm.warp(START + 50 days);
+        _takes();
+        EarlyRedemption.Terms memory terms =
+            EarlyRedemption.Terms(START, MATURES + 9 days, treasury, MINIMUM, DAILY, 0, 1);
+        vm.prank(issuer);
+        queue.setWindow(security, terms);
+        _waitsFor(id);
+        vm.warp(MATURES - 1);
+        _waitsFor(id);
+        vm.warp(MATURES);
+        _takes();
+        (terms.opensAt, terms.closesAt) = (MATURES + 8 days, MATURES + 9 days);
+        vm.prank(issuer);
+        queue.setWindow(security, terms);
+        _takes();
+    }
+
+    /// @notice A day's limit that was used up on another day keeps nobody's cash free today.
+    function test_a_limit_used_up_yesterday_frees_no_cash_today() public {
+        bytes32 id = ask(alice, 2 * DAILY);
+        vm.warp(FIRST);
+        assertEq(queue.strike(security, 1), DAILY, "used up");
+        _takes();
+        vm.warp(NEXT);
+        _waitsFor(id);
+    }
+
+    function _takes() private {
         vm.prank(treasury);
-        queue.withdrawFunds(security, 1); // nobody is struck at all
+        queue.withdrawFunds(security, 1);
+    }
+
+    function _waitsFor(bytes32 id) private {
+        bytes memory reason = abi.encodeWithSelector(EarlyRedemption.RequestsWait.selector, address(security), id);
+        _reverts(treasury, address(queue), abi.encodeCall(queue.withdrawFunds, (security, 1)), reason);
+    }
+
+    /// @notice Another opening, cut-off or price is another series; each by itself gives back what was asked before.
+    function test_each_change_of_a_series() public {
+        for (uint256 i = 0; i < 3; ++i) {
+            setTerms(0);
+            bytes32 id = ask(alice, 100e6);
+            EarlyRedemption.Terms memory terms =
+                EarlyRedemption.Terms(START, START + 50 days, treasury, MINIMUM, DAILY, 0, 1);
+            if (i == 0) terms.opensAt -= 1 days;
+            if (i == 1) terms.cutOff = 0;
+            if (i == 2) terms.priceE6 = 99e6;
+            vm.prank(issuer);
+            queue.setWindow(security, terms);
+            vm.prank(stranger);
+            queue.cancel(id);
+            assertEq(security.balanceOf(alice), 5_000e6, "back, at anyone's call");
+        }
     }
 
     /// @notice What has left and stands in front hides nobody behind it from the payer.
@@ -293,11 +358,9 @@ contract QueueFinalityTest is QueueDesk {
         queue.fund(security, 1);
         _leave(bob, id);
         vm.warp(NEXT);
-        bytes memory reason = abi.encodeWithSelector(EarlyRedemption.RequestsWait.selector, address(security), id);
-        _reverts(treasury, address(queue), abi.encodeCall(queue.withdrawFunds, (security, 1)), reason);
+        _waitsFor(id);
         queue.strike(security, 20);
-        vm.prank(treasury);
-        queue.withdrawFunds(security, 1);
+        _takes();
         assertEq(usd.balanceOf(alice), 99e6, "she was paid first");
     }
 
