@@ -22,6 +22,7 @@ from tbill_defi.ledger.instructions import instruction_of
 from tbill_defi.ledger.oracle import Oracle, OracleQuote, OracleRound
 from tbill_defi.ledger.passing import pass_on
 from tbill_defi.ledger.settlement import PlanLeg
+from tbill_defi.ledger.token_rules import TokenRules, set_token_rules
 from tests.unit.ledger.support import DOLLAR, make_ledger
 
 START = date(2026, 4, 20)
@@ -227,7 +228,9 @@ def test_coupons_of_the_queue_are_passed_on_and_the_rest_is_redeemed_at_maturity
     assert ledger.wallet("ann").cash - before == 1_000 * DOLLAR
 
 
-def test_a_full_strike_stays_below_a_quarter_of_the_gas(ledger):
+@pytest.mark.parametrize("leaving", [False, True])
+def test_a_full_strike_stays_below_a_quarter_of_the_gas(ledger, leaving):
+    """Of requests that are paid, and of requests that have left and are given back, under a security's own rules."""
     queue = EarlyRedemption(ledger)
     opens = new_york_midnight(START)
     window = Window(opens, opens + 90 * 86_400, 10 * DOLLAR, 5_000 * DOLLAR, 99_000_000)
@@ -239,6 +242,14 @@ def test_a_full_strike_stays_below_a_quarter_of_the_gas(ledger):
         ledger.deposit(name, {NOTE: 10 * DOLLAR})
         queue.request(name, NOTE.cusip, 10 * DOLLAR)
     ledger.chain.advance_clock(86_400)
-    assert len(queue.strike(NOTE.cusip)) == 20  # a transaction that used more would have been refused
+    if leaving:
+        rules = {"share_of_supply_bp": 9_900, "most_holders": 100, "lock_up_seconds": 60, "minimum_holding": DOLLAR}
+        set_token_rules(ledger, NOTE.cusip, TokenRules(**rules))
+        for waiting in queue.waiting(NOTE.cusip):
+            queue.cancel(waiting.holder, waiting.request_id)
+        ledger.chain.advance_clock(86_400)
+    # a transaction that used more would have been refused
+    assert len(queue.strike(NOTE.cusip)) == (0 if leaving else 20)
+    assert queue.waiting(NOTE.cusip) == []
     with pytest.raises(LedgerError):
         queue.set_window(NOTE.cusip, replace(window, daily_face=0))
