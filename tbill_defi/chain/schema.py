@@ -12,7 +12,7 @@ missing row. `position` and `log_index` count from 0 within the block and within
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData()
 
@@ -120,7 +120,7 @@ sequencer = Table("sequencer", metadata, _key("id"), _int("epoch"), _text("servi
 inbox = Table(
     "inbox",
     metadata,
-    Column("sequence", _Int, primary_key=True),
+    Column("sequence", _Int, Identity(), primary_key=True),  # needs no right of its own, as a sequence would
     _bytes("bundle"),
     Column("hash", LargeBinary, nullable=False, unique=True),
     _bytes("raw"),

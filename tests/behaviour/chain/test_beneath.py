@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tbill_defi.chain.copying import copy_journal
+from tbill_defi.chain.engine_modes import Mode
+from tbill_defi.chain.engine_sqlite import connect
 from tbill_defi.chain.evidence import verify
 from tbill_defi.chain.evidence_copy import export_evidence
 from tbill_defi.chain.follower import InboxChain
@@ -210,6 +212,27 @@ class TestTheFile:
             said = told(lambda: len(list(follower.events())))
             assert said == events or "tbill audit verify" in said
         assert "\n" not in verify(url_of(path), decoder=decode_count).verdict
+
+
+def test_a_reader_that_stands_still(path):
+    """In the middle of its transaction: the log grows and nobody waits; when it has gone, the log goes too."""
+    log = path.with_name("desk.db-wal")
+    with closing(connect(path, Mode.READ)) as silent:
+        silent.execute("BEGIN")
+        silent.execute("SELECT height FROM head").fetchall()
+        with reopen(path) as writer, follower_of(path) as follower:
+            desk = Desk(writer)
+            for _ in range(250):
+                desk.count()
+            assert follower.height == 253
+            assert log.stat().st_size > 1_000 * 4_096, "past what SQLite checkpoints at"
+        with reopen(path) as writer:
+            Desk(writer).count()
+        assert silent.execute("SELECT height FROM head").fetchall() == [(3,)]
+        assert verify(url_of(path), decoder=decode_count).height == 254
+    reopen(path).close()
+    assert not log.exists()
+    assert verify(url_of(path), decoder=decode_count).height == 254
 
 
 def told(read):
