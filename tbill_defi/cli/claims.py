@@ -171,7 +171,6 @@ def _class_of(one: Claim) -> str | None:
 
 def tell(found: list[Identity], *, json_: bool) -> None:
     """Identities, as a table or as JSON."""
-    from tbill_defi.report import formats
     from tbill_defi.report.layout import Column, Sheet
 
     if json_:
@@ -179,12 +178,18 @@ def tell(found: list[Identity], *, json_: bool) -> None:
         return
     sheet = Sheet("Identities", Column("party", left=True), "country", "claim until", "", Column("wallets", left=True))
     for one in found:
-        until = formats.moment(one.claim_expiry) if one.claim_expiry else "revoked"
+        until = _until(one.claim_expiry) if one.claim_expiry else "revoked"
         state = "sanctioned" if one.sanctioned else "valid" if one.valid else "not valid"
         sheet.add(one.party, str(one.country), until, state, " ".join("0x" + wallet.hex() for wallet in one.wallets))
     console().print(sheet)
     for one in found:
         for said in one.claims:
             kind, law = _class_of(said), f" under the law of {said.country:03d}" if said.country else ""
-            words = f"{said.topic.label}{f' {kind}' if kind else ''}{law} until {formats.moment(said.expiry)}"
+            words = f"{said.topic.label}{f' {kind}' if kind else ''}{law} until {_until(said.expiry)}"
             console().print(f"{one.party}: {words}, by 0x{said.issuer.hex()}")
+
+
+def _until(expiry: int) -> str:
+    from tbill_defi.core.clock import SHOWN_UNTIL, moment
+
+    return moment(expiry) if expiry < SHOWN_UNTIL else "without end"

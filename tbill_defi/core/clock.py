@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from tbill_defi.core.errors import UsageError
 
 NEW_YORK = ZoneInfo("America/New_York")
+SHOWN_UNTIL = 2**37
+"""Unix seconds, in the year 6325: what is later is said as a number, or as without end."""
 
 
 class Clock(Protocol):
@@ -77,7 +79,9 @@ def parse_time(text: str) -> int:
 
 
 def moment(timestamp: int) -> str:
-    """A ledger time in New York, to the second."""
+    """A ledger time in New York, to the second; beyond `SHOWN_UNTIL` the number that it is."""
+    if timestamp >= SHOWN_UNTIL:
+        return str(timestamp)
     return datetime.fromtimestamp(timestamp, NEW_YORK).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 

@@ -186,7 +186,7 @@ def send(ledger: Ledger, permit: Permit, sender: str) -> Allowance:
     if (found := _in_place(ledger, permit, asset)) is not None:
         return found
     if ledger.chain.now() > permit.deadline:
-        raise LedgerError(f"permit: it could be submitted until {_when(permit.deadline)}", "PermitExpired")
+        raise LedgerError(f"permit: it could be submitted until {moment(permit.deadline)}", "PermitExpired")
     signature = permit.signature
     data = encode_call(
         "SecurityToken",
@@ -269,7 +269,3 @@ def _in_place(ledger: Ledger, permit: Permit, asset: str) -> Allowance | None:
         f"permit: its nonce {permit.nonce} has been used; the spender's allowance is {units} base units of {asset} now",
         "PermitUsed",
     )
-
-
-def _when(timestamp: int) -> str:
-    return moment(timestamp) if timestamp < 2**37 else str(timestamp)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tbill_defi.core.clock import moment
+from tbill_defi.core.clock import SHOWN_UNTIL, moment
 from tbill_defi.core.errors import LedgerError, MandateBreach, TbillError
 from tbill_defi.core.money import format_units
 from tbill_defi.ledger.abi import decode_revert
@@ -62,7 +62,7 @@ def _shown(key: str, value: Any, names: Names, dollars: bool) -> str:
         return names(_told(value))
     if key.endswith("E6"):
         return _decimal(value)
-    if key in TIMES and 0 < value < 2**37:
+    if key in TIMES and 0 < value < SHOWN_UNTIL:
         return f"{value}, {moment(value)}"
     return f"${format_units(value)}" if dollars and key in AMOUNTS else str(value)
 

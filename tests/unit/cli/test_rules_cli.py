@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.cli.support import refused
+from tests.unit.cli.support import NOTE, refused
 from tests.unit.cli.test_schemas import valid
 
 LADDER = ("ladder", "--rungs", "4", "--longest-years", "3")
@@ -21,6 +21,18 @@ def test_kyc(tbill):
     shown = valid("kyc-show", tbill("kyc", "show", "--json").out)
     assert [one["party"] for one in shown] == ["dealer", "desk", "fund"]
     assert "revoked" in tbill("kyc", "show", "fund").out
+
+
+def test_a_claim_without_end_is_shown_as_such(tbill):
+    """The queue's and the Treasury's, which are there once a window was opened."""
+    words = ("--opens", "2026-03-24", "--closes", "2026-06-24", "--daily", "1000")
+    assert tbill("early", "open", NOTE, *words).code == 0
+    ran = tbill("kyc", "show")
+    assert ran.code == 0, ran.err
+    assert [line.split()[0] for line in ran.out.splitlines() if "without end" in line] == [
+        "early-redemption",
+        "treasury",
+    ]
 
 
 def test_kyc_misuse(tbill):

@@ -2,7 +2,15 @@ from datetime import date
 
 import pytest
 
-from tbill_defi.core.clock import SimulatedClock, age_days, market_date, new_york_midnight, parse_time
+from tbill_defi.core.clock import (
+    SHOWN_UNTIL,
+    SimulatedClock,
+    age_days,
+    market_date,
+    moment,
+    new_york_midnight,
+    parse_time,
+)
 from tbill_defi.core.errors import UsageError
 
 
@@ -21,6 +29,12 @@ def test_a_time_without_offset_is_new_yorks():
     assert parse_time("2026-08-21T15:00") == parse_time("2026-08-21T15:00-04:00")
     with pytest.raises(UsageError, match="ISO 8601"):
         parse_time("yesterday")
+
+
+def test_a_time_that_no_calendar_has_is_a_number():
+    assert moment(1_774_378_800) == "2026-03-24 15:00:00 EDT"
+    assert moment(SHOWN_UNTIL - 1).startswith("6325-")
+    assert [moment(time) for time in (SHOWN_UNTIL, 2**64 - 1)] == ["137438953472", "18446744073709551615"]
 
 
 def test_a_simulated_clock_only_goes_forward():
