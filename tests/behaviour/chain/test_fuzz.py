@@ -147,6 +147,17 @@ def test_a_header_that_sqlite_does_not_know(original, tmp_path, place, value):
     opens(path)
 
 
+def test_a_schema_that_names_what_is_not_there(original, tmp_path):
+    content = original.read_bytes()
+    assert content.count(b" ON inbox (") == 1
+    path = tmp_path / "copy.db"
+    path.write_bytes(content.replace(b" ON inbox (", b" ON inbux ("))
+    report = verify(url_of(path), decoder=decode_count)
+    assert not report.ok
+    assert report.findings[0].kind == "pages"
+    opens(path)
+
+
 def test_truncation_at_every_page(original, tmp_path):
     content = original.read_bytes()
     path = tmp_path / "copy.db"
