@@ -41,6 +41,8 @@ ATTACKS = {
         "TokenAttacks::test_no_hook",
         "SettlementAttacks::test_reentry_from_an_erc1271_giver",
         "SettlementAttacks::test_reentry_from_a_guard",
+        "VoteAttacks::test_a_wallet_that_calls_back_while_it_is_asked",
+        "QueueFinality::test_a_rule_that_calls_back_gives_nothing_else_back",
     ],
     "a signature bent into another of the same": [
         "SettlementAttacks::test_malleable_and_compact_signatures",

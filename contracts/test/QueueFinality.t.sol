@@ -5,6 +5,7 @@ import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.so
 import {IERC7943Fungible} from "src/interfaces/IERC7943.sol";
 import {IPriceOracle} from "src/interfaces/IPriceOracle.sol";
 import {EarlyRedemption} from "src/life/EarlyRedemption.sol";
+import {RogueRule} from "./doubles/RogueRule.sol";
 import {QueueDesk} from "./EarlyRedemption.t.sol";
 
 /// @notice A request is final from its cut-off on, at which its price begins to be known, and yet nobody is kept: attacks
@@ -252,6 +253,16 @@ contract QueueFinalityTest is QueueDesk {
         assertEq(security.balanceOf(alice), 5_000e6, "hers");
     }
 
+    /// @notice What was asked today at another price is given back today.
+    function test_a_strike_gives_other_terms_back_on_their_own_day() public {
+        vm.warp(START + 6 hours);
+        bytes32 id = ask(alice, 100e6);
+        setTerms(1e6);
+        assertEq(queue.strike(security, 20), 0, "not struck");
+        assertEq(faceOf(id), 0, "over");
+        assertEq(security.balanceOf(alice), 5_000e6, "hers");
+    }
+
     function test_other_limits_leave_requests_as_they_are() public {
         bytes32 id = ask(alice, 100e6);
         EarlyRedemption.Terms memory terms =
@@ -311,6 +322,25 @@ contract QueueFinalityTest is QueueDesk {
         _takes();
     }
 
+    /// @notice A window that opens anew has what was asked in the one before in front, until anyone gives it back.
+    function test_what_an_earlier_window_left_comes_first() public {
+        bytes32 id = ask(alice, 100e6);
+        vm.warp(FIRST);
+        EarlyRedemption.Terms memory terms =
+            EarlyRedemption.Terms(START + 10 days, START + 50 days, treasury, MINIMUM, DAILY, 0, 1);
+        vm.prank(issuer);
+        queue.setWindow(security, terms);
+        _takes();
+        vm.warp(START + 10 days - 1);
+        _takes();
+        vm.warp(START + 10 days);
+        _waitsFor(id);
+        vm.prank(stranger);
+        queue.cancel(id);
+        assertEq(security.balanceOf(alice), 5_000e6, "back");
+        _takes();
+    }
+
     /// @notice A day's limit that was used up on another day keeps nobody's cash free today.
     function test_a_limit_used_up_yesterday_frees_no_cash_today() public {
         bytes32 id = ask(alice, 2 * DAILY);
@@ -322,6 +352,8 @@ contract QueueFinalityTest is QueueDesk {
     }
 
     function _takes() private {
+        vm.expectEmit(address(queue));
+        emit EarlyRedemption.FundsWithdrawn(address(security), treasury, 1);
         vm.prank(treasury);
         queue.withdrawFunds(security, 1);
     }
@@ -421,6 +453,27 @@ contract QueueFinalityTest is QueueDesk {
         assertEq(queue.strike(security, 20), 0, "one strike clears them away");
         assertEq(queue.strike(security, 1), 500e6, "hers, on the same day");
         for (uint256 i = 0; i < 20; ++i) assertEq(security.balanceOf(wallets[i]), MINIMUM, "theirs again");
+    }
+
+    /// @notice Attack: a rule that is told of units given back gives others back meanwhile.
+    function test_a_rule_that_calls_back_gives_nothing_else_back() public {
+        bytes32 first = ask(alice, 100e6);
+        bytes32 second = ask(bob, 100e6);
+        vm.warp(FIRST);
+        _leave(alice, first);
+        _leave(bob, second);
+        vm.warp(NEXT);
+        RogueRule rogue = new RogueRule();
+        vm.prank(limiter);
+        assets.setTokenRules(address(security), one(address(rogue)));
+        rogue.callBack(address(queue), abi.encodeCall(queue.cancel, (second)));
+        queue.cancel(first);
+        assertEq(security.balanceOf(alice), 5_000e6, "hers");
+        assertFalse(rogue.succeeded(), "entered again");
+        assertEq(faceOf(second), 100e6, "as before");
+        rogue.act(RogueRule.Way.Allow, RogueRule.Way.Allow);
+        queue.cancel(second);
+        assertEq(security.balanceOf(bob), 5_000e6, "his");
     }
 
     /// @notice A lost wallet's key does not leave for its successor, who does.
