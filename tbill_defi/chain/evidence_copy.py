@@ -67,8 +67,9 @@ def _export(url: str, folder: Path) -> SignedHead:
 def _parts(url: str, connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
     """Rows of a table, some at a time."""
     try:
-        rows = connection.execute(select(table).order_by(*table.primary_key.columns))
-        for part in rows.mappings().partitions(_ROWS_AT_A_TIME):
+        ordered = select(table).order_by(*table.primary_key.columns)
+        rows = connection.execute(ordered, execution_options={"yield_per": _ROWS_AT_A_TIME})
+        for part in rows.mappings().partitions():
             yield [dict(row) for row in part]
     except DatabaseError as error:
         raise translated(url, error.orig or error) from None
