@@ -59,7 +59,7 @@ def test_the_block_of_a_vote(tmp_path):
     for line in (
         "desk votes for with 20,000.00",
         "fund: 1 signed in ballots.json",
-        "1 ballots counted",
+        "1 ballot counted",
         "for 20,000.00, against 10,000.00, abstained 0.00, of 30,000.00 outstanding",
         "on 594918CC4: carried",
     ):

@@ -69,18 +69,36 @@ def test_a_restored_home_is_whole_or_not_there(tbill, tmp_path):
 
 
 def stopped(words, out):
-    """A process of the command that was stopped while it had a draft beside `out`, and the draft."""
+    """A process of the command that was stopped while it held a draft beside `out`, and the draft."""
     while True:
         command = [sys.executable, "-m", "tbill_defi", *words]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         while not (found := [one for one in out.parent.iterdir() if one.name.startswith(f".{out.name}.")]):
             assert process.poll() is None
         process.send_signal(signal.SIGSTOP)
-        if found[0].exists() and not out.exists():
+        if is_held(found[0]) and not out.exists():
             return process, found[0]
         process.kill()
         process.communicate()
-        shutil.rmtree(out) if out.is_dir() else out.unlink()
+        for one in [out, *found]:
+            shutil.rmtree(one) if one.is_dir() else one.unlink(missing_ok=True)
+
+
+def is_held(draft):
+    """Whether a process has the lock on a draft; who makes one has it a moment later."""
+    import fcntl
+
+    try:
+        descriptor = os.open(draft, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @pytest.mark.parametrize("command", ["backup", "export", "restore"])
