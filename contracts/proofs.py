@@ -16,7 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TESTS = ("Proofs.t.sol", "TokenProofs.t.sol", "MoneyProofs.t.sol", "VoteProofs.t.sol")
-TESTS += ("base/Vm.sol", "doubles/OpenRules.sol")
+TESTS += ("base/Vm.sol", "doubles/OpenRules.sol", "doubles/TwoHolders.sol")
 SECONDS = 600
 
 
