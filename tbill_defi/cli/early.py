@@ -119,9 +119,10 @@ def cancel(
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Take back what has not been struck of a request: at once before its cut-off, afterwards at the next one.
+    """Take back what has not been struck of a request.
 
-    Until then it can still be struck. Then ask again, or leave it to the next strike.
+    At once before its cut-off, afterwards at the next one, until which it can still be struck. Then ask again, or leave
+    it to the next strike.
     """
     from tbill_defi.core.clock import moment
     from tbill_defi.core.money import format_units
