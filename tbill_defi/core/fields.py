@@ -50,13 +50,20 @@ def as_text(value: Any) -> str:
     return value
 
 
-def as_uint(value: Any) -> int:
-    """An integer of 256 bits without sign, as a number or as decimal text."""
-    text = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 80
-    found = int(value) if text else value
-    if type(found) is not int or not 0 <= found < 2**256:
-        raise ValueError(value)
-    return found
+def uint(bits: int) -> Callable[[Any], int]:
+    """An integer of so many bits without sign, as a number or as decimal text."""
+
+    def read(value: Any) -> int:
+        text = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 80
+        found = int(value) if text else value
+        if type(found) is not int or not 0 <= found < 2**bits:
+            raise ValueError(value)
+        return found
+
+    return read
+
+
+as_uint = uint(256)
 
 
 def as_bytes(text: Any) -> bytes:

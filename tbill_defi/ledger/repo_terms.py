@@ -6,22 +6,21 @@ difference is a refusal, never a wrong repo.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from tbill_defi.core.clock import new_york_midnight
 from tbill_defi.core.errors import DataError, UsageError
+from tbill_defi.core.fields import Document, as_address, as_bytes, as_text, as_uint, as_word, uint
 from tbill_defi.core.hashing import keccak256
 from tbill_defi.instruments.repo import Repo
 from tbill_defi.ledger.deployment import CURRENCY
 from tbill_defi.ledger.eip712 import words
 from tbill_defi.ledger.settlement import Instruction, Leg, PlanLeg
 
-_T = TypeVar("_T")
-
 FACILITY = "repo-facility"
 """Party name of the contract that holds collateral."""
+_of = Document("repo quote", "repo quote").field
 _TERMS_TYPE = keccak256(
     b"RepoTerms(address lender,address borrower,address token,uint256 face,uint256 cash,uint64 rateE9,"
     b"uint64 start,uint64 end,uint8 marginRule,uint64 marginE9,uint32 callSeconds,uint256 nonce)"
@@ -159,88 +158,38 @@ class RepoQuote:
         DataError
             If a field is missing or not what it should be, or the id is not that of the terms.
         """
-        told = _Told(value)
-        repo = told.of("repo", _repo)
+        repo = _of(value, "repo", _repo)
         terms = RepoTerms(
             repo=repo,
-            lender=told.of("lender_address", _address),
-            borrower=told.of("borrower_address", _address),
-            token=told.of("token", _address),
-            call_seconds=told.of("call_seconds", _uint(32)),
-            nonce=told.of("nonce", _uint(256)),
+            lender=_of(value, "lender_address", as_address),
+            borrower=_of(value, "borrower_address", as_address),
+            token=_of(value, "token", as_address),
+            call_seconds=_of(value, "call_seconds", uint(32)),
+            nonce=_of(value, "nonce", as_uint),
         )
         instruction = Instruction(
-            legs=told.of("legs", lambda legs: tuple(map(_leg, legs))),
-            not_before=told.of("not_before", _uint(64)),
-            deadline=told.of("deadline", _uint(64)),
-            nonce=told.of("instruction_nonce", _uint(256)),
+            legs=_of(value, "legs", lambda legs: tuple(map(_leg, legs))),
+            not_before=_of(value, "not_before", uint(64)),
+            deadline=_of(value, "deadline", uint(64)),
+            nonce=_of(value, "instruction_nonce", as_uint),
             context_hash=terms.repo_id,
-            plan_hash=told.of("plan_hash", _word),
+            plan_hash=_of(value, "plan_hash", as_word),
         )
-        signatures = told.of("signatures", lambda given: {_address(who): _bytes(what) for who, what in given.items()})
-        given, lender, borrower = told.of("repo_id", _word), told.of("lender", _text), told.of("borrower", _text)
+        signatures = _of(value, "signatures", _signatures)
+        given = _of(value, "repo_id", as_word)
+        lender, borrower = (_of(value, name, as_text) for name in ("lender", "borrower"))
         if given != terms.repo_id:
             raise DataError(f"repo quote: the id 0x{given.hex()} is not that of its terms 0x{terms.repo_id.hex()}")
         return cls(terms, instruction, lender, borrower, signatures)
 
 
-class _Told:
-    """A quote's JSON, read field by field."""
-
-    def __init__(self, value: Any) -> None:
-        if not isinstance(value, dict):
-            raise DataError("repo quote: it is no JSON object; give a file of `repo quote`")
-        self._value = value
-
-    def of(self, name: str, read: Callable[[Any], _T]) -> _T:
-        if name not in self._value:
-            raise DataError(f"repo quote: {name} is missing; give a file of `repo quote`")
-        found = self._value[name]
-        try:
-            return read(found)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            shown = repr(found) if len(repr(found)) < 60 else repr(found)[:60] + "..."
-            raise DataError(f"repo quote: {name}: {shown} is not what `repo quote` writes there") from None
-
-
 def _repo(value: Any) -> Repo:
-    return Repo(**{**value, **{name: _uint(88)(value[name]) for name in ("face_units", "cash_units")}})
+    return Repo(**{**value, **{name: uint(88)(value[name]) for name in ("face_units", "cash_units")}})
 
 
 def _leg(value: Any) -> Leg:
-    return Leg(_address(value["token"]), _address(value["from"]), _address(value["to"]), _uint(256)(value["amount"]))
+    return Leg(as_address(value["token"]), as_address(value["from"]), as_address(value["to"]), as_uint(value["amount"]))
 
 
-def _uint(bits: int) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        found = int(value) if isinstance(value, str) and value.isdecimal() else value
-        if type(found) is not int or not 0 <= found < 2**bits:
-            raise ValueError(value)
-        return found
-
-    return read
-
-
-def _address(text: Any) -> bytes:
-    return _sized(text, 20)
-
-
-def _word(text: Any) -> bytes:
-    return _sized(text, 32)
-
-
-def _sized(text: Any, size: int) -> bytes:
-    found = _bytes(text)
-    if len(found) != size:
-        raise ValueError(text)
-    return found
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
+def _signatures(value: Any) -> dict[bytes, bytes]:
+    return {as_address(who): as_bytes(signature) for who, signature in value.items()}
